@@ -1,0 +1,88 @@
+package gradus.backend.reference;
+
+/**
+ * Batch normalization (Ioffe and Szegedy, 2015). x is (rows, c): for images rows = n h w, and every channel has statistics
+ * of its own. m is (2, c): the means, then the variances. gamma and beta are (c).
+ */
+final class Normalization {
+    private Normalization() {}
+
+    /** m[0, k] = mean over r of x[r, k]; m[1, k] = mean over r of (x[r, k] - m[0, k])^2. */
+    static void moments(int rows, int c, Doubles x, Doubles m) {
+        m.fill(2 * c, 0);
+        for (int r = 0; r < rows; r++) {
+            for (int k = 0; k < c; k++) {
+                m.add(k, x.get(r * c + k));
+            }
+        }
+        for (int k = 0; k < c; k++) {
+            m.set(k, m.get(k) / rows);
+        }
+        for (int r = 0; r < rows; r++) {
+            for (int k = 0; k < c; k++) {
+                double d = x.get(r * c + k) - m.get(k);
+                m.add(c + k, d * d);
+            }
+        }
+        for (int k = 0; k < c; k++) {
+            m.set(c + k, m.get(c + k) / rows);
+        }
+    }
+
+    /**
+     * dx[r, k] = (dm[0, k] + 2 dm[1, k] (x[r, k] - m[0, k])) / rows. The variance depends on x through the mean as well,
+     * but that part vanishes: the deviations from the mean add up to 0.
+     */
+    static void momentsGradient(int rows, int c, Doubles dm, Doubles x, Doubles m, Doubles dx) {
+        for (int r = 0; r < rows; r++) {
+            for (int k = 0; k < c; k++) {
+                int i = r * c + k;
+                dx.set(i, (dm.get(k) + 2 * dm.get(c + k) * (x.get(i) - m.get(k))) / rows);
+            }
+        }
+    }
+
+    /** y[r, k] = gamma[k] (x[r, k] - m[0, k]) / sqrt(m[1, k] + epsilon) + beta[k]. */
+    static void batchNorm(
+            int rows, int c, double epsilon, Doubles x, Doubles m, Doubles gamma, Doubles beta, Doubles y) {
+        for (int r = 0; r < rows; r++) {
+            for (int k = 0; k < c; k++) {
+                int i = r * c + k;
+                y.set(i, gamma.get(k) * normalized(x.get(i), k, c, epsilon, m) + beta.get(k));
+            }
+        }
+    }
+
+    /** s[0, k] = sum over r of dy[r, k]; s[1, k] = sum over r of dy[r, k] (x[r, k] - m[0, k]) / sqrt(m[1, k] + epsilon). */
+    static void batchNormSums(int rows, int c, double epsilon, Doubles dy, Doubles x, Doubles m, Doubles s) {
+        s.fill(2 * c, 0);
+        for (int r = 0; r < rows; r++) {
+            for (int k = 0; k < c; k++) {
+                int i = r * c + k;
+                s.add(k, dy.get(i));
+                s.add(c + k, dy.get(i) * normalized(x.get(i), k, c, epsilon, m));
+            }
+        }
+    }
+
+    /**
+     * dx = gamma / sqrt(v + epsilon) (dy - s[0] / rows - xhat s[1] / rows): what dy does directly, less the part that moves
+     * the mean and less the part, along xhat, that stretches the deviation; normalization undoes both.
+     */
+    static void batchNormGradient(
+            int rows, int c, double epsilon, Doubles dy, Doubles x, Doubles m, Doubles gamma, Doubles s, Doubles dx) {
+        for (int r = 0; r < rows; r++) {
+            for (int k = 0; k < c; k++) {
+                int i = r * c + k;
+                double xhat = normalized(x.get(i), k, c, epsilon, m);
+                double direct = dy.get(i) - s.get(k) / rows - xhat * s.get(c + k) / rows;
+                dx.set(i, gamma.get(k) / Math.sqrt(m.get(c + k) + epsilon) * direct);
+            }
+        }
+    }
+
+    /** xhat = (x - mean) / sqrt(variance + epsilon) of channel k. */
+    private static double normalized(double x, int k, int c, double epsilon, Doubles m) {
+        return (x - m.get(k)) / Math.sqrt(m.get(c + k) + epsilon);
+    }
+}
