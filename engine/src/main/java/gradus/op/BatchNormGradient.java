@@ -1,0 +1,38 @@
+package gradus.op;
+
+import gradus.backend.Backend;
+import gradus.tensor.Shape;
+import java.util.List;
+
+/**
+ * dx = gamma / sqrt(v + epsilon) (dy - s[0] / rows - xhat s[1] / rows): training-mode batch norm's whole derivative, the
+ * paths through mean and variance included. Inputs dy, x, m, gamma and s = {@link BatchNormSums}.
+ */
+public record BatchNormGradient(double epsilon) implements Op {
+    @Override
+    public Shape shape(List<Shape> inputs) {
+        return inputs.get(1);
+    }
+
+    @Override
+    public <B> Runnable bind(Backend<B> backend, List<Shape> shapes, List<B> inputs, Shape shape, B dx) {
+        int c = shape.dim(-1);
+        int rows = shape.size() / c;
+        B dy = inputs.get(0);
+        B x = inputs.get(1);
+        B m = inputs.get(2);
+        B gamma = inputs.get(3);
+        B s = inputs.get(4);
+        return () -> backend.batchNormGradient(rows, c, epsilon, dy, x, m, gamma, s, dx);
+    }
+
+    @Override
+    public boolean mayOverwrite(int input) {
+        return input == 0;
+    }
+
+    @Override
+    public long flops(List<Shape> inputs, Shape y) {
+        return 5L * y.size();
+    }
+}
