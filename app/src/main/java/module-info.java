@@ -1,0 +1,6 @@
+module gradus.app {
+    requires gradus.resnet;
+    requires info.picocli;
+    requires java.desktop;
+    requires xchart; // no module-info in that jar: the name comes from its file name
+}

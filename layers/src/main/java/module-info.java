@@ -1,0 +1,3 @@
+module gradus.layers {
+    requires transitive gradus.engine;
+}

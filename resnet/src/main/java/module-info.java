@@ -1,0 +1,4 @@
+module gradus.resnet {
+    requires transitive gradus.layers;
+    requires java.desktop;
+}
