@@ -60,7 +60,7 @@ final class Convolution {
         forEachMeeting(g, (xi, wi, yi, n) -> y.addScaled(yi, n, x.get(xi), w, wi));
     }
 
-    /** The same with a float32 accumulator: the sum over (i, j, c) is rounded after every step. */
+    /** The same with a float32 accumulator: the sum over (i, j, c) is rounded after every term. */
     static void conv2dFloat(Window g, Doubles x, Doubles w, Doubles y) {
         y.fill(g.n() * g.oh() * g.ow() * g.f(), 0);
         forEachMeeting(g, (xi, wi, yi, n) -> y.addScaledFloat(yi, n, x.get(xi), w, wi));

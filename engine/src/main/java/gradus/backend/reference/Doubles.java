@@ -36,7 +36,7 @@ public record Doubles(double[] array, int offset, int length) {
         }
     }
 
-    /** The same in float32 arithmetic: the product is rounded, then the sum. */
+    /** The same with float32 accumulators: each sum is rounded, as by a fused multiply-add (the product of floats is exact). */
     void addScaledFloat(int at, int n, double a, Doubles x, int from) {
         assert at >= 0 && at + n <= length && from >= 0 && from + n <= x.length;
         double[] y = array;
@@ -44,7 +44,7 @@ public record Doubles(double[] array, int offset, int length) {
         int yo = offset + at;
         int xo = x.offset + from;
         for (int i = 0; i < n; i++) {
-            y[yo + i] = (float) y[yo + i] + (float) a * (float) v[xo + i];
+            y[yo + i] = (float) (y[yo + i] + a * v[xo + i]);
         }
     }
 

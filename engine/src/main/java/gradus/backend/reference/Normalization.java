@@ -53,6 +53,18 @@ final class Normalization {
         }
     }
 
+    /** The same with the standard deviation rounded to float32, as float32 engines keep it. */
+    static void batchNormFloat(
+            int rows, int c, double epsilon, Doubles x, Doubles m, Doubles gamma, Doubles beta, Doubles y) {
+        for (int r = 0; r < rows; r++) {
+            for (int k = 0; k < c; k++) {
+                int i = r * c + k;
+                float deviation = (float) Math.sqrt(m.get(c + k) + epsilon);
+                y.set(i, gamma.get(k) * (x.get(i) - m.get(k)) / deviation + beta.get(k));
+            }
+        }
+    }
+
     /** s[0, k] = sum over r of dy[r, k]; s[1, k] = sum over r of dy[r, k] (x[r, k] - m[0, k]) / sqrt(m[1, k] + epsilon). */
     static void batchNormSums(int rows, int c, double epsilon, Doubles dy, Doubles x, Doubles m, Doubles s) {
         s.fill(2 * c, 0);

@@ -16,8 +16,9 @@ import gradus.tensor.Tensor;
  * oracle of the other backends, and the float64 mode.
  *
  * <p>In {@link Precision#FLOAT32} every result is rounded to float32 when it is stored, so that an error of one rounding per
- * operation is left: an oracle for float32 backends. Only the forward convolution also adds up in float32, one product after
- * the other over (kh, kw, in), as the float32 kernels did whose printed digits are to be met.
+ * operation is left: an oracle for float32 backends. Two forward methods go further, because digits that float32 engines
+ * printed are to be met to the last one: convolution adds up in float32, term by term over (kh, kw, in), and batch norm
+ * rounds the standard deviation.
  *
  * <p>The formulas stand in {@link Elementwise}, {@link Reduction}, {@link MatMul}, {@link Convolution}, {@link Pooling},
  * {@link Normalization} and {@link Loss}; here, results are rounded.
@@ -66,8 +67,10 @@ public final class ReferenceBackend implements Backend<Doubles> {
         try {
             return new Doubles(new double[(int) n], 0, (int) n);
         } catch (OutOfMemoryError e) {
-            throw new BackendException("reference backend: no memory for " + n + " elements (" + bytes(n)
-                    + " needed); use a smaller batch or give the JVM more with -Xmx", e);
+            throw new BackendException(
+                    "reference backend: no memory for " + n + " elements (" + bytes(n)
+                            + " needed); use a smaller batch or give the JVM more with -Xmx",
+                    e);
         }
     }
 
@@ -272,7 +275,10 @@ public final class ReferenceBackend implements Backend<Doubles> {
     @Override
     public void batchNorm(
             int rows, int c, double epsilon, Doubles x, Doubles m, Doubles gamma, Doubles beta, Doubles y) {
-        Normalization.batchNorm(rows, c, epsilon, x, m, gamma, beta, y);
+        switch (precision) {
+            case FLOAT32 -> Normalization.batchNormFloat(rows, c, epsilon, x, m, gamma, beta, y);
+            case FLOAT64 -> Normalization.batchNorm(rows, c, epsilon, x, m, gamma, beta, y);
+        }
         store(rows * c, y);
     }
 
