@@ -3,16 +3,16 @@ package gradus.backend.reference;
 import gradus.backend.Window;
 
 /**
- * Convolution of images, as defined in {@link Window}: x is (n, h, w, c), the kernel w (kh, kw, c / groups, f), y
- * (n, oh, ow, f).
+ * Convolution of images, as defined in {@link Window}: x is (n, h, w, c), the kernel w (kh, kw, c / groups, f), y (n,
+ * oh, ow, f).
  *
- * <p>With S = sum of y dy, convolution is one trilinear form: over all places (n, p, q), taps (i, j), input channels c and
- * output channels o of the same group,
+ * <p>With S = sum of y dy, convolution is one trilinear form: over all places (n, p, q), taps (i, j), input channels c
+ * and output channels o of the same group,
  *
  * <pre>    S = sum x[n, p s + i d - top, q s + j d - left, c] w[i, j, c, o] dy[n, p, q, o]</pre>
  *
- * <p>y, dx and dw are its derivatives with respect to dy, x and w: the same loops over the same triples, each time with two
- * factors read and the third accumulated.
+ * <p>y, dx and dw are its derivatives with respect to dy, x and w: the same loops over the same triples, each time with
+ * two factors read and the third accumulated.
  */
 final class Convolution {
     private Convolution() {}
@@ -22,7 +22,9 @@ final class Convolution {
         void at(int x, int w, int y, int n);
     }
 
-    /** Visits all products of S: for each result pixel in the order of taps (i, j) and channels c; the run is over o. */
+    /**
+     * Visits all products of S: for each result pixel in the order of taps (i, j) and channels c; the run is over o.
+     */
     private static void forEachMeeting(Window g, Meeting meeting) {
         int cg = g.c() / g.groups();
         int fg = g.f() / g.groups();

@@ -2,7 +2,10 @@ package gradus.backend.reference;
 
 import java.util.Arrays;
 
-/** Memory of the reference backend: {@code length} numbers of a Java array, from {@code offset} on. Slices share the array. */
+/**
+ * Memory of the reference backend: {@code length} numbers of a Java array, from {@code offset} on. Slices share the
+ * array.
+ */
 public record Doubles(double[] array, int offset, int length) {
     double get(int i) {
         assert i >= 0 && i < length : i + " of " + length;
@@ -36,7 +39,10 @@ public record Doubles(double[] array, int offset, int length) {
         }
     }
 
-    /** The same with float32 accumulators: each sum is rounded, as by a fused multiply-add (the product of floats is exact). */
+    /**
+     * The same with float32 accumulators: each sum is rounded, as by a fused multiply-add (the product of floats is
+     * exact).
+     */
     void addScaledFloat(int at, int n, double a, Doubles x, int from) {
         assert at >= 0 && at + n <= length && from >= 0 && from + n <= x.length;
         double[] y = array;

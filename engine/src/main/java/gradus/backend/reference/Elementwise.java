@@ -6,7 +6,9 @@ import gradus.backend.Noise;
 import gradus.backend.ScalarFunction;
 import gradus.backend.StridedCopy;
 
-/** What happens to every element by itself. Index i runs over all n elements; y may be the operand it is computed from. */
+/**
+ * What happens to every element by itself. Index i runs over all n elements; y may be the operand it is computed from.
+ */
 final class Elementwise {
     private Elementwise() {}
 
@@ -45,8 +47,10 @@ final class Elementwise {
         arithmetic(op, view, 0, 0, 0, 0, a, b, y);
     }
 
-    /** The part in which the indices of all axes before {@code axis} are fixed: they led to elements ai, bi and, as y is
-     * dense, to the yi-th block of y. */
+    /**
+     * The part in which the indices of all axes before {@code axis} are fixed: they led to elements ai, bi and, as y is
+     * dense, to the yi-th block of y.
+     */
     private static void arithmetic(
             Arithmetic op, Broadcast view, int axis, int ai, int bi, int yi, Doubles a, Doubles b, Doubles y) {
         if (axis == view.dims().length) {
@@ -83,7 +87,9 @@ final class Elementwise {
         }
     }
 
-    /** y[i] = w[i] - m[i] rate / (sqrt(v[i]) + epsilon): Kingma and Ba, 2015, with the corrections for bias in the rate. */
+    /**
+     * y[i] = w[i] - m[i] rate / (sqrt(v[i]) + epsilon): Kingma and Ba, 2015, with the corrections for bias in the rate.
+     */
     static void adamStep(int n, double epsilon, Doubles w, Doubles m, Doubles v, Doubles rate, Doubles y) {
         double lr = rate.get(0);
         for (int i = 0; i < n; i++) {

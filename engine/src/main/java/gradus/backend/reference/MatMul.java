@@ -5,8 +5,9 @@ final class MatMul {
     private MatMul() {}
 
     /**
-     * y[i, j] = sum over l of op(a)[i, l] op(b)[l, j], y being (m, n) and the sum having k terms in order. The loops are
-     * nested so that the innermost one walks rows of b: along j where b is (k, n), along l where it is stored as (n, k).
+     * y[i, j] = sum over l of op(a)[i, l] op(b)[l, j], y being (m, n) and the sum having k terms in order. The loops
+     * are nested so that the innermost one walks rows of b: along j where b is (k, n), along l where it is stored as
+     * (n, k).
      */
     static void matMul(int m, int n, int k, boolean transposeA, boolean transposeB, Doubles a, Doubles b, Doubles y) {
         y.fill(m * n, 0);

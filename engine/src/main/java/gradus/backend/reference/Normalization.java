@@ -1,8 +1,8 @@
 package gradus.backend.reference;
 
 /**
- * Batch normalization (Ioffe and Szegedy, 2015). x is (rows, c): for images rows = n h w, and every channel has statistics
- * of its own. m is (2, c): the means, then the variances. gamma and beta are (c).
+ * Batch normalization (Ioffe and Szegedy, 2015). x is (rows, c): for images rows = n h w, and every channel has
+ * statistics of its own. m is (2, c): the means, then the variances. gamma and beta are (c).
  */
 final class Normalization {
     private Normalization() {}
@@ -30,8 +30,8 @@ final class Normalization {
     }
 
     /**
-     * dx[r, k] = (dm[0, k] + 2 dm[1, k] (x[r, k] - m[0, k])) / rows. The variance depends on x through the mean as well,
-     * but that part vanishes: the deviations from the mean add up to 0.
+     * dx[r, k] = (dm[0, k] + 2 dm[1, k] (x[r, k] - m[0, k])) / rows. The variance depends on x through the mean as
+     * well, but that part vanishes: the deviations from the mean add up to 0.
      */
     static void momentsGradient(int rows, int c, Doubles dm, Doubles x, Doubles m, Doubles dx) {
         for (int r = 0; r < rows; r++) {
@@ -65,7 +65,9 @@ final class Normalization {
         }
     }
 
-    /** s[0, k] = sum over r of dy[r, k]; s[1, k] = sum over r of dy[r, k] (x[r, k] - m[0, k]) / sqrt(m[1, k] + epsilon). */
+    /**
+     * s[0, k] = sum over r of dy[r, k]; s[1, k] = sum over r of dy[r, k] (x[r, k] - m[0, k]) / sqrt(m[1, k] + epsilon).
+     */
     static void batchNormSums(int rows, int c, double epsilon, Doubles dy, Doubles x, Doubles m, Doubles s) {
         s.fill(2 * c, 0);
         for (int r = 0; r < rows; r++) {
@@ -78,8 +80,8 @@ final class Normalization {
     }
 
     /**
-     * dx = gamma / sqrt(v + epsilon) (dy - s[0] / rows - xhat s[1] / rows): what dy does directly, less the part that moves
-     * the mean and less the part, along xhat, that stretches the deviation; normalization undoes both.
+     * dx = gamma / sqrt(v + epsilon) (dy - s[0] / rows - xhat s[1] / rows): what dy does directly, less the part that
+     * moves the mean and less the part, along xhat, that stretches the deviation; normalization undoes both.
      */
     static void batchNormGradient(
             int rows, int c, double epsilon, Doubles dy, Doubles x, Doubles m, Doubles gamma, Doubles s, Doubles dx) {

@@ -3,8 +3,8 @@ package gradus.backend.reference;
 import gradus.backend.Window;
 
 /**
- * The largest or the mean value of each window, channel by channel: x is (n, h, w, c), y (n, oh, ow, c). Taps outside the
- * image take no part. A window entirely outside has the maximum -infinity and the mean NaN, and gets no gradient.
+ * The largest or the mean value of each window, channel by channel: x is (n, h, w, c), y (n, oh, ow, c). Taps outside
+ * the image take no part. A window entirely outside has the maximum -infinity and the mean NaN, and gets no gradient.
  */
 final class Pooling {
     private Pooling() {}
@@ -43,7 +43,9 @@ final class Pooling {
         }
     }
 
-    /** Index in x of the window's first maximum in row-major order, of its first NaN if there is one; -1 without taps. */
+    /**
+     * Index in x of the window's first maximum in row-major order, of its first NaN if there is one; -1 without taps.
+     */
     private static int largest(Window g, int n, int p, int q, int c, Doubles x) {
         int best = -1;
         for (int i = 0; i < g.kh(); i++) {

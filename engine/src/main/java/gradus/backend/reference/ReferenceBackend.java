@@ -12,16 +12,16 @@ import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 
 /**
- * The mathematics as literature: every method is its formula, in plain loops and double precision, on one thread. It is the
- * oracle of the other backends, and the float64 mode.
+ * The mathematics as literature: every method is its formula, in plain loops and double precision, on one thread. It is
+ * the oracle of the other backends, and the float64 mode.
  *
- * <p>In {@link Precision#FLOAT32} every result is rounded to float32 when it is stored, so that an error of one rounding per
- * operation is left: an oracle for float32 backends. Two forward methods go further, because digits that float32 engines
- * printed are to be met to the last one: convolution adds up in float32, term by term over (kh, kw, in), and batch norm
- * rounds the standard deviation.
+ * <p>In {@link Precision#FLOAT32} every result is rounded to float32 when it is stored, so that an error of one
+ * rounding per operation is left: an oracle for float32 backends. Two forward methods go further, because digits that
+ * float32 engines printed are to be met to the last one: convolution adds up in float32, term by term over (kh, kw,
+ * in), and batch norm rounds the standard deviation.
  *
- * <p>The formulas stand in {@link Elementwise}, {@link Reduction}, {@link MatMul}, {@link Convolution}, {@link Pooling},
- * {@link Normalization} and {@link Loss}; here, results are rounded.
+ * <p>The formulas stand in {@link Elementwise}, {@link Reduction}, {@link MatMul}, {@link Convolution}, {@link
+ * Pooling}, {@link Normalization} and {@link Loss}; here, results are rounded.
  */
 public final class ReferenceBackend implements Backend<Doubles> {
     /** The longest array that all JVMs can make. */
