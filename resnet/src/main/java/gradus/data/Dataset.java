@@ -85,4 +85,14 @@ public interface Dataset {
         }
         return new Views.Concat(this, other);
     }
+
+    /** This set with grey repeated in three channels; itself if it is RGB already. A view. */
+    default Dataset rgb() {
+        return channels() == 3 ? this : new Views.Rgb(this);
+    }
+
+    /** This set scaled to another size, without regard to proportions, as {@link Picture#resize} does; a view. */
+    default Dataset resized(int newHeight, int newWidth) {
+        return newHeight == height() && newWidth == width() ? this : new Views.Resized(this, newHeight, newWidth);
+    }
 }

@@ -1,0 +1,173 @@
+package gradus.data;
+
+import java.awt.image.BufferedImage;
+import java.awt.image.ComponentColorModel;
+import java.awt.image.Raster;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import javax.imageio.ImageIO;
+import javax.imageio.ImageReader;
+import javax.imageio.stream.MemoryCacheImageInputStream;
+
+/**
+ * Reads picture files: JPEG, PNG, GIF (its first frame), BMP, and what else the JDK decodes. The size is taken from the
+ * header and checked before memory for the pixels is asked for.
+ */
+public final class ImageInput {
+    /** Pixels a side may have. */
+    public static final int MAX_SIDE = 16_384;
+
+    /** Pixels a picture may have. */
+    public static final int MAX_PIXELS = 100_000_000;
+
+    /** Bytes a file may have. */
+    public static final int MAX_BYTES = 400_000_000;
+
+    private ImageInput() {}
+
+    /** Height and width in pixels. */
+    public record Size(int height, int width) {}
+
+    /**
+     * Reads a picture as RGB. Grey is repeated in all three channels, 16 bits are cut to 8, transparency is dropped, colour
+     * profiles are ignored, CMYK is converted by {@code ink * black}, and a JPEG is turned as its EXIF data asks for.
+     *
+     * @throws DataException naming the file if it is missing, damaged, of unknown format, or too large
+     */
+    public static Picture read(Path file) {
+        return read(bytes(file), file.toString());
+    }
+
+    /** As {@link #read(Path)}, from memory; {@code name} is used in messages. */
+    public static Picture read(byte[] file, String name) {
+        return open(file, name, reader -> {
+            var jpeg = JpegHeader.of(file);
+            var picture = jpeg.components() == 4
+                    ? cmyk(reader.readRaster(0, null), jpeg)
+                    : rgb(reader.read(0));
+            return picture.oriented(jpeg.orientation());
+        });
+    }
+
+    /** The size as the file's header states it, before any EXIF turn. @throws DataException as {@link #read(Path)} */
+    public static Size size(Path file) {
+        return open(bytes(file), file.toString(), reader -> new Size(reader.getHeight(0), reader.getWidth(0)));
+    }
+
+    static byte[] bytes(Path file) {
+        try {
+            long size = Files.size(file);
+            if (size > MAX_BYTES) {
+                throw new DataException(file + ": " + size + " bytes, at most " + MAX_BYTES + " are read");
+            }
+            return Files.readAllBytes(file);
+        } catch (NoSuchFileException e) {
+            throw new DataException(file + ": no such file", e);
+        } catch (IOException e) {
+            throw new DataException(file + ": cannot be read (" + e.getMessage() + ")", e);
+        }
+    }
+
+    static void checkSize(String name, int height, int width) {
+        if (height < 1 || width < 1 || height > MAX_SIDE || width > MAX_SIDE || (long) height * width > MAX_PIXELS) {
+            throw new DataException("%s: %d x %d pixels (height x width); at least 1 and at most %d a side and %d in all are read"
+                    .formatted(name, height, width, MAX_SIDE, MAX_PIXELS));
+        }
+    }
+
+    private interface Use<T> {
+        T with(ImageReader reader) throws IOException;
+    }
+
+    private static <T> T open(byte[] file, String name, Use<T> use) {
+        ImageReader reader = null;
+        try (var stream = new MemoryCacheImageInputStream(new ByteArrayInputStream(file))) {
+            var readers = ImageIO.getImageReaders(stream);
+            if (!readers.hasNext()) {
+                throw new DataException(name + ": not a picture in a known format (JPEG, PNG, GIF, BMP)");
+            }
+            reader = readers.next();
+            reader.setInput(stream, true, true);
+            checkSize(name, reader.getHeight(0), reader.getWidth(0));
+            return use.with(reader);
+        } catch (DataException e) {
+            throw e;
+        } catch (IOException | RuntimeException e) {
+            // ImageIO's decoders answer damaged files with whatever exception the damage leads to.
+            throw new DataException(name + ": damaged or unsupported picture (" + e.getMessage() + ")", e);
+        } finally {
+            if (reader != null) {
+                reader.dispose();
+            }
+        }
+    }
+
+    private static Picture rgb(BufferedImage image) {
+        if (image == null) {
+            throw new DataException("no picture in the file");
+        }
+        int h = image.getHeight();
+        int w = image.getWidth();
+        var out = new byte[h * w * 3];
+        int o = 0;
+        if (image.getColorModel() instanceof ComponentColorModel model) {
+            // Samples as they are: getRGB would take grey values for linear light and brighten them.
+            var raster = image.getRaster();
+            int bands = raster.getNumBands();
+            int shift = Math.max(0, model.getComponentSize(0) - 8);
+            int[] row = null;
+            for (int y = 0; y < h; y++) {
+                row = raster.getPixels(raster.getMinX(), raster.getMinY() + y, w, 1, row);
+                for (int x = 0; x < w * bands; x += bands) {
+                    out[o++] = (byte) (row[x] >> shift);
+                    out[o++] = (byte) (row[bands >= 3 ? x + 1 : x] >> shift);
+                    out[o++] = (byte) (row[bands >= 3 ? x + 2 : x] >> shift);
+                }
+            }
+        } else {
+            int[] row = null;
+            for (int y = 0; y < h; y++) {
+                row = image.getRGB(0, y, w, 1, row, 0, w);
+                for (int x = 0; x < w; x++) {
+                    out[o++] = (byte) (row[x] >> 16);
+                    out[o++] = (byte) (row[x] >> 8);
+                    out[o++] = (byte) row[x];
+                }
+            }
+        }
+        return new Picture(h, w, 3, out);
+    }
+
+    /** Four inks, or luma, two chromas and black; programs of Adobe's store both inverted. */
+    private static Picture cmyk(Raster raster, JpegHeader jpeg) {
+        int h = raster.getHeight();
+        int w = raster.getWidth();
+        var out = new byte[h * w * 3];
+        int[] row = null;
+        int o = 0;
+        for (int y = 0; y < h; y++) {
+            row = raster.getPixels(0, y, w, 1, row);
+            for (int x = 0; x < w * 4; x += 4) {
+                double[] ink = {row[x], row[x + 1], row[x + 2]};
+                if (jpeg.adobe() == 2) {
+                    double luma = row[x];
+                    double cb = row[x + 1] - 128;
+                    double cr = row[x + 2] - 128;
+                    ink[0] = 255 - (luma + 1.402 * cr);
+                    ink[1] = 255 - (luma - 0.344136 * cb - 0.714136 * cr);
+                    ink[2] = 255 - (luma + 1.772 * cb);
+                }
+                int k = row[x + 3];
+                for (int c = 0; c < 3; c++) {
+                    double light = Math.clamp(ink[c], 0, 255);
+                    double v = jpeg.adobe() >= 0 ? light * k / 255 : (255 - light) * (255 - k) / 255;
+                    out[o++] = (byte) Math.round(v);
+                }
+            }
+        }
+        return new Picture(h, w, 3, out);
+    }
+}

@@ -1,0 +1,81 @@
+package gradus.data;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * What ImageIO does not tell about a JPEG.
+ *
+ * @param components 1 grey, 3 colour, 4 CMYK; 0 if the file is not a JPEG
+ * @param adobe colour transform in Adobe's marker: 0 none, 1 YCbCr, 2 YCCK; -1 without such a marker
+ * @param orientation EXIF orientation 1..8, 1 if none is stated
+ */
+record JpegHeader(int components, int adobe, int orientation) {
+    static JpegHeader of(byte[] file) {
+        int components = 0;
+        int adobe = -1;
+        int orientation = 1;
+        if (file.length < 4 || (file[0] & 255) != 0xff || (file[1] & 255) != 0xd8) {
+            return new JpegHeader(0, -1, 1);
+        }
+        int at = 2;
+        while (at + 4 <= file.length && (file[at] & 255) == 0xff) {
+            int marker = file[at + 1] & 255;
+            if (marker == 0xff) { // fill byte
+                at++;
+                continue;
+            }
+            if (marker == 0xda || marker == 0xd9) { // pixels begin, or the end
+                break;
+            }
+            int length = (file[at + 2] & 255) << 8 | file[at + 3] & 255;
+            int end = at + 2 + length;
+            if (length < 2 || end > file.length) {
+                break;
+            }
+            boolean frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+            if (frame && length >= 8) {
+                components = file[at + 9] & 255;
+            } else if (marker == 0xee && length >= 14 && startsWith(file, at + 4, "Adobe")) {
+                adobe = file[at + 15] & 255;
+            } else if (marker == 0xe1 && startsWith(file, at + 4, "Exif\0\0")) {
+                orientation = orientation(ByteBuffer.wrap(file, at + 10, end - at - 10).slice());
+            }
+            at = end;
+        }
+        return new JpegHeader(components, adobe, orientation);
+    }
+
+    private static boolean startsWith(byte[] file, int at, String text) {
+        for (int i = 0; i < text.length(); i++) {
+            if (at + i >= file.length || file[at + i] != text.charAt(i)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Tag 0x112 of the first directory of a TIFF structure; 1 if it is missing or the structure makes no sense. */
+    private static int orientation(ByteBuffer tiff) {
+        if (tiff.limit() < 8) {
+            return 1;
+        }
+        tiff.order(tiff.get(0) == 'I' ? ByteOrder.LITTLE_ENDIAN : ByteOrder.BIG_ENDIAN);
+        int directory = tiff.getInt(4);
+        if (tiff.getShort(2) != 42 || directory < 8 || directory > tiff.limit() - 2) {
+            return 1;
+        }
+        int entries = tiff.getShort(directory) & 0xffff;
+        for (int i = 0; i < entries; i++) {
+            int entry = directory + 2 + 12 * i;
+            if (entry > tiff.limit() - 12) {
+                return 1;
+            }
+            if (tiff.getShort(entry) == 0x112) {
+                int value = tiff.getShort(entry + 8) & 0xffff;
+                return value >= 1 && value <= 8 ? value : 1;
+            }
+        }
+        return 1;
+    }
+}
