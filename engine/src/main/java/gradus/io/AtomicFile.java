@@ -1,0 +1,92 @@
+package gradus.io;
+
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * Writes a file so that at any time, also after a crash, there is either the whole old file or the whole new one: the
+ * bytes go to a temporary file in the same directory, are forced to the disk, and take the place of the old file by one
+ * atomic rename, which is then forced to the disk as well.
+ */
+public final class AtomicFile {
+    private AtomicFile() {}
+
+    /** Produces the bytes of a file. */
+    @FunctionalInterface
+    public interface Content {
+        void writeTo(OutputStream out) throws IOException;
+    }
+
+    /** @throws FileException if the file cannot be written; an old file is then still there, a temporary one is not */
+    public static void write(Path file, byte[] bytes) {
+        write(file, out -> out.write(bytes));
+    }
+
+    /**
+     * Writes what {@code content} produces. A symbolic link is followed. Where {@code content} fails, so does this
+     * method, with the same exception.
+     *
+     * @throws FileException if the file cannot be written; an old file is then still there, a temporary one is not
+     */
+    public static void write(Path file, Content content) {
+        try {
+            Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
+            if (Files.isDirectory(target)) {
+                throw new FileException("cannot write " + file + ": it is a directory");
+            }
+            Path directory = target.getParent();
+            Path temporary = temporaryName(target);
+            try {
+                try (var channel =
+                        FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                    var out = new BufferedOutputStream(Channels.newOutputStream(channel), 1 << 16);
+                    content.writeTo(out);
+                    out.flush();
+                    channel.force(true);
+                }
+                Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+            } catch (Throwable failure) {
+                deleteAfter(failure, temporary);
+                throw failure;
+            }
+            forceDirectory(directory);
+        } catch (IOException e) {
+            throw FileException.writing(file, e);
+        }
+    }
+
+    /** Hidden, and different for everyone who writes the same file at the same time. */
+    private static Path temporaryName(Path target) {
+        String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
+        return target.resolveSibling("." + target.getFileName() + "." + random + ".tmp");
+    }
+
+    private static void deleteAfter(Throwable failure, Path temporary) {
+        try {
+            Files.deleteIfExists(temporary);
+        } catch (IOException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    /** A rename is an entry in the directory, so the directory is what must reach the disk. */
+    private static void forceDirectory(Path directory) throws IOException {
+        FileChannel channel;
+        try {
+            channel = FileChannel.open(directory, StandardOpenOption.READ);
+        } catch (IOException e) {
+            return; // Windows opens no directories; there, the rename is all that can be done
+        }
+        try (channel) {
+            channel.force(true);
+        }
+    }
+}
