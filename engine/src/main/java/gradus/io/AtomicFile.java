@@ -31,18 +31,22 @@ public final class AtomicFile {
     }
 
     /**
-     * Writes what {@code content} produces. A symbolic link is followed. Where {@code content} fails, so does this
-     * method, with the same exception.
+     * Writes what {@code content} produces. A symbolic link is followed. An unchecked exception of {@code content}
+     * passes through.
      *
      * @throws FileException if the file cannot be written; an old file is then still there, a temporary one is not
      */
     public static void write(Path file, Content content) {
         try {
             Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
-            if (Files.isDirectory(target)) {
-                throw new FileException("cannot write " + file + ": it is a directory");
+            if (Files.exists(target) && !Files.isRegularFile(target)) {
+                throw new FileException("cannot write " + file + ": it exists and is not a regular file");
             }
             Path directory = target.getParent();
+            if (!Files.isDirectory(directory)) {
+                throw new FileException(
+                        "cannot write " + file + ": there is no directory " + directory + "; create it");
+            }
             Path temporary = temporaryName(target);
             try {
                 try (var channel =
