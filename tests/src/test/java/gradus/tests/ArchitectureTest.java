@@ -21,7 +21,13 @@ import java.util.stream.Stream;
 class ArchitectureTest {
 
     private static final String[] ENGINE = {
-        "gradus.tensor..", "gradus.io..", "gradus.backend..", "gradus.op..", "gradus.graph..", "gradus.plan..", "gradus.eager.."
+        "gradus.tensor..",
+        "gradus.io..",
+        "gradus.backend..",
+        "gradus.op..",
+        "gradus.graph..",
+        "gradus.plan..",
+        "gradus.eager.."
     };
     private static final String[] LAYERS = {"gradus.layers..", "gradus.train.."};
     private static final String[] RESNET = {"gradus.resnet..", "gradus.data.."};
