@@ -1,0 +1,46 @@
+package gradus.app;
+
+import gradus.backend.Backend;
+import gradus.backend.BackendProvider.Options;
+import gradus.backend.BackendProvider.Precision;
+import gradus.backend.Backends;
+import java.util.Locale;
+import picocli.CommandLine.Option;
+
+/** What to compute with; the same options for every command that computes. */
+final class EngineOptions {
+    @Option(
+            names = "--backend",
+            paramLabel = "NAME",
+            defaultValue = "auto",
+            description = "reference, simd, cuda, or auto: the best that can run here (default)")
+    String backend;
+
+    @Option(
+            names = "--precision",
+            paramLabel = "TYPE",
+            defaultValue = "float32",
+            description = "float32 (default) or float64")
+    String precision;
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "threads to compute with; 0, the default, for all processors")
+    int threads;
+
+    /** @throws UsageException for a precision that does not exist */
+    Precision precision() {
+        return switch (precision.toLowerCase(Locale.ROOT)) {
+            case "float32", "f32" -> Precision.FLOAT32;
+            case "float64", "f64" -> Precision.FLOAT64;
+            default -> throw new UsageException("--precision must be float32 or float64, not '" + precision + "'");
+        };
+    }
+
+    /** @throws gradus.backend.BackendException if the named backend does not exist or cannot run here */
+    Backend<?> open() {
+        return Backends.open(backend, new Options(threads, precision()));
+    }
+}

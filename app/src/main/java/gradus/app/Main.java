@@ -1,0 +1,97 @@
+package gradus.app;
+
+import gradus.tensor.GradusException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** {@code gradus}: the command line. */
+@Command(
+        name = "gradus",
+        description = "Trains and runs residual networks with an engine written from scratch in Java.",
+        subcommands = {Golden.class},
+        mixinStandardHelpOptions = true,
+        version = "gradus 0.1.0",
+        scope = ScopeType.INHERIT,
+        exitCodeListHeading = "%nExit status:%n",
+        exitCodeList = {
+            "0:done",
+            "1:golden: some cases differ",
+            "2:a mistake in what was asked or given: option, file, picture, shape; nothing was half written",
+            "70:a mistake in gradus itself",
+            "130:interrupted (train leaves a model that --resume goes on from)"
+        })
+public final class Main implements Runnable {
+    @Spec
+    CommandSpec spec;
+
+    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "show the stack trace of an error")
+    boolean debug;
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "say what to do: 'gradus --help' lists the commands");
+    }
+
+    public static void main(String[] args) {
+        var out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
+        var err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+        int status = run(out, err, args);
+        out.flush();
+        err.flush();
+        System.exit(status);
+    }
+
+    /** Runs one command line and returns its exit status. Prints to the given writers only. */
+    static int run(PrintWriter out, PrintWriter err, String... args) {
+        var main = new Main();
+        var line = new CommandLine(main).setOut(out).setErr(err);
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setParameterExceptionHandler((e, a) -> {
+            report(err, e.getMessage(), e, main.debug);
+            return Exit.USAGE;
+        });
+        line.setExecutionExceptionHandler((e, command, parsed) -> switch (e) {
+            case ParameterException p -> {
+                report(err, p.getMessage(), p, main.debug);
+                yield Exit.USAGE;
+            }
+            case GradusException g -> {
+                report(err, g.getMessage(), g, main.debug);
+                yield Exit.USAGE;
+            }
+            default -> throw e;
+        });
+        try {
+            return line.execute(args);
+        } catch (Throwable e) { // picocli passes errors such as OutOfMemoryError through
+            return unexpected(err, e, main.debug);
+        }
+    }
+
+    private static int unexpected(PrintWriter err, Throwable e, boolean debug) {
+        if (e instanceof OutOfMemoryError) {
+            report(err, "out of memory (" + Runtime.getRuntime().maxMemory() / (1 << 20)
+                    + " MiB of heap): use a smaller --batch, or give java more with -Xmx", e, debug);
+            return Exit.USAGE;
+        }
+        report(err, "internal error: " + e + " (this is a mistake in gradus, please report it; --debug shows where)", e,
+                debug);
+        return Exit.INTERNAL;
+    }
+
+    /** One line, whatever the message holds. */
+    private static void report(PrintWriter err, String message, Throwable e, boolean debug) {
+        err.println("gradus: " + String.valueOf(message).strip().replaceAll("\\s*\\R\\s*", "; "));
+        if (debug) {
+            e.printStackTrace(err);
+        }
+        err.flush();
+    }
+}
