@@ -43,8 +43,9 @@ public final class ImageInput {
 
     /** As {@link #read(Path)}, from memory; {@code name} is used in messages. */
     public static Picture read(byte[] file, String name) {
-        return open(file, name, reader -> {
-            var jpeg = JpegHeader.of(file);
+        var bytes = file.clone();
+        var jpeg = JpegHeader.of(bytes);
+        return open(bytes, name, reader -> {
             var picture = jpeg.components() == 4
                     ? cmyk(reader.readRaster(0, null), jpeg)
                     : rgb(reader.read(0));

@@ -4,13 +4,15 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * What ImageIO does not tell about a JPEG.
+ * What ImageIO does not tell about a JPEG. Reading it also hides colour profiles from ImageIO, which would convert by them:
+ * networks are trained on the numbers in the file.
  *
  * @param components 1 grey, 3 colour, 4 CMYK; 0 if the file is not a JPEG
  * @param adobe colour transform in Adobe's marker: 0 none, 1 YCbCr, 2 YCCK; -1 without such a marker
  * @param orientation EXIF orientation 1..8, 1 if none is stated
  */
 record JpegHeader(int components, int adobe, int orientation) {
+    /** @param file its bytes, in which profiles are renamed */
     static JpegHeader of(byte[] file) {
         int components = 0;
         int adobe = -1;
@@ -38,6 +40,8 @@ record JpegHeader(int components, int adobe, int orientation) {
                 components = file[at + 9] & 255;
             } else if (marker == 0xee && length >= 14 && startsWith(file, at + 4, "Adobe")) {
                 adobe = file[at + 15] & 255;
+            } else if (marker == 0xe2 && startsWith(file, at + 4, "ICC_PROFILE")) {
+                file[at + 4] = 'x';
             } else if (marker == 0xe1 && startsWith(file, at + 4, "Exif\0\0")) {
                 orientation = orientation(ByteBuffer.wrap(file, at + 10, end - at - 10).slice());
             }

@@ -39,17 +39,14 @@ public record Picture(int height, int width, int channels, byte[] pixels) {
             return this;
         }
         var rows = newWidth == width ? pixels : along(pixels, height, width, newWidth, width * channels, channels);
-        var both = newHeight == height
-                ? rows
-                : across(rows, height, newHeight, newWidth * channels);
+        var both = newHeight == height ? rows : across(rows, height, newHeight, newWidth * channels);
         return new Picture(newHeight, newWidth, channels, both);
     }
 
-    /** Scales so that the shorter side becomes {@code side} pixels, the longer one in proportion, rounded down. */
+    /** Scales so that the shorter side becomes {@code side} pixels, the longer one in proportion, rounded. */
     public Picture resizeShorter(int side) {
-        return height < width
-                ? resize(side, Math.max(1, (int) ((long) side * width / height)))
-                : resize(Math.max(1, (int) ((long) side * height / width)), side);
+        int longer = (int) Math.rint((double) side * Math.max(height, width) / Math.min(height, width));
+        return height < width ? resize(side, longer) : resize(longer, side);
     }
 
     /**
