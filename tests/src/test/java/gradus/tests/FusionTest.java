@@ -1,0 +1,169 @@
+package gradus.tests;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.backend.Backend;
+import gradus.backend.BackendProvider.Options;
+import gradus.backend.BackendProvider.Precision;
+import gradus.backend.Backends;
+import gradus.backend.ScalarFunction.Relu;
+import gradus.eager.Eager;
+import gradus.eager.Variable;
+import gradus.graph.Fuse;
+import gradus.graph.Gradient;
+import gradus.graph.Graph;
+import gradus.op.BatchNorm;
+import gradus.op.Builder;
+import gradus.op.Conv2D;
+import gradus.op.FusedBatchNorm;
+import gradus.op.FusedConv2D;
+import gradus.op.Moments;
+import gradus.op.Sliding;
+import gradus.op.Value;
+import gradus.plan.Plan;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** One small residual network, four ways: planned and eager, fused and unfused; values and derivatives agree. */
+class FusionTest {
+    /** Parameters of the network below, in the order in which it asks for them. */
+    private static List<Tensor> weights(Random r) {
+        var w = new ArrayList<Tensor>();
+        w.add(OpCases.gaussian(r, Shape.of(3, 3, 3, 5)));
+        w.add(OpCases.gaussian(r, Shape.of(5)));
+        w.add(OpCases.gaussian(r, Shape.of(1, 1, 5, 5)));
+        w.add(OpCases.gaussian(r, Shape.of(5)));
+        for (int i = 0; i < 2; i++) {
+            w.add(OpCases.gaussian(r, Shape.of(5)));
+            w.add(OpCases.gaussian(r, Shape.of(5)));
+            w.add(OpCases.gaussian(r, Shape.of(5)));
+            double[] variance = OpCases.gaussian(r, Shape.of(5)).doubles();
+            for (int k = 0; k < 5; k++) {
+                variance[k] = 0.5 + variance[k] * variance[k];
+            }
+            w.add(Tensor.of(Shape.of(5), variance));
+        }
+        return w;
+    }
+
+    /** relu(bn(conv(relu(bn(conv(x) + b))) + b) + shortcut), summed with weights. */
+    private static Value network(Builder b, Value x, List<Value> w, boolean training, Tensor upstream) {
+        Value y = convolution(b, x, w.get(0), w.get(1));
+        Value shortcut = b.map(new Relu(), norm(b, y, w.subList(4, 8), training));
+        Value z = norm(b, convolution(b, shortcut, w.get(2), w.get(3)), w.subList(8, 12), training);
+        Value out = b.map(new Relu(), b.add(z, shortcut));
+        return b.sum(b.multiply(out, b.constant(upstream)));
+    }
+
+    private static Value convolution(Builder b, Value x, Value w, Value bias) {
+        int k = w.shape().dim(0);
+        var sliding = Sliding.same(x.shape().dim(1), x.shape().dim(2), k, k, 1, 1, 1, 1);
+        return b.add(b.apply(new Conv2D(sliding, 1), x, w), bias);
+    }
+
+    private static Value norm(Builder b, Value x, List<Value> p, boolean training) {
+        Value m = training ? b.apply(new Moments(), x) : b.stack(p.get(2), p.get(3));
+        return b.apply(new BatchNorm(1e-3), x, m, p.get(0), p.get(1));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "reference, FLOAT64, true", "reference, FLOAT64, false", "simd, FLOAT32, true", "simd, FLOAT32, false"
+    })
+    void plannedEagerFusedUnfused(String name, Precision precision, boolean training) {
+        double tolerance = precision == Precision.FLOAT64 ? 1e-11 : 2e-4;
+        var random = new Random(11);
+        List<Tensor> weights = weights(random);
+        Tensor x = OpCases.gaussian(random, Shape.of(3, 7, 6, 3));
+        Tensor upstream = OpCases.gaussian(random, Shape.of(3, 7, 6, 5));
+        try (Backend<?> backend = Backends.open(name, new Options(2, precision))) {
+            List<Tensor> plain = planned(backend, weights, x, upstream, training, false);
+            List<Tensor> fused = planned(backend, weights, x, upstream, training, true);
+            List<Tensor> eager = eager(backend, weights, x, upstream, training);
+            for (int i = 0; i < plain.size(); i++) {
+                assertClose(plain.get(i), fused.get(i), tolerance, "fused, derivative " + i);
+                assertClose(plain.get(i), eager.get(i), tolerance, "eager, derivative " + i);
+            }
+        }
+    }
+
+    private static <B> List<Tensor> planned(
+            Backend<B> backend, List<Tensor> weights, Tensor x, Tensor upstream, boolean training, boolean fuse) {
+        var graph = new Graph();
+        Value in = graph.input("x", x.shape());
+        var w = new ArrayList<Value>();
+        for (int i = 0; i < weights.size(); i++) {
+            w.add(graph.parameter("w" + i, weights.get(i).shape()));
+        }
+        Value loss = network(graph, in, w, training, upstream);
+        graph.output("loss", loss);
+        Graph forward = fuse ? Fuse.of(graph) : graph;
+        if (fuse) {
+            assertFused(forward, training);
+        }
+        var with = new ArrayList<Value>(List.of(in));
+        with.addAll(trainable(w));
+        Gradient.Result gradient = Gradient.of(forward, loss, with);
+        for (int i = 0; i < with.size(); i++) {
+            gradient.graph().output("d" + i, gradient.derivatives().get(i));
+        }
+        Plan<B> plan = Plan.of(gradient.graph(), backend);
+        for (int i = 0; i < weights.size(); i++) {
+            plan.parameters().set("w" + i, weights.get(i));
+        }
+        plan.feed("x", x);
+        plan.run();
+        plan.run(); // what is hoisted or overwritten in place must survive a second run
+        var result = new ArrayList<Tensor>(List.of(plan.output("loss")));
+        for (int i = 0; i < with.size(); i++) {
+            result.add(plan.output("d" + i));
+        }
+        return result;
+    }
+
+    private static void assertFused(Graph graph, boolean training) {
+        long convolutions =
+                graph.nodes().stream().filter(n -> n.op() instanceof FusedConv2D).count();
+        long norms = graph.nodes().stream()
+                .filter(n -> n.op() instanceof FusedBatchNorm f && f.ownMoments() && f.f() != null)
+                .count();
+        assertEquals(2, convolutions, graph::toString);
+        assertEquals(training ? 2 : 0, norms, graph::toString);
+    }
+
+    /** All but the moving statistics. */
+    private static List<Value> trainable(List<Value> w) {
+        return List.of(w.get(0), w.get(1), w.get(2), w.get(3), w.get(4), w.get(5), w.get(8), w.get(9));
+    }
+
+    private static <B> List<Tensor> eager(
+            Backend<B> backend, List<Tensor> weights, Tensor x, Tensor upstream, boolean training) {
+        var eager = new Eager<>(backend);
+        var in = eager.leaf(x);
+        var w = new ArrayList<Value>();
+        weights.forEach(t -> w.add(eager.leaf(t)));
+        var loss = (Variable) network(eager, in, w, training, upstream);
+        loss.backward();
+        var result = new ArrayList<Tensor>(List.of(loss.value(), in.grad()));
+        trainable(w).forEach(v -> result.add(((Variable) v).grad()));
+        return result;
+    }
+
+    private static void assertClose(Tensor expected, Tensor actual, double tolerance, String what) {
+        assertEquals(expected.shape(), actual.shape(), what);
+        double largest = 1e-3; // derivatives of biases in front of batch norm are mathematically zero
+        for (double v : expected.doubles()) {
+            largest = Math.max(largest, Math.abs(v));
+        }
+        for (int i = 0; i < expected.size(); i++) {
+            double error = Math.abs(expected.get(i) - actual.get(i)) / largest;
+            assertTrue(error <= tolerance, what + ": relative error " + error);
+        }
+    }
+}
