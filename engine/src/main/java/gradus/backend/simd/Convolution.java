@@ -1,0 +1,156 @@
+package gradus.backend.simd;
+
+import gradus.backend.Window;
+
+/**
+ * Convolutions as products of {@link Patches} and kernels, without im2col: {@link MatMul} copies the values under a few
+ * windows at a time.
+ *
+ * <pre>
+ *   y  = patches(x) w                 rows: output pixels; inner extent: taps and input channels
+ *   dw = patches(x)^T dy              rows: taps and input channels; inner extent: output pixels
+ *   dx = patches(dy) w'               rows: input pixels; inner extent: taps and output channels
+ * </pre>
+ *
+ * For dx with stride s, the input pixels that leave the same remainder modulo s are reached by the same taps: each such
+ * class is a convolution of stride 1 of its own, and no multiplication by zero is done. Pixels no tap reaches get zero.
+ */
+final class Convolution {
+    private final MatMul product;
+    private final Elementwise elementwise;
+
+    Convolution(MatMul product, Elementwise elementwise) {
+        this.product = product;
+        this.elementwise = elementwise;
+    }
+
+    void forward(Window g, Memory x, Memory w, Memory y) {
+        int channels = g.c() / g.groups();
+        int filters = g.f() / g.groups();
+        int depth = g.kh() * g.kw() * channels;
+        if (depth == 0) {
+            elementwise.fill(g.n() * g.oh() * g.ow() * g.f(), 0, y);
+            return;
+        }
+        patches(g, x);
+        product.groups(g.groups(), channels, filters, filters);
+        product.right(w, depth, g.f(), 1);
+        product.bTap[0] = 0;
+        product.result(y, g.oh(), g.ow(), g.oh() * g.ow() * g.f(), g.ow() * g.f(), g.f());
+        product.run(false, g.n() * g.oh() * g.ow(), filters, depth);
+    }
+
+    void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {
+        int channels = g.c() / g.groups();
+        int filters = g.f() / g.groups();
+        int rows = g.kh() * g.kw() * channels;
+        int pixels = g.n() * g.oh() * g.ow();
+        if (pixels == 0) {
+            elementwise.fill(rows * g.f(), 0, dw);
+            return;
+        }
+        patches(g, x);
+        product.groups(g.groups(), channels, filters, filters);
+        product.right(dy, pixels, g.f(), 1);
+        product.bTap[0] = 0;
+        product.result(dw, 1, 1, g.f(), g.f(), g.f());
+        product.run(true, rows, filters, pixels);
+    }
+
+    private void patches(Window g, Memory x) {
+        Patches a = product.a;
+        a.image(x, g.h(), g.w(), g.c(), g.c() / g.groups());
+        a.window(g.oh(), g.ow(), g.strideH(), g.strideW(), g.kh(), g.kw());
+        for (int i = 0; i < g.kh(); i++) {
+            a.tapH[i] = i * g.dilationH() - g.top();
+        }
+        for (int j = 0; j < g.kw(); j++) {
+            a.tapW[j] = j * g.dilationW() - g.left();
+        }
+        a.ready();
+    }
+
+    void inputGradient(Window g, Memory dy, Memory w, Memory dx) {
+        int channels = g.c() / g.groups();
+        int filters = g.f() / g.groups();
+        if (!everyPixelReached(g) || filters == 0) {
+            elementwise.fill(g.n() * g.h() * g.w() * g.c(), 0, dx);
+        }
+        if (filters == 0 || channels == 0) {
+            return;
+        }
+        for (int h0 = 0; h0 < Math.min(g.strideH(), g.h()); h0++) {
+            for (int w0 = 0; w0 < Math.min(g.strideW(), g.w()); w0++) {
+                inputGradient(g, h0, w0, dy, w, dx);
+            }
+        }
+    }
+
+    /** dx at rows h0, h0 + strideH, ... and columns w0, w0 + strideW, ... */
+    private void inputGradient(Window g, int h0, int w0, Memory dy, Memory w, Memory dx) {
+        int tapsH = taps(h0 + g.top(), g.kh(), g.dilationH(), g.strideH());
+        int tapsW = taps(w0 + g.left(), g.kw(), g.dilationW(), g.strideW());
+        if (tapsH == 0 || tapsW == 0) {
+            return;
+        }
+        int channels = g.c() / g.groups();
+        int filters = g.f() / g.groups();
+        int rows = MatMul.ceil(g.h() - h0, g.strideH());
+        int columns = MatMul.ceil(g.w() - w0, g.strideW());
+        Patches a = product.a;
+        a.image(dy, g.oh(), g.ow(), g.f(), filters);
+        a.window(rows, columns, 1, 1, tapsH, tapsW);
+        product.taps(tapsH * tapsW);
+        // from the last tap to the first, so that runs in dy ascend
+        int ti = 0;
+        for (int i = g.kh() - 1; i >= 0; i--) {
+            int up = h0 + g.top() - i * g.dilationH();
+            if (up % g.strideH() != 0) {
+                continue;
+            }
+            a.tapH[ti] = up / g.strideH();
+            int tj = 0;
+            for (int j = g.kw() - 1; j >= 0; j--) {
+                int over = w0 + g.left() - j * g.dilationW();
+                if (over % g.strideW() == 0) {
+                    a.tapW[tj] = over / g.strideW();
+                    product.bTap[ti * tapsW + tj++] = (i * g.kw() + j) * channels * g.f();
+                }
+            }
+            ti++;
+        }
+        a.ready();
+        product.groups(g.groups(), filters, filters, channels);
+        product.right(w, filters, 1, g.f());
+        int rowOfPixels = g.w() * g.c();
+        product.result(
+                dx,
+                h0 * rowOfPixels + w0 * g.c(),
+                rows,
+                columns,
+                g.h() * rowOfPixels,
+                g.strideH() * rowOfPixels,
+                g.strideW() * g.c());
+        product.run(false, g.n() * rows * columns, channels, tapsH * tapsW * filters);
+    }
+
+    private static boolean everyPixelReached(Window g) {
+        boolean all = true;
+        for (int h0 = 0; h0 < Math.min(g.strideH(), g.h()); h0++) {
+            all &= taps(h0 + g.top(), g.kh(), g.dilationH(), g.strideH()) > 0;
+        }
+        for (int w0 = 0; w0 < Math.min(g.strideW(), g.w()); w0++) {
+            all &= taps(w0 + g.left(), g.kw(), g.dilationW(), g.strideW()) > 0;
+        }
+        return all;
+    }
+
+    /** How many of the taps i reach a padded position: those for which it minus i * dilation is a multiple of stride. */
+    private static int taps(int position, int size, int dilation, int stride) {
+        int count = 0;
+        for (int i = 0; i < size; i++) {
+            count += (position - i * dilation) % stride == 0 ? 1 : 0;
+        }
+        return count;
+    }
+}

@@ -1,0 +1,202 @@
+package gradus.backend.simd;
+
+import static gradus.backend.simd.Lanes.L;
+import static gradus.backend.simd.Lanes.SPECIES;
+import static jdk.incubator.vector.FloatVector.broadcast;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * The innermost loops of every matrix product and convolution: a tile of C, a few rows by two vectors, is kept in
+ * registers while {@code depth} outer products are added to it.
+ *
+ * <p>12 rows x 2 vectors are 24 accumulators; with two vectors of B and one broadcast element of A that makes 27 of the 32
+ * registers of AVX-512 and NEON, and 24 multiply-adds for 14 loads. Machines with 16 registers (AVX2) use 4 x 2 throughout.
+ * Accumulators are named locals because an array of vectors would live on the heap, and the methods are this long because
+ * a vector passed to a method that is not inlined would too.
+ *
+ * <p>B is packed in panels of {@link #NR} columns, {@code b[bAt + k * NR + j]}. A is read in one of two ways:
+ * <ul>
+ *   <li><b>rows</b>: row r lies anywhere, its elements in sequence: {@code a[at[r] + k]};
+ *   <li><b>columns</b>: for products with A transposed: {@code a[at[0] + k * PITCH + r]}.
+ * </ul>
+ * Row r of C starts at {@code c[at[MR + r]]} and is written, or added to where {@code add} is set. Sums start from zero in
+ * each call and are added to C at the end, so that splitting a long sum into calls also keeps its rounding error small.
+ */
+final class MicroKernel {
+    /** Rows of the large tile. */
+    static final int MR = 12;
+
+    /** Rows of the small tile: for what is left of a block of rows, and for machines with few registers. */
+    static final int SMALL = 4;
+
+    /** Columns of either tile. */
+    static final int NR = 2 * L;
+
+    /** Elements from one k to the next in a block of columns: an odd number of cache lines, to use every cache set. */
+    static final int PITCH = 112;
+
+    private static final boolean FEW_REGISTERS =
+            L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8 && isX86();
+
+    private MicroKernel() {}
+
+    /** Rows of the tile to use when that many are left. */
+    static int tile(int rowsLeft) {
+        return rowsLeft >= MR && !FEW_REGISTERS ? MR : SMALL;
+    }
+
+    static void rows(int tile, int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
+        if (tile == MR) {
+            rows12(depth, a, at, b, bAt, c, add);
+        } else {
+            rows4(depth, a, at, b, bAt, c, add);
+        }
+    }
+
+    static void columns(int tile, int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
+        if (tile == MR) {
+            columns12(depth, a, at, b, bAt, c, add);
+        } else {
+            columns4(depth, a, at, b, bAt, c, add);
+        }
+    }
+
+    private static void put(FloatVector p, FloatVector q, float[] c, int at, boolean add) {
+        if (add) {
+            p = p.add(FloatVector.fromArray(SPECIES, c, at));
+            q = q.add(FloatVector.fromArray(SPECIES, c, at + L));
+        }
+        p.intoArray(c, at);
+        q.intoArray(c, at + L);
+    }
+
+    private static boolean isX86() {
+        String arch = System.getProperty("os.arch");
+        return arch.equals("amd64") || arch.equals("x86_64");
+    }
+
+    // spotless:off
+    private static void rows12(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
+        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+        int a4 = at[4], a5 = at[5], a6 = at[6], a7 = at[7];
+        int a8 = at[8], a9 = at[9], a10 = at[10], a11 = at[11];
+        var zero = FloatVector.zero(SPECIES);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
+        FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
+        FloatVector p4 = zero, q4 = zero, p5 = zero, q5 = zero;
+        FloatVector p6 = zero, q6 = zero, p7 = zero, q7 = zero;
+        FloatVector p8 = zero, q8 = zero, p9 = zero, q9 = zero;
+        FloatVector p10 = zero, q10 = zero, p11 = zero, q11 = zero;
+        for (int k = 0; k < depth; k++) {
+            var u = FloatVector.fromArray(SPECIES, b, bAt + k * NR);
+            var v = FloatVector.fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[a0 + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[a1 + k]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[a2 + k]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[a3 + k]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[a4 + k]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[a5 + k]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[a6 + k]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[a7 + k]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            x = broadcast(SPECIES, a[a8 + k]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            x = broadcast(SPECIES, a[a9 + k]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            x = broadcast(SPECIES, a[a10 + k]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            x = broadcast(SPECIES, a[a11 + k]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+        }
+        put(p0, q0, c, at[MR + 0], add);
+        put(p1, q1, c, at[MR + 1], add);
+        put(p2, q2, c, at[MR + 2], add);
+        put(p3, q3, c, at[MR + 3], add);
+        put(p4, q4, c, at[MR + 4], add);
+        put(p5, q5, c, at[MR + 5], add);
+        put(p6, q6, c, at[MR + 6], add);
+        put(p7, q7, c, at[MR + 7], add);
+        put(p8, q8, c, at[MR + 8], add);
+        put(p9, q9, c, at[MR + 9], add);
+        put(p10, q10, c, at[MR + 10], add);
+        put(p11, q11, c, at[MR + 11], add);
+    }
+
+    private static void rows4(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
+        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+        var zero = FloatVector.zero(SPECIES);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
+        FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
+        for (int k = 0; k < depth; k++) {
+            var u = FloatVector.fromArray(SPECIES, b, bAt + k * NR);
+            var v = FloatVector.fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[a0 + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[a1 + k]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[a2 + k]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[a3 + k]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+        }
+        put(p0, q0, c, at[MR + 0], add);
+        put(p1, q1, c, at[MR + 1], add);
+        put(p2, q2, c, at[MR + 2], add);
+        put(p3, q3, c, at[MR + 3], add);
+    }
+
+    private static void columns12(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
+        int a0 = at[0];
+        var zero = FloatVector.zero(SPECIES);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
+        FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
+        FloatVector p4 = zero, q4 = zero, p5 = zero, q5 = zero;
+        FloatVector p6 = zero, q6 = zero, p7 = zero, q7 = zero;
+        FloatVector p8 = zero, q8 = zero, p9 = zero, q9 = zero;
+        FloatVector p10 = zero, q10 = zero, p11 = zero, q11 = zero;
+        for (int k = 0; k < depth; k++) {
+            var u = FloatVector.fromArray(SPECIES, b, bAt + k * NR);
+            var v = FloatVector.fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[a0 + k * PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 6]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 7]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 8]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 9]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 10]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 11]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+        }
+        put(p0, q0, c, at[MR + 0], add);
+        put(p1, q1, c, at[MR + 1], add);
+        put(p2, q2, c, at[MR + 2], add);
+        put(p3, q3, c, at[MR + 3], add);
+        put(p4, q4, c, at[MR + 4], add);
+        put(p5, q5, c, at[MR + 5], add);
+        put(p6, q6, c, at[MR + 6], add);
+        put(p7, q7, c, at[MR + 7], add);
+        put(p8, q8, c, at[MR + 8], add);
+        put(p9, q9, c, at[MR + 9], add);
+        put(p10, q10, c, at[MR + 10], add);
+        put(p11, q11, c, at[MR + 11], add);
+    }
+
+    private static void columns4(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
+        int a0 = at[0];
+        var zero = FloatVector.zero(SPECIES);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
+        FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
+        for (int k = 0; k < depth; k++) {
+            var u = FloatVector.fromArray(SPECIES, b, bAt + k * NR);
+            var v = FloatVector.fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[a0 + k * PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[a0 + k * PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+        }
+        put(p0, q0, c, at[MR + 0], add);
+        put(p1, q1, c, at[MR + 1], add);
+        put(p2, q2, c, at[MR + 2], add);
+        put(p3, q3, c, at[MR + 3], add);
+    }
+    // spotless:on
+}

@@ -1,0 +1,421 @@
+package gradus.backend.simd;
+
+import static gradus.backend.simd.Elementwise.load;
+import static gradus.backend.simd.Lanes.BASE;
+import static gradus.backend.simd.Lanes.L;
+import static gradus.backend.simd.Lanes.SPECIES;
+import static gradus.backend.simd.Lanes.bound;
+import static jdk.incubator.vector.VectorOperators.LE;
+
+import gradus.backend.ScalarFunction;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Statistics per channel and batch normalization over x seen as (rows, c). All of it is limited by memory, so each pass
+ * reads its inputs once, in chunks of rows that fit the second-level cache.
+ *
+ * <p>Moments: each chunk computes its own mean and, in a second pass over cached values, its sum of squared deviations;
+ * chunks are then merged pairwise (Chan, Golub, LeVeque, 1979). That is as stable as two passes and reads memory once.
+ */
+final class Normalization implements Workers.Task {
+    private static final int CHUNK = 1 << 15;
+    private static final int LONGEST = 512;
+
+    private enum Kind {
+        MOMENTS,
+        MOMENTS_GRADIENT,
+        NORMALIZE,
+        SUMS,
+        GRADIENT
+    }
+
+    private final Workers workers;
+    private final Elementwise elementwise;
+
+    /** Partial results, two rows of c per chunk. */
+    private float[] partials = Lanes.array(0);
+
+    /** Up to four coefficients per channel, each a row of {@link #pitch}. */
+    private float[] coefficients = Lanes.array(0);
+
+    private int pitch;
+
+    private Kind kind;
+    private int rows;
+    private int c;
+    private int chunkRows;
+    private boolean relu;
+    private Memory x;
+    private Memory dy;
+    private Memory residual;
+    private Memory y;
+
+    Normalization(Workers workers, Elementwise elementwise) {
+        this.workers = workers;
+        this.elementwise = elementwise;
+    }
+
+    void moments(int rows, int c, Memory x, Memory m) {
+        this.x = x;
+        int chunks = prepare(Kind.MOMENTS, rows, c);
+        workers.run(this, chunks);
+        for (int step = 1; step < chunks; step *= 2) {
+            for (int i = 0; i + step < chunks; i += 2 * step) {
+                int first = step * chunkRows;
+                int second = Math.min(first, rows - (i + step) * chunkRows);
+                merge(BASE + 2 * i * c, first, BASE + 2 * (i + step) * c, second);
+            }
+        }
+        float[] ma = m.array();
+        int mo = m.offset();
+        for (int j = 0; j < c; j++) {
+            ma[mo + j] = partials[BASE + j];
+            ma[mo + c + j] = partials[BASE + c + j] / rows;
+        }
+        release();
+    }
+
+    void momentsGradient(int rows, int c, Memory dm, Memory x, Memory m, Memory dx) {
+        prepare(Kind.MOMENTS_GRADIENT, rows, c);
+        float[] d = dm.array();
+        float[] ma = m.array();
+        for (int j = 0; j < c; j++) {
+            coefficient(0, j, d[dm.offset() + j] / rows);
+            coefficient(1, j, 2 * d[dm.offset() + c + j] / rows);
+            coefficient(2, j, ma[m.offset() + j]);
+        }
+        this.x = x;
+        y = dx;
+        workers.run(this, MatMul.ceil(rows, chunkRows));
+        release();
+    }
+
+    void batchNorm(
+            int rows,
+            int c,
+            double epsilon,
+            ScalarFunction f,
+            Memory x,
+            Memory m,
+            Memory gamma,
+            Memory beta,
+            Memory residual,
+            Memory y) {
+        prepare(Kind.NORMALIZE, rows, c);
+        float[] ma = m.array();
+        for (int j = 0; j < c; j++) {
+            coefficient(0, j, ma[m.offset() + j]);
+            coefficient(1, j, (float) (gamma.array()[gamma.offset() + j] / Math.sqrt(ma[m.offset() + c + j] + epsilon)));
+            coefficient(2, j, beta.array()[beta.offset() + j]);
+        }
+        this.x = x;
+        this.residual = residual;
+        this.y = y;
+        relu = f instanceof ScalarFunction.Relu;
+        workers.run(this, MatMul.ceil(rows, chunkRows));
+        release();
+        if (f != null && !relu) {
+            elementwise.map(f, rows * c, y, y);
+        }
+    }
+
+    void sums(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory s) {
+        int chunks = prepare(Kind.SUMS, rows, c);
+        normalizers(epsilon, m);
+        this.x = x;
+        this.dy = dy;
+        workers.run(this, chunks);
+        Reduction.addPairwise(partials, BASE, chunks, 2 * c);
+        System.arraycopy(partials, BASE, s.array(), s.offset(), 2 * c);
+        release();
+    }
+
+    void gradient(
+            int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory s, Memory dx) {
+        prepare(Kind.GRADIENT, rows, c);
+        float[] ma = m.array();
+        float[] sa = s.array();
+        for (int j = 0; j < c; j++) {
+            double inverse = 1 / Math.sqrt(ma[m.offset() + c + j] + epsilon);
+            double scale = gamma.array()[gamma.offset() + j] * inverse;
+            coefficient(0, j, ma[m.offset() + j]);
+            coefficient(1, j, (float) (inverse * sa[s.offset() + c + j] / rows));
+            coefficient(2, j, sa[s.offset() + j] / rows);
+            coefficient(3, j, (float) scale);
+        }
+        this.x = x;
+        this.dy = dy;
+        y = dx;
+        workers.run(this, MatMul.ceil(rows, chunkRows));
+        release();
+    }
+
+    /** Sets the sizes and returns the number of chunks of rows, at least one. */
+    private int prepare(Kind kind, int rows, int c) {
+        this.kind = kind;
+        this.rows = rows;
+        this.c = c;
+        chunkRows = Math.clamp(CHUNK / Math.max(1, c), 4, LONGEST);
+        int chunks = Math.max(1, MatMul.ceil(rows, chunkRows));
+        if (partials.length < BASE + chunks * 2 * c) {
+            partials = Lanes.array(chunks * 2 * c);
+        }
+        pitch = MatMul.ceil(c, 16) * 16;
+        if (coefficients.length < BASE + 4 * pitch) {
+            coefficients = Lanes.array(4 * pitch);
+        }
+        return chunks;
+    }
+
+    private void coefficient(int which, int channel, float value) {
+        coefficients[BASE + which * pitch + channel] = value;
+    }
+
+    private void normalizers(double epsilon, Memory m) {
+        float[] ma = m.array();
+        for (int j = 0; j < c; j++) {
+            coefficient(0, j, ma[m.offset() + j]);
+            coefficient(1, j, (float) (1 / Math.sqrt(ma[m.offset() + c + j] + epsilon)));
+        }
+    }
+
+    private void release() {
+        x = null;
+        dy = null;
+        residual = null;
+        y = null;
+    }
+
+    @Override
+    public void run(int part, int worker) {
+        int row = part * chunkRows;
+        int n = Math.min(chunkRows, rows - row);
+        int at = row * c;
+        int partial = BASE + part * 2 * c;
+        switch (kind) {
+            case MOMENTS -> moments(x.array(), x.offset() + at, n, c, partials, partial);
+            case SUMS -> {
+                Arrays.fill(partials, partial, partial + 2 * c, 0);
+                sums(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, partial);
+            }
+            case NORMALIZE -> {
+                for (int r = 0; r < n; r++, at += c) {
+                    normalize(at);
+                }
+            }
+            case MOMENTS_GRADIENT -> {
+                for (int r = 0; r < n; r++, at += c) {
+                    momentsGradient(at);
+                }
+            }
+            case GRADIENT -> {
+                for (int r = 0; r < n; r++, at += c) {
+                    gradient(at);
+                }
+            }
+        }
+    }
+
+    // ---- statistics of a chunk ----
+
+    /** y[0, j] = mean over rows of x[r, j]; y[1, j] = sum over rows of (x[r, j] - mean)^2. */
+    private static void moments(float[] x, int xo, int rows, int c, float[] y, int yo) {
+        Arrays.fill(y, yo, yo + 2 * c, 0);
+        Reduction.addRows(x, xo, rows, c, y, yo);
+        for (int j = 0; j < c; j++) {
+            y[yo + j] /= Math.max(1, rows);
+        }
+        int r = 0;
+        for (; r < rows - 3; r += 4) {
+            int r0 = xo + r * c;
+            int r1 = r0 + c;
+            int r2 = r1 + c;
+            int r3 = r2 + c;
+            int j = 0;
+            for (; j < bound(c); j += L) {
+                FloatVector mean = load(y, yo + j);
+                FloatVector a = load(x, r0 + j).sub(mean);
+                FloatVector b = load(x, r1 + j).sub(mean);
+                FloatVector d = load(x, r2 + j).sub(mean);
+                FloatVector e = load(x, r3 + j).sub(mean);
+                FloatVector s = a.fma(a, b.mul(b)).add(d.fma(d, e.mul(e)));
+                load(y, yo + c + j).add(s).intoArray(y, yo + c + j);
+            }
+            for (; j < c; j++) {
+                float mean = y[yo + j];
+                float a = x[r0 + j] - mean;
+                float b = x[r1 + j] - mean;
+                float d = x[r2 + j] - mean;
+                float e = x[r3 + j] - mean;
+                y[yo + c + j] += Math.fma(a, a, b * b) + Math.fma(d, d, e * e);
+            }
+        }
+        for (; r < rows; r++) {
+            for (int j = 0; j < c; j++) {
+                float a = x[xo + r * c + j] - y[yo + j];
+                y[yo + c + j] += a * a;
+            }
+        }
+    }
+
+    /** Merges the moments of nb rows at b into those of na rows at a. */
+    private void merge(int a, int na, int b, int nb) {
+        float[] p = partials;
+        float share = (float) ((double) nb / (na + nb));
+        float weight = na * share;
+        FloatVector shares = FloatVector.broadcast(SPECIES, share);
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            FloatVector mean = load(p, a + j);
+            FloatVector delta = load(p, b + j).sub(mean);
+            delta.fma(shares, mean).intoArray(p, a + j);
+            FloatVector squares = load(p, a + c + j).add(load(p, b + c + j));
+            delta.mul(delta).mul(weight).add(squares).intoArray(p, a + c + j);
+        }
+        for (; j < c; j++) {
+            float delta = p[b + j] - p[a + j];
+            p[a + j] = Math.fma(delta, share, p[a + j]);
+            p[a + c + j] = delta * delta * weight + (p[a + c + j] + p[b + c + j]);
+        }
+    }
+
+    /** Adds, for each channel, dy and dy xhat over rows, two rows at a time. */
+    private void sums(float[] dy, int dyo, float[] x, int xo, int n, int to) {
+        float[] k = coefficients;
+        float[] p = partials;
+        int c = this.c;
+        int scale = BASE + pitch;
+        int r = 0;
+        for (; r < n - 1; r += 2) {
+            int r0 = r * c;
+            int r1 = r0 + c;
+            int j = 0;
+            for (; j < bound(c); j += L) {
+                FloatVector mean = load(k, BASE + j);
+                FloatVector d0 = load(dy, dyo + r0 + j);
+                FloatVector d1 = load(dy, dyo + r1 + j);
+                FloatVector h0 = load(x, xo + r0 + j).sub(mean);
+                FloatVector h1 = load(x, xo + r1 + j).sub(mean);
+                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
+                FloatVector s = d0.fma(h0, d1.mul(h1));
+                s.fma(load(k, scale + j), load(p, to + c + j)).intoArray(p, to + c + j);
+            }
+            for (; j < c; j++) {
+                float d0 = dy[dyo + r0 + j];
+                float d1 = dy[dyo + r1 + j];
+                p[to + j] += d0 + d1;
+                float s = Math.fma(d0, x[xo + r0 + j] - k[BASE + j], d1 * (x[xo + r1 + j] - k[BASE + j]));
+                p[to + c + j] = Math.fma(s, k[scale + j], p[to + c + j]);
+            }
+        }
+        for (; r < n; r++) {
+            for (int j = 0; j < c; j++) {
+                float d = dy[dyo + r * c + j];
+                p[to + j] += d;
+                p[to + c + j] = Math.fma(d * (x[xo + r * c + j] - k[BASE + j]), k[scale + j], p[to + c + j]);
+            }
+        }
+    }
+
+    // ---- one row ----
+
+    private void normalize(int at) {
+        float[] k = coefficients;
+        float[] x = this.x.array();
+        float[] y = this.y.array();
+        int xo = this.x.offset() + at;
+        int yo = this.y.offset() + at;
+        int mean = BASE;
+        int scale = mean + pitch;
+        int shift = scale + pitch;
+        if (residual == null) {
+            normalize(x, xo, k, mean, scale, shift, relu, y, yo, c);
+        } else {
+            normalize(x, xo, k, mean, scale, shift, residual.array(), residual.offset() + at, relu, y, yo, c);
+        }
+    }
+
+    private static void normalize(
+            float[] x, int xo, float[] k, int mean, int scale, int shift, boolean relu, float[] y, int yo, int c) {
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            FloatVector u = load(x, xo + j).sub(load(k, mean + j)).fma(load(k, scale + j), load(k, shift + j));
+            (relu ? u.blend(0, u.compare(LE, 0)) : u).intoArray(y, yo + j);
+        }
+        for (; j < c; j++) {
+            float u = Math.fma(x[xo + j] - k[mean + j], k[scale + j], k[shift + j]);
+            y[yo + j] = relu && u <= 0 ? 0 : u;
+        }
+    }
+
+    private static void normalize(
+            float[] x,
+            int xo,
+            float[] k,
+            int mean,
+            int scale,
+            int shift,
+            float[] residual,
+            int ro,
+            boolean relu,
+            float[] y,
+            int yo,
+            int c) {
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            FloatVector u = load(x, xo + j).sub(load(k, mean + j)).fma(load(k, scale + j), load(k, shift + j));
+            u = u.add(load(residual, ro + j));
+            (relu ? u.blend(0, u.compare(LE, 0)) : u).intoArray(y, yo + j);
+        }
+        for (; j < c; j++) {
+            float u = Math.fma(x[xo + j] - k[mean + j], k[scale + j], k[shift + j]) + residual[ro + j];
+            y[yo + j] = relu && u <= 0 ? 0 : u;
+        }
+    }
+
+    /** dx = (dm0 + 2 dm1 (x - mean)) / rows. */
+    private void momentsGradient(int at) {
+        float[] k = coefficients;
+        float[] x = this.x.array();
+        float[] y = this.y.array();
+        int xo = this.x.offset() + at;
+        int yo = this.y.offset() + at;
+        int slope = BASE + pitch;
+        int mean = slope + pitch;
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            load(x, xo + j)
+                    .sub(load(k, mean + j))
+                    .fma(load(k, slope + j), load(k, BASE + j))
+                    .intoArray(y, yo + j);
+        }
+        for (; j < c; j++) {
+            y[yo + j] = Math.fma(x[xo + j] - k[mean + j], k[slope + j], k[BASE + j]);
+        }
+    }
+
+    /** dx = scale (dy - s0 / rows - (x - mean) slope). */
+    private void gradient(int at) {
+        float[] k = coefficients;
+        float[] x = this.x.array();
+        float[] dy = this.dy.array();
+        float[] y = this.y.array();
+        int xo = this.x.offset() + at;
+        int dyo = this.dy.offset() + at;
+        int yo = this.y.offset() + at;
+        int slope = BASE + pitch;
+        int shift = slope + pitch;
+        int scale = shift + pitch;
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            FloatVector centred = load(x, xo + j).sub(load(k, BASE + j));
+            FloatVector u = load(dy, dyo + j).sub(load(k, shift + j));
+            u.sub(centred.mul(load(k, slope + j))).mul(load(k, scale + j)).intoArray(y, yo + j);
+        }
+        for (; j < c; j++) {
+            float centred = x[xo + j] - k[BASE + j];
+            y[yo + j] = (dy[dyo + j] - k[shift + j] - centred * k[slope + j]) * k[scale + j];
+        }
+    }
+}

@@ -1,0 +1,153 @@
+package gradus.backend.simd;
+
+import static gradus.backend.simd.Lanes.L;
+import static gradus.backend.simd.Lanes.SPECIES;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * The left operand A of every product, seen as a matrix that is never stored. Row {@code (n, p, q)} of a grid of window
+ * positions holds the values under one window: for each tap {@code (i, j)} the channels of input pixel
+ * {@code (p stepH + tapH[i], q stepW + tapW[j])}, zeros where that is outside. An ordinary matrix is the case of one tap on
+ * images of one pixel.
+ *
+ * <p>In NHWC neighbouring taps of a row lie side by side, so a row of A is a few runs of consecutive input values, which
+ * are copied just before use. This replaces im2col and padded inputs.
+ */
+final class Patches {
+    private float[] x;
+    private int start;
+    private int h;
+    private int w;
+
+    /** Elements from one input pixel to the next, and how many of them are read. */
+    private int pixel;
+
+    private int channels;
+    private int gridH;
+    private int gridW;
+    private int stepH;
+    private int stepW;
+
+    /** Offsets of the taps; both grow as needed and are filled by the caller of {@link #window}. */
+    int[] tapH = new int[8];
+
+    int[] tapW = new int[8];
+    private int tapsH;
+    private int tapsW;
+
+    /** How many neighbouring taps of a row of the kernel form one run. */
+    private int span;
+
+    /** One tap, no step, no padding: row r of A is pixel r of the input. */
+    private boolean plain;
+
+    /** A is the row-major matrix at x. */
+    void matrix(Memory x, int columns) {
+        image(x, 1, 1, columns, columns);
+        window(1, 1, 1, 1, 1, 1);
+        tapH[0] = 0;
+        tapW[0] = 0;
+        ready();
+    }
+
+    void image(Memory x, int h, int w, int pixel, int channels) {
+        this.x = x.array();
+        this.start = x.offset();
+        this.h = h;
+        this.w = w;
+        this.pixel = pixel;
+        this.channels = channels;
+    }
+
+    void window(int gridH, int gridW, int stepH, int stepW, int tapsH, int tapsW) {
+        this.gridH = gridH;
+        this.gridW = gridW;
+        this.stepH = stepH;
+        this.stepW = stepW;
+        this.tapsH = tapsH;
+        this.tapsW = tapsW;
+        tapH = tapH.length < tapsH ? new int[tapsH] : tapH;
+        tapW = tapW.length < tapsW ? new int[tapsW] : tapW;
+    }
+
+    /** To be called when the taps have been set. */
+    void ready() {
+        boolean contiguous = channels == pixel;
+        for (int j = 1; j < tapsW; j++) {
+            contiguous &= tapW[j] == tapW[j - 1] + 1;
+        }
+        span = contiguous ? tapsW : 1;
+        plain = tapsH * tapsW == 1
+                && tapH[0] == 0
+                && tapW[0] == 0
+                && stepH == 1
+                && stepW == 1
+                && gridH == h
+                && gridW == w;
+    }
+
+    /** Forgets the input, so that its memory can be collected. */
+    void release() {
+        x = null;
+    }
+
+    /**
+     * Copies elements {@code [k0, k1)} of a row of A to {@code y[at]}, the channels taken from {@code channel} on. May
+     * write up to a vector of garbage behind them.
+     */
+    void row(int row, int k0, int k1, int channel, float[] y, int at) {
+        if (plain) {
+            copy(start + row * pixel + channel + k0, y, at, k1 - k0);
+            return;
+        }
+        int q = row % gridW;
+        int p = row / gridW % gridH;
+        int image = row / gridW / gridH * h;
+        int length = span * channels;
+        int runs = tapsW / span;
+        int run = k0 / length;
+        int i = run / runs;
+        int j = run - i * runs;
+        for (int k = k0; k < k1; ) {
+            int begin = (i * runs + j) * length;
+            int end = Math.min(k1, begin + length);
+            int ih = p * stepH + tapH[i];
+            int iw = q * stepW + tapW[j * span];
+            if (ih < 0 || ih >= h || iw >= w || iw <= -span) {
+                zero(y, at + k - k0, end - k);
+            } else {
+                int from = start + ((image + ih) * w + iw) * pixel + channel - begin;
+                int low = iw >= 0 ? k : Math.min(end, Math.max(k, begin - iw * channels));
+                int high = iw + span <= w ? end : Math.max(low, Math.min(end, begin + (w - iw) * channels));
+                zero(y, at + k - k0, low - k);
+                copy(from + low, y, at + low - k0, high - low);
+                zero(y, at + high - k0, end - high);
+            }
+            k = end;
+            if (++j == runs) {
+                j = 0;
+                i++;
+            }
+        }
+    }
+
+    /** Whole vectors as long as the source has them: what is written too much is overwritten or never read. */
+    private void copy(int from, float[] y, int at, int n) {
+        float[] x = this.x;
+        int i = 0;
+        int whole = Math.min(n, x.length - from - L + 1);
+        for (; i < whole; i += L) {
+            FloatVector.fromArray(SPECIES, x, from + i).intoArray(y, at + i);
+        }
+        for (; i < n; i++) {
+            y[at + i] = x[from + i];
+        }
+    }
+
+    private static void zero(float[] y, int at, int n) {
+        for (int i = 0; i < n; i++) {
+            y[at + i] = 0;
+        }
+    }
+}

@@ -1,0 +1,242 @@
+package gradus.backend.simd;
+
+import gradus.backend.Arithmetic;
+import gradus.backend.Backend;
+import gradus.backend.Broadcast;
+import gradus.backend.ScalarFunction;
+import gradus.backend.StridedCopy;
+import gradus.backend.Window;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * Float32 on all processors with the Vector API. Each family of operations is one object that holds the arguments of the
+ * operation in progress and is itself the task its workers run, so nothing is allocated while computing; scratch memory
+ * grows to what the largest operation needs and stays.
+ */
+final class SimdBackend implements Backend<Memory> {
+    private final Workers workers;
+    private final Elementwise elementwise;
+    private final Reduction reduction;
+    private final MatMul matMul;
+    private final Convolution convolution;
+    private final Pooling pooling;
+    private final Normalization normalization;
+    private final Loss loss;
+
+    SimdBackend(int threads) {
+        workers = new Workers(threads);
+        elementwise = new Elementwise(workers);
+        reduction = new Reduction(workers);
+        matMul = new MatMul(workers);
+        convolution = new Convolution(matMul, elementwise);
+        pooling = new Pooling(workers);
+        normalization = new Normalization(workers, elementwise);
+        loss = new Loss(workers);
+    }
+
+    @Override
+    public String name() {
+        return "simd";
+    }
+
+    @Override
+    public String description() {
+        return "float32, Vector API, " + Lanes.SPECIES.vectorBitSize() + " bits, " + workers.count()
+                + (workers.count() == 1 ? " thread" : " threads");
+    }
+
+    @Override
+    public Memory allocate(long n) {
+        return new Memory(Lanes.array(Math.toIntExact(n)), Lanes.BASE, (int) n);
+    }
+
+    @Override
+    public Memory slice(Memory slab, long offset, long n) {
+        assert offset >= 0 && n >= 0 && offset + n <= slab.length();
+        return new Memory(slab.array(), slab.offset() + (int) offset, (int) n);
+    }
+
+    @Override
+    public void write(Tensor values, Memory y) {
+        System.arraycopy(values.floats(), 0, y.array(), y.offset(), values.size());
+    }
+
+    @Override
+    public Tensor read(Memory x, Shape shape) {
+        return Tensor.of(shape, Arrays.copyOfRange(x.array(), x.offset(), x.offset() + shape.size()));
+    }
+
+    @Override
+    public int elementBytes() {
+        return Float.BYTES;
+    }
+
+    @Override
+    public void fill(int n, double value, Memory y) {
+        elementwise.fill(n, value, y);
+    }
+
+    @Override
+    public void copy(StridedCopy view, Memory x, Memory y) {
+        elementwise.copy(view, x, y);
+    }
+
+    @Override
+    public void map(ScalarFunction f, int n, Memory x, Memory y) {
+        elementwise.map(f, n, x, y);
+    }
+
+    @Override
+    public void mapGradient(ScalarFunction f, int n, Memory dy, Memory z, Memory dx) {
+        elementwise.mapGradient(f, n, dy, z, dx);
+    }
+
+    @Override
+    public void arithmetic(Arithmetic op, Broadcast view, Memory a, Memory b, Memory y) {
+        elementwise.arithmetic(op, view, a, b, y);
+    }
+
+    @Override
+    public void combine(int n, double alpha, double beta, Memory a, Memory s, Memory b, Memory y) {
+        elementwise.combine(n, alpha, beta, a, s, b, y);
+    }
+
+    @Override
+    public void lerp(int n, double t, Memory a, Memory b, Memory y) {
+        elementwise.lerp(n, t, a, b, y);
+    }
+
+    @Override
+    public void lerpSquare(int n, double t, Memory v, Memory g, Memory y) {
+        elementwise.lerpSquare(n, t, v, g, y);
+    }
+
+    @Override
+    public void adamStep(int n, double epsilon, Memory w, Memory m, Memory v, Memory rate, Memory y) {
+        elementwise.adamStep(n, epsilon, w, m, v, rate, y);
+    }
+
+    @Override
+    public void dropout(int n, double p, long seed, Memory step, Memory x, Memory y) {
+        elementwise.dropout(n, p, seed, step, x, y);
+    }
+
+    @Override
+    public void sum(int outer, int reduced, int inner, Memory x, Memory y) {
+        reduction.sum(outer, reduced, inner, x, y);
+    }
+
+    @Override
+    public void max(int outer, int reduced, int inner, Memory x, Memory y) {
+        reduction.max(outer, reduced, inner, x, y);
+    }
+
+    @Override
+    public void maxGradient(int outer, int reduced, int inner, Memory dy, Memory x, Memory y, Memory dx) {
+        reduction.maxGradient(outer, reduced, inner, dy, x, y, dx);
+    }
+
+    @Override
+    public void matMul(
+            int m, int n, int k, boolean transposeA, boolean transposeB, Memory a, Memory b, Memory y) {
+        matMul.matMul(m, n, k, transposeA, transposeB, a, b, y);
+    }
+
+    @Override
+    public void conv2d(Window g, Memory x, Memory w, Memory y) {
+        convolution.forward(g, x, w, y);
+    }
+
+    @Override
+    public void conv2dInputGradient(Window g, Memory dy, Memory w, Memory dx) {
+        convolution.inputGradient(g, dy, w, dx);
+    }
+
+    @Override
+    public void conv2dKernelGradient(Window g, Memory x, Memory dy, Memory dw) {
+        convolution.kernelGradient(g, x, dy, dw);
+    }
+
+    @Override
+    public void maxPool(Window g, Memory x, Memory y) {
+        pooling.max(g, x, y);
+    }
+
+    @Override
+    public void maxPoolGradient(Window g, Memory dy, Memory x, Memory dx) {
+        pooling.maxGradient(g, dy, x, dx);
+    }
+
+    @Override
+    public void averagePool(Window g, Memory x, Memory y) {
+        pooling.average(g, x, y);
+    }
+
+    @Override
+    public void averagePoolGradient(Window g, Memory dy, Memory dx) {
+        pooling.averageGradient(g, dy, dx);
+    }
+
+    @Override
+    public void moments(int rows, int c, Memory x, Memory m) {
+        normalization.moments(rows, c, x, m);
+    }
+
+    @Override
+    public void momentsGradient(int rows, int c, Memory dm, Memory x, Memory m, Memory dx) {
+        normalization.momentsGradient(rows, c, dm, x, m, dx);
+    }
+
+    @Override
+    public void batchNorm(int rows, int c, double epsilon, Memory x, Memory m, Memory gamma, Memory beta, Memory y) {
+        normalization.batchNorm(rows, c, epsilon, null, x, m, gamma, beta, null, y);
+    }
+
+    @Override
+    public void batchNormSums(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory s) {
+        normalization.sums(rows, c, epsilon, dy, x, m, s);
+    }
+
+    @Override
+    public void batchNormGradient(
+            int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory s, Memory dx) {
+        normalization.gradient(rows, c, epsilon, dy, x, m, gamma, s, dx);
+    }
+
+    @Override
+    public void batchNormFused(
+            int rows,
+            int c,
+            double epsilon,
+            ScalarFunction f,
+            Memory x,
+            Memory m,
+            Memory gamma,
+            Memory beta,
+            Memory residual,
+            Memory y) {
+        normalization.batchNorm(rows, c, epsilon, f, x, m, gamma, beta, residual, y);
+    }
+
+    @Override
+    public void softmax(int rows, int classes, Memory x, Memory y) {
+        loss.softmax(rows, classes, x, y);
+    }
+
+    @Override
+    public void logSoftmax(int rows, int classes, Memory x, Memory y) {
+        loss.logSoftmax(rows, classes, x, y);
+    }
+
+    @Override
+    public void oneHot(int rows, int classes, Memory labels, Memory y) {
+        loss.oneHot(rows, classes, labels, y);
+    }
+
+    @Override
+    public void close() {
+        workers.close();
+    }
+}

@@ -1,0 +1,176 @@
+package gradus.backend.simd;
+
+import static org.junit.jupiter.api.Assertions.fail;
+
+import gradus.backend.Backend;
+import gradus.backend.BackendProvider.Precision;
+import gradus.backend.Window;
+import gradus.backend.reference.ReferenceBackend;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import java.util.SplittableRandom;
+
+/** The simd backend beside the double-precision reference: the same call on both, on the same numbers. */
+final class Twins implements AutoCloseable {
+    /** Half a unit in the last place of 1: the relative error of one rounding. */
+    static final double U = 0x1p-24;
+
+    /** One call of a backend method; the last memory is the result. */
+    @FunctionalInterface
+    interface Call {
+        void on(Backend<Object> backend, Object[] in, Object y);
+    }
+
+    final SplittableRandom random;
+    private final Backend<Object> reference = plain(new ReferenceBackend(Precision.FLOAT64));
+    final Backend<Object> simd;
+
+    Twins(long seed, int threads) {
+        random = new SplittableRandom(seed);
+        simd = plain(new SimdBackend(threads));
+    }
+
+    @SuppressWarnings("unchecked") // memory is only handed back to the backend it came from
+    private static Backend<Object> plain(Backend<?> backend) {
+        return (Backend<Object>) backend;
+    }
+
+    double[] reference(Call call, int size, Tensor... in) {
+        return run(reference, call, size, in).doubles();
+    }
+
+    float[] simd(Call call, int size, Tensor... in) {
+        return run(simd, call, size, in).floats();
+    }
+
+    static Tensor run(Backend<Object> backend, Call call, int size, Tensor... in) {
+        var memory = new Object[in.length];
+        for (int i = 0; i < in.length; i++) {
+            memory[i] = backend.allocate(in[i].size());
+            backend.write(in[i], memory[i]);
+        }
+        // the result lies in a slab with NaN around it and in it: whoever forgets an element, or writes too many, is seen
+        Object slab = backend.allocate(size + 48);
+        backend.fill(size + 48, Double.NaN, slab);
+        Object y = backend.slice(slab, 16, size);
+        call.on(backend, memory, y);
+        backend.synchronize();
+        for (int i = 0; i < size + 48; i = i == 15 ? 16 + size : i + 1) {
+            if (!Double.isNaN(backend.read(backend.slice(slab, i, 1), Shape.of(1)).get(0))) {
+                fail("wrote outside its result at " + (i - 16) + " of " + size);
+            }
+        }
+        return backend.read(y, Shape.of(size));
+    }
+
+    /** |simd - reference| at most {@code k U} times the same call's result on {@code magnitudes}. */
+    void agree(String what, double k, Call call, int size, Tensor[] in, Tensor[] magnitudes) {
+        double[] scale = reference(call, size, magnitudes);
+        for (int i = 0; i < size; i++) {
+            scale[i] = k * U * Math.abs(scale[i]) + Float.MIN_NORMAL;
+        }
+        within(what, call, scale, in);
+    }
+
+    /** |simd - reference| at most bound, element by element; NaN and infinity where the reference has them. */
+    void within(String what, Call call, double[] bound, Tensor... in) {
+        double[] expected = reference(call, bound.length, in);
+        float[] actual = simd(call, bound.length, in);
+        for (int i = 0; i < bound.length; i++) {
+            boolean same = Float.compare((float) expected[i], actual[i]) == 0;
+            if (!same && !(Math.abs(actual[i] - expected[i]) <= bound[i])) {
+                fail(what + ": element " + i + " is " + actual[i] + ", expected " + expected[i] + " within " + bound[i]
+                        + ", off by " + Math.abs(actual[i] - expected[i]) / bound[i] + " bounds");
+            }
+        }
+    }
+
+    // ---- random arguments ----
+
+    /** In [1, max], small values more often. */
+    int size(int max) {
+        return 1 + (int) (max * Math.pow(random.nextDouble(), 3));
+    }
+
+    boolean flip() {
+        return random.nextBoolean();
+    }
+
+    /** Numbers around 0. */
+    Tensor numbers(int n) {
+        return numbers(n, 0, 1);
+    }
+
+    Tensor numbers(int n, double mean, double deviation) {
+        var values = new float[n];
+        for (int i = 0; i < n; i++) {
+            values[i] = (float) (mean + deviation * (random.nextDouble() + random.nextDouble() - 1) * 2.45);
+        }
+        return Tensor.of(Shape.of(n), values);
+    }
+
+    /** Small whole numbers, so that there are ties. */
+    Tensor whole(int n) {
+        var values = new float[n];
+        for (int i = 0; i < n; i++) {
+            values[i] = random.nextInt(-3, 4);
+        }
+        return Tensor.of(Shape.of(n), values);
+    }
+
+    static Tensor[] magnitudes(Tensor... in) {
+        var abs = new Tensor[in.length];
+        for (int i = 0; i < in.length; i++) {
+            abs[i] = magnitude(in[i], 1);
+        }
+        return abs;
+    }
+
+    /** sign |x|. */
+    static Tensor magnitude(Tensor x, int sign) {
+        float[] values = x.floats().clone();
+        for (int i = 0; i < values.length; i++) {
+            values[i] = sign * Math.abs(values[i]);
+        }
+        return Tensor.of(x.shape(), values);
+    }
+
+    /** Any window: even and odd kernels, strides beyond the kernel, dilation, groups, padding on any side. */
+    Window window(boolean pooling) {
+        int groups = pooling || flip() ? 1 : size(4);
+        int c = groups * size(pooling ? 70 : 40);
+        int f = pooling ? c : groups * size(70);
+        int kh = size(5);
+        int kw = flip() ? kh : size(5);
+        int dh = flip() ? 1 : size(3);
+        int dw = flip() ? dh : size(3);
+        int sh = flip() ? 1 : size(4);
+        int sw = flip() ? sh : size(4);
+        int top = pooling ? random.nextInt(kh) : random.nextInt((kh - 1) * dh + 1);
+        int left = pooling ? random.nextInt(kw) : random.nextInt((kw - 1) * dw + 1);
+        int h = size(14);
+        int w = size(14);
+        // as many results as start inside the padded image; the last ones may hang over its end, as SAME's do
+        int oh = Math.max(1, (h + top - 1) / sh + 1 - random.nextInt(2));
+        int ow = Math.max(1, (w + left - 1) / sw + 1 - random.nextInt(2));
+        int n = random.nextInt(20) == 0 ? 0 : size(4);
+        return new Window(n, h, w, c, oh, ow, f, kh, kw, sh, sw, dh, dw, top, left, groups);
+    }
+
+    static int inputs(Window g) {
+        return g.n() * g.h() * g.w() * g.c();
+    }
+
+    static int results(Window g) {
+        return g.n() * g.oh() * g.ow() * g.f();
+    }
+
+    static int kernels(Window g) {
+        return g.kh() * g.kw() * (g.c() / g.groups()) * g.f();
+    }
+
+    @Override
+    public void close() {
+        simd.close();
+    }
+}
