@@ -1,0 +1,104 @@
+package gradus.graph;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.backend.ScalarFunction;
+import gradus.op.Conv2D;
+import gradus.op.Conv2DInputGradient;
+import gradus.op.MatMul;
+import gradus.op.Sliding;
+import gradus.op.Value;
+import gradus.tensor.GradusException;
+import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class GraphTest {
+    @Test
+    void errorsNameLayerOpAndShapes() {
+        var graph = new Graph();
+        Value a = graph.input("a", Shape.of(2, 3));
+        Value b = graph.input("b", Shape.of(4, 5));
+        graph.scope("fc");
+        var e = assertThrows(ShapeException.class, () -> graph.apply(new MatMul(false, false), a, b));
+        assertTrue(e.getMessage().contains("layer 'fc'"), e.getMessage());
+        assertTrue(e.getMessage().contains("MatMul of (2, 3), (4, 5)"), e.getMessage());
+    }
+
+    @Test
+    void valuesOfAnotherGraphAreRefused() {
+        Value stranger = new Graph().input("x", Shape.of(1));
+        var e = assertThrows(GradusException.class, () -> new Graph().scale(stranger, 2));
+        assertTrue(e.getMessage().contains("not a value of this graph"), e.getMessage());
+    }
+
+    @Test
+    void namesAreUnique() {
+        var graph = new Graph();
+        graph.input("x", Shape.SCALAR);
+        assertThrows(GradusException.class, () -> graph.input("x", Shape.SCALAR));
+        graph.parameter("w", Shape.of(2));
+        assertThrows(ShapeException.class, () -> graph.parameter("w", Shape.of(3)));
+        graph.update("w", graph.parameter("w", Shape.of(2)));
+        assertThrows(GradusException.class, () -> graph.update("w", graph.parameter("w", Shape.of(2))));
+    }
+
+    /** The input of the first layer needs no derivative, and none is computed. */
+    @Test
+    void noDerivativeIsComputedThatNobodyReads() {
+        var graph = new Graph();
+        Value x = graph.input("x", Shape.of(1, 8, 8, 3));
+        Value w = graph.parameter("w", Shape.of(3, 3, 3, 4));
+        Value y = graph.apply(new Conv2D(Sliding.valid(1, 1), 1), x, w);
+        Value loss = graph.sum(y);
+        Gradient.Result d = Gradient.of(graph, loss, List.of(w));
+        assertTrue(d.graph().nodes().stream().noneMatch(n -> n.op() instanceof Conv2DInputGradient));
+        assertEquals(w.shape(), d.derivatives().get(0).shape());
+    }
+
+    @Test
+    void onlyScalarsAreDifferentiated() {
+        var graph = new Graph();
+        Value x = graph.input("x", Shape.of(2));
+        var e = assertThrows(GradusException.class, () -> Gradient.of(graph, x, List.of(x)));
+        assertTrue(e.getMessage().contains("(2,)"), e.getMessage());
+    }
+
+    @Test
+    void theListingReadsFromTopToBottom() {
+        var graph = new Graph();
+        Value x = graph.input("x", Shape.of(2, 3));
+        Value w = graph.parameter("w", Shape.of(3, 1));
+        graph.scope("dense");
+        Value y = graph.map(new ScalarFunction.Relu(), graph.matMul(x, w));
+        graph.scope("");
+        Value loss = graph.sum(y);
+        graph.output("loss", loss);
+        Gradient.Result d = Gradient.of(graph, loss, List.of(w));
+        d.graph().output("dw", d.derivatives().get(0));
+        List<String> lines = d.graph()
+                .toString()
+                .lines()
+                .map(l -> l.replaceAll(" +", " ").strip())
+                .toList();
+        assertEquals(
+                List.of(
+                        "input x (2, 3)",
+                        "parameter w (3, 1)",
+                        "%0 = MatMul(x, w) [transposeA=false, transposeB=false] (2, 1) dense",
+                        "%1 = Relu(%0) [f=Relu[]] (2, 1) dense",
+                        "%2 = Sum(%1) [from=0, to=2] ()"),
+                lines.subList(0, 5));
+        // the derivative of the sum repeats the 1 it is given, ReLU's keeps it where y > 0, MatMul's is x^T times that
+        List<String> ops = lines.stream()
+                .filter(l -> l.startsWith("%"))
+                .map(l -> l.replaceAll(".*= (\\w+).*", "$1"))
+                .toList();
+        assertEquals(
+                List.of("MatMul", "Relu", "Sum", "Reshape", "BroadcastTo", "ReluGradient", "MatMul"), ops);
+        assertEquals("output dw = %6 (3, 1)", lines.getLast());
+    }
+}

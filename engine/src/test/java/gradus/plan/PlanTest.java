@@ -1,0 +1,165 @@
+package gradus.plan;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.backend.Backend;
+import gradus.backend.BackendProvider.Options;
+import gradus.backend.BackendProvider.Precision;
+import gradus.backend.Backends;
+import gradus.backend.ScalarFunction;
+import gradus.eager.Eager;
+import gradus.eager.Variable;
+import gradus.graph.Graph;
+import gradus.op.Builder;
+import gradus.op.Combine;
+import gradus.op.Value;
+import gradus.tensor.GradusException;
+import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
+import gradus.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+class PlanTest {
+    private final Backend<?> backend = Backends.open("reference", new Options(1, Precision.FLOAT64));
+
+    private static final Shape V3 = Shape.of(3);
+
+    private static Tensor vector(double... v) {
+        return Tensor.of(Shape.of(v.length), v);
+    }
+
+    /** A random program with many short-lived values: reused and overwritten memory must never be read too late. */
+    @Test
+    void reusedMemoryGivesWhatFreshMemoryGives() {
+        for (int seed = 0; seed < 300; seed++) {
+            var graph = new Graph();
+            var x = List.of(graph.input("a", V3), graph.input("b", V3));
+            List<Value> values = program(graph, x, new Random(seed));
+            for (int i = 0; i < values.size(); i += 5) {
+                graph.output("y" + i, values.get(i));
+            }
+            Plan<?> plan = Plan.of(graph, backend);
+            var eager = new Eager<>(backend);
+            Tensor a = vector(1, -2, 0.5);
+            Tensor b = vector(0.25, 3, -1);
+            List<Value> expected = program(eager, List.of(eager.constant(a), eager.constant(b)), new Random(seed));
+            for (int run = 0; run < 2; run++) {
+                plan.feed("a", a);
+                plan.feed("b", b);
+                plan.run();
+                for (int i = 0; i < values.size(); i += 5) {
+                    assertEquals(((Variable) expected.get(i)).value(), plan.output("y" + i), "seed " + seed + " y" + i);
+                }
+            }
+        }
+    }
+
+    private static List<Value> program(Builder b, List<Value> inputs, Random r) {
+        var values = new ArrayList<>(inputs);
+        for (int i = 0; i < 40; i++) {
+            Value x = values.get(Math.max(0, values.size() - 1 - r.nextInt(6)));
+            Value z = values.get(Math.max(0, values.size() - 1 - r.nextInt(6)));
+            values.add(
+                    switch (r.nextInt(6)) {
+                        case 0 -> b.add(x, z);
+                        case 1 -> b.subtract(x, z);
+                        case 2 -> b.map(new ScalarFunction.Tanh(), b.multiply(x, z));
+                        case 3 -> b.reshape(b.map(new ScalarFunction.Sigmoid(), b.reshape(x, Shape.of(3, 1))), V3);
+                        case 4 -> b.row(b.stack(x, z), 1);
+                        default -> b.map(new ScalarFunction.Relu(), x);
+                    });
+        }
+        return values;
+    }
+
+    /** w is read again after its new value is known: the update must wait. */
+    @Test
+    void updatesComeAfterEveryReader() {
+        var graph = new Graph();
+        Value w = graph.parameter("w", V3);
+        Value rate = graph.input("rate", Shape.SCALAR);
+        Value next = graph.apply(new Combine(1, -1), w, rate, w);
+        graph.update("w", next);
+        graph.output("sum", graph.add(w, next));
+        Plan<?> plan = Plan.of(graph, backend);
+        plan.parameters().set("w", vector(1, 2, 3));
+        plan.feed("rate", Tensor.scalar(0.5));
+        plan.run();
+        assertArrayEquals(new double[] {1.5, 3, 4.5}, plan.output("sum").doubles());
+        assertArrayEquals(new double[] {0.5, 1, 1.5}, plan.parameters().get("w").doubles());
+        plan.run();
+        assertArrayEquals(new double[] {0.25, 0.5, 0.75}, plan.parameters().get("w").doubles());
+    }
+
+    @Test
+    void parametersCanSwapTheirValues() {
+        var graph = new Graph();
+        Value a = graph.parameter("a", V3);
+        Value b = graph.parameter("b", V3);
+        graph.update("a", b);
+        graph.update("b", a);
+        Plan<?> plan = Plan.of(graph, backend);
+        plan.parameters().set("a", vector(1, 1, 1));
+        plan.parameters().set("b", vector(2, 2, 2));
+        plan.run();
+        assertArrayEquals(new double[] {2, 2, 2}, plan.parameters().get("a").doubles());
+        assertArrayEquals(new double[] {1, 1, 1}, plan.parameters().get("b").doubles());
+    }
+
+    /** What depends on parameters alone is computed once, and again when a parameter was set or updated elsewhere. */
+    @Test
+    void hoistedWorkFollowsItsParameters() {
+        var graph = new Graph();
+        Value w = graph.parameter("w", V3);
+        Value x = graph.input("x", V3);
+        graph.output("y", graph.multiply(x, graph.map(new ScalarFunction.Square(), w)));
+        var training = new Graph();
+        training.update("w", training.scale(training.parameter("w", V3), 2));
+        run(Plan.of(graph, backend), training);
+    }
+
+    private static <B> void run(Plan<B> plan, Graph training) {
+        Plan<B> other = Plan.of(training, plan.parameters());
+        plan.parameters().set("w", vector(1, 2, 3));
+        plan.feed("x", vector(1, 1, 1));
+        plan.run();
+        assertArrayEquals(new double[] {1, 4, 9}, plan.output("y").doubles());
+        plan.parameters().set("w", vector(2, 2, 2));
+        plan.run();
+        assertArrayEquals(new double[] {4, 4, 4}, plan.output("y").doubles());
+        other.run();
+        plan.run();
+        assertArrayEquals(new double[] {16, 16, 16}, plan.output("y").doubles());
+    }
+
+    @Test
+    void memoryIsReusedAndKnown() {
+        var graph = new Graph();
+        Value y = graph.input("x", Shape.of(1000));
+        for (int i = 0; i < 50; i++) {
+            y = graph.row(graph.stack(y, y), 0);
+        }
+        graph.output("y", y);
+        long bytes = Plan.of(graph, backend).peakBytes();
+        assertTrue(bytes < 8 * 6 * 1024, "fifty values of two rows share memory, used " + bytes);
+    }
+
+    @Test
+    void mistakesAreNamed() {
+        var graph = new Graph();
+        graph.output("y", graph.scale(graph.input("x", V3), 2));
+        Plan<?> plan = Plan.of(graph, backend);
+        var unknown = assertThrows(GradusException.class, () -> plan.feed("z", vector(1)));
+        assertTrue(unknown.getMessage().contains("'z'") && unknown.getMessage().contains("[x]"));
+        var shape = assertThrows(ShapeException.class, () -> plan.feed("x", vector(1)));
+        assertTrue(shape.getMessage().contains("(3,)") && shape.getMessage().contains("(1,)"));
+        assertThrows(GradusException.class, () -> plan.output("nothing"));
+        assertThrows(GradusException.class, () -> plan.parameters().get("nothing"));
+    }
+}
