@@ -157,7 +157,7 @@ class FusionTest {
 
     private static void assertClose(Tensor expected, Tensor actual, double tolerance, String what) {
         assertEquals(expected.shape(), actual.shape(), what);
-        double largest = 0.01; // derivatives of biases in front of batch norm are mathematically zero
+        double largest = 0.1; // derivatives of biases in front of batch norm are mathematically zero
         for (double v : expected.doubles()) {
             largest = Math.max(largest, Math.abs(v));
         }
