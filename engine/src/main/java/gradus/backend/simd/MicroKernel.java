@@ -3,6 +3,7 @@ package gradus.backend.simd;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
 import static jdk.incubator.vector.FloatVector.broadcast;
+import static jdk.incubator.vector.FloatVector.fromArray;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -13,7 +14,8 @@ import jdk.incubator.vector.FloatVector;
  * <p>12 rows x 2 vectors are 24 accumulators; with two vectors of B and one broadcast element of A that makes 27 of the 32
  * registers of AVX-512 and NEON, and 24 multiply-adds for 14 loads. Machines with 16 registers (AVX2) use 4 x 2 throughout.
  * Accumulators are named locals because an array of vectors would live on the heap, and the methods are this long because
- * a vector passed to a method that is not inlined would too.
+ * a vector passed to a method that is not inlined would too: the compiler inlines nothing but the Vector API itself into
+ * methods of this size.
  *
  * <p>B is packed in panels of {@link #NR} columns, {@code b[bAt + k * NR + j]}. A is read in one of two ways:
  * <ul>
@@ -21,7 +23,7 @@ import jdk.incubator.vector.FloatVector;
  *   <li><b>columns</b>: for products with A transposed: {@code a[at[0] + k * PITCH + r]}.
  * </ul>
  * Row r of C starts at {@code c[at[MR + r]]} and is written, or added to where {@code add} is set. Sums start from zero in
- * each call and are added to C at the end, so that splitting a long sum into calls also keeps its rounding error small.
+ * each call and are added to C, or to zeros, at the end, so that splitting a long sum into calls also keeps its rounding error small.
  */
 final class MicroKernel {
     /** Rows of the large tile. */
@@ -29,6 +31,8 @@ final class MicroKernel {
 
     /** Rows of the small tile: for what is left of a block of rows, and for machines with few registers. */
     static final int SMALL = 4;
+
+    private static final float[] ZEROS = new float[64];
 
     /** Columns of either tile. */
     static final int NR = 2 * L;
@@ -62,15 +66,6 @@ final class MicroKernel {
         }
     }
 
-    private static void put(FloatVector p, FloatVector q, float[] c, int at, boolean add) {
-        if (add) {
-            p = p.add(FloatVector.fromArray(SPECIES, c, at));
-            q = q.add(FloatVector.fromArray(SPECIES, c, at + L));
-        }
-        p.intoArray(c, at);
-        q.intoArray(c, at + L);
-    }
-
     private static boolean isX86() {
         String arch = System.getProperty("os.arch");
         return arch.equals("amd64") || arch.equals("x86_64");
@@ -89,8 +84,8 @@ final class MicroKernel {
         FloatVector p8 = zero, q8 = zero, p9 = zero, q9 = zero;
         FloatVector p10 = zero, q10 = zero, p11 = zero, q11 = zero;
         for (int k = 0; k < depth; k++) {
-            var u = FloatVector.fromArray(SPECIES, b, bAt + k * NR);
-            var v = FloatVector.fromArray(SPECIES, b, bAt + k * NR + L);
+            var u = fromArray(SPECIES, b, bAt + k * NR);
+            var v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
             x = broadcast(SPECIES, a[a0 + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[a1 + k]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
@@ -105,18 +100,21 @@ final class MicroKernel {
             x = broadcast(SPECIES, a[a10 + k]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
             x = broadcast(SPECIES, a[a11 + k]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
         }
-        put(p0, q0, c, at[MR + 0], add);
-        put(p1, q1, c, at[MR + 1], add);
-        put(p2, q2, c, at[MR + 2], add);
-        put(p3, q3, c, at[MR + 3], add);
-        put(p4, q4, c, at[MR + 4], add);
-        put(p5, q5, c, at[MR + 5], add);
-        put(p6, q6, c, at[MR + 6], add);
-        put(p7, q7, c, at[MR + 7], add);
-        put(p8, q8, c, at[MR + 8], add);
-        put(p9, q9, c, at[MR + 9], add);
-        put(p10, q10, c, at[MR + 10], add);
-        put(p11, q11, c, at[MR + 11], add);
+        float[] old = add ? c : ZEROS;
+        int keep = add ? -1 : 0;
+        int o;
+        o = at[MR + 0]; p0.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q0.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 1]; p1.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q1.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 2]; p2.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q2.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 3]; p3.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q3.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 4]; p4.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q4.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 5]; p5.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q5.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 6]; p6.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q6.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 7]; p7.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q7.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 8]; p8.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q8.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 9]; p9.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q9.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 10]; p10.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q10.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 11]; p11.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q11.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
     }
 
     private static void rows4(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
@@ -125,18 +123,21 @@ final class MicroKernel {
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
         for (int k = 0; k < depth; k++) {
-            var u = FloatVector.fromArray(SPECIES, b, bAt + k * NR);
-            var v = FloatVector.fromArray(SPECIES, b, bAt + k * NR + L);
+            var u = fromArray(SPECIES, b, bAt + k * NR);
+            var v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
             x = broadcast(SPECIES, a[a0 + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[a1 + k]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             x = broadcast(SPECIES, a[a2 + k]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             x = broadcast(SPECIES, a[a3 + k]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
         }
-        put(p0, q0, c, at[MR + 0], add);
-        put(p1, q1, c, at[MR + 1], add);
-        put(p2, q2, c, at[MR + 2], add);
-        put(p3, q3, c, at[MR + 3], add);
+        float[] old = add ? c : ZEROS;
+        int keep = add ? -1 : 0;
+        int o;
+        o = at[MR + 0]; p0.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q0.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 1]; p1.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q1.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 2]; p2.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q2.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 3]; p3.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q3.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
     }
 
     private static void columns12(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
@@ -149,8 +150,8 @@ final class MicroKernel {
         FloatVector p8 = zero, q8 = zero, p9 = zero, q9 = zero;
         FloatVector p10 = zero, q10 = zero, p11 = zero, q11 = zero;
         for (int k = 0; k < depth; k++) {
-            var u = FloatVector.fromArray(SPECIES, b, bAt + k * NR);
-            var v = FloatVector.fromArray(SPECIES, b, bAt + k * NR + L);
+            var u = fromArray(SPECIES, b, bAt + k * NR);
+            var v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
             x = broadcast(SPECIES, a[a0 + k * PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[a0 + k * PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
@@ -165,18 +166,21 @@ final class MicroKernel {
             x = broadcast(SPECIES, a[a0 + k * PITCH + 10]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
             x = broadcast(SPECIES, a[a0 + k * PITCH + 11]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
         }
-        put(p0, q0, c, at[MR + 0], add);
-        put(p1, q1, c, at[MR + 1], add);
-        put(p2, q2, c, at[MR + 2], add);
-        put(p3, q3, c, at[MR + 3], add);
-        put(p4, q4, c, at[MR + 4], add);
-        put(p5, q5, c, at[MR + 5], add);
-        put(p6, q6, c, at[MR + 6], add);
-        put(p7, q7, c, at[MR + 7], add);
-        put(p8, q8, c, at[MR + 8], add);
-        put(p9, q9, c, at[MR + 9], add);
-        put(p10, q10, c, at[MR + 10], add);
-        put(p11, q11, c, at[MR + 11], add);
+        float[] old = add ? c : ZEROS;
+        int keep = add ? -1 : 0;
+        int o;
+        o = at[MR + 0]; p0.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q0.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 1]; p1.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q1.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 2]; p2.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q2.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 3]; p3.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q3.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 4]; p4.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q4.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 5]; p5.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q5.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 6]; p6.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q6.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 7]; p7.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q7.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 8]; p8.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q8.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 9]; p9.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q9.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 10]; p10.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q10.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 11]; p11.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q11.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
     }
 
     private static void columns4(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
@@ -185,18 +189,21 @@ final class MicroKernel {
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
         for (int k = 0; k < depth; k++) {
-            var u = FloatVector.fromArray(SPECIES, b, bAt + k * NR);
-            var v = FloatVector.fromArray(SPECIES, b, bAt + k * NR + L);
+            var u = fromArray(SPECIES, b, bAt + k * NR);
+            var v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
             x = broadcast(SPECIES, a[a0 + k * PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[a0 + k * PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             x = broadcast(SPECIES, a[a0 + k * PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             x = broadcast(SPECIES, a[a0 + k * PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
         }
-        put(p0, q0, c, at[MR + 0], add);
-        put(p1, q1, c, at[MR + 1], add);
-        put(p2, q2, c, at[MR + 2], add);
-        put(p3, q3, c, at[MR + 3], add);
+        float[] old = add ? c : ZEROS;
+        int keep = add ? -1 : 0;
+        int o;
+        o = at[MR + 0]; p0.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q0.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 1]; p1.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q1.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 2]; p2.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q2.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        o = at[MR + 3]; p3.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q3.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
     }
     // spotless:on
 }
