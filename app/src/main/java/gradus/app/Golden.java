@@ -30,6 +30,9 @@ final class Golden implements Callable<Integer> {
     @Option(names = "--group", paramLabel = "NAME", description = "only the cases of this group")
     String group;
 
+    @Option(names = "--unfused", description = "compute operation by operation, without joining any")
+    boolean unfused;
+
     @Option(
             names = {"-v", "--verbose"},
             description = "a line for every file")
@@ -43,7 +46,7 @@ final class Golden implements Callable<Integer> {
         var out = spec.commandLine().getOut();
         try (var backend = engine.open()) {
             out.println("backend " + backend.name() + ": " + backend.description());
-            var result = new GoldenSuite(folder, backend, engine.precision(), out, verbose).run(group);
+            var result = new GoldenSuite(folder, backend, engine.precision(), !unfused, out, verbose).run(group);
             return result.failed() == 0 ? Exit.OK : Exit.DIFFERENT;
         }
     }

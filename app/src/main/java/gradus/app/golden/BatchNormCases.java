@@ -1,64 +1,71 @@
 package gradus.app.golden;
 
-import gradus.op.BatchNorm;
+import gradus.layers.BatchNormalization;
 import gradus.op.Moments;
 import gradus.op.Value;
 import gradus.tensor.Tensor;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
-/** Batch normalization: training and inference with their derivatives, and three steps of the moving statistics. */
+/** The layer BatchNormalization: both modes with their derivatives, and three steps of the moving statistics. */
 final class BatchNormCases {
     private BatchNormCases() {}
 
     static Map<String, Tensor> compute(GoldenCase c, Engine engine) {
-        var op = new BatchNorm(c.number("epsilon"));
-        var p = new Program();
-        Value x = p.input(c, "x");
-        Value dy = p.input(c, "dy");
-        Value gamma = p.input(c, "gamma");
-        Value beta = p.input(c, "beta");
-
-        Value batch = p.graph.apply(new Moments(), x);
-        p.output("batch_mean", p.graph.row(batch, 0));
-        p.output("batch_var_biased", p.graph.row(batch, 1));
-        normalize(p, "train", op, x, batch, gamma, beta, dy);
-
-        Value mean = p.input(c, "moving_mean");
-        Value variance = p.input(c, "moving_variance");
-        normalize(p, "infer", op, x, p.graph.stack(mean, variance), gamma, beta, dy);
-
-        double t = 1 - c.number("momentum");
-        int channels = x.shape().dim(-1);
-        Value biased = variance;
-        Value unbiased = variance;
-        for (Value step : new Value[] {x, p.input(c, "x1"), p.input(c, "x2")}) {
-            Value m = step == x ? batch : p.graph.apply(new Moments(), step);
-            int n = step.shape().size() / channels;
-            Value v = p.graph.row(m, 1);
-            mean = towards(p, mean, p.graph.row(m, 0), t);
-            biased = towards(p, biased, v, t);
-            unbiased = towards(p, unbiased, p.graph.scale(v, n > 1 ? n / (n - 1.0) : 1), t);
-        }
-        p.output("moving_mean_after3", mean);
-        p.output("moving_variance_after3_biased", biased);
-        p.output("moving_variance_after3_unbiased", unbiased);
-        return p.run(engine);
+        var results = new LinkedHashMap<String, Tensor>();
+        results.putAll(normalize(c, engine, "train"));
+        results.putAll(normalize(c, engine, "infer"));
+        results.putAll(statistics(c, engine));
+        results.putAll(movingStatistics(c, engine, false));
+        results.putAll(movingStatistics(c, engine, true));
+        return results;
     }
 
-    private static void normalize(
-            Program p, String mode, BatchNorm op, Value x, Value m, Value gamma, Value beta, Value dy) {
-        Value y = p.graph.apply(op, x, m, gamma, beta);
+    private static BatchNormalization layer(GoldenCase c) {
+        return BatchNormalization.of()
+                .epsilon(c.number("epsilon"))
+                .momentum(c.number("momentum"))
+                .axis((int) c.number("axis", -1));
+    }
+
+    private static Map<String, Tensor> normalize(GoldenCase c, Engine engine, String mode) {
+        var p = new Program(engine);
+        Value x = p.input(c, "x");
+        Value dy = p.input(c, "dy");
+        var weights = LayerWeights.of(p, c.tensors(), mode.equals("train"));
+        Value y = layer(c).lower(weights, List.of(x));
         p.output(mode + "_y", y);
         var with = new LinkedHashMap<String, Value>();
         with.put(mode + "_dx", x);
-        with.put(mode + "_dgamma", gamma);
-        with.put(mode + "_dbeta", beta);
+        with.put(mode + "_dgamma", weights.weight("gamma"));
+        with.put(mode + "_dbeta", weights.weight("beta"));
         p.gradients(y, dy, with);
+        return p.run();
     }
 
-    /** moving momentum + batch (1 - momentum), t = 1 - momentum. */
-    private static Value towards(Program p, Value moving, Value batch, double t) {
-        return p.graph.apply(new gradus.op.Lerp(t), moving, batch);
+    private static Map<String, Tensor> statistics(GoldenCase c, Engine engine) {
+        var p = new Program(engine);
+        Value m = p.graph().apply(new Moments(), p.input(c, "x"));
+        p.output("batch_mean", p.graph().row(m, 0));
+        p.output("batch_var_biased", p.graph().row(m, 1));
+        return p.run();
+    }
+
+    /** What the moving statistics are after training steps on x, x1 and x2. */
+    private static Map<String, Tensor> movingStatistics(GoldenCase c, Engine engine, boolean unbiased) {
+        var state = new LinkedHashMap<>(c.tensors());
+        for (String batch : List.of("x", "x1", "x2")) {
+            var p = new Program(engine);
+            var weights = LayerWeights.of(p, state, true);
+            layer(c).unbiased(unbiased).lower(weights, List.of(p.input(c, batch)));
+            weights.updates().forEach(p::output);
+            state.putAll(p.run());
+        }
+        return Map.of(
+                "moving_mean_after3",
+                state.get("moving_mean"),
+                "moving_variance_after3_" + (unbiased ? "unbiased" : "biased"),
+                state.get("moving_variance"));
     }
 }

@@ -34,6 +34,9 @@ public final class GoldenSuite {
         groups.put("activation", Cases.byManifest(OpCases::activation));
         groups.put("pool", Cases.byManifest(OpCases::pool));
         groups.put("pad_add", Cases.byManifest(OpCases::padAdd));
+        groups.put("initializer", InitializerCases::run);
+        groups.put("loss", Cases.byManifest(LossCases::compute));
+        groups.put("optimizer", Cases.byManifest(OptimizerCases::compute));
         return groups;
     }
 
@@ -45,10 +48,14 @@ public final class GoldenSuite {
     private final PrintWriter out;
     private final boolean verbose;
 
-    /** @param verbose a line for every file, not only for those that fail */
-    public GoldenSuite(Path folder, Backend<?> backend, Precision precision, PrintWriter out, boolean verbose) {
+    /**
+     * @param fused whether graphs pass through {@link gradus.graph.Fuse} first, as in training and inference
+     * @param verbose a line for every file, not only for those that fail
+     */
+    public GoldenSuite(
+            Path folder, Backend<?> backend, Precision precision, boolean fused, PrintWriter out, boolean verbose) {
         this.folder = folder;
-        this.engine = new Engine(backend, precision);
+        this.engine = new Engine(backend, precision, fused);
         this.out = out;
         this.verbose = verbose;
     }

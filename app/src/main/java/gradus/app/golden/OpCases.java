@@ -24,54 +24,54 @@ final class OpCases {
 
     /** y = conv2d(x, w) + b. */
     static Map<String, Tensor> conv2d(GoldenCase c, Engine engine) {
-        var p = new Program();
+        var p = new Program(engine);
         Value x = p.input(c, "x");
         Value w = p.input(c, "w");
         var with = new LinkedHashMap<>(Map.of("dx", x, "dw", w));
-        Value y = p.graph.apply(
+        Value y = p.graph().apply(
                 new Conv2D(sliding(c, x.shape(), w.shape().dim(0), w.shape().dim(1)), 1), x, w);
         if (c.has("b")) {
             Value b = p.input(c, "b");
             with.put("db", b);
-            y = p.graph.add(y, b);
+            y = p.graph().add(y, b);
         }
-        return valueAndGradients(p, c, y, with, engine);
+        return valueAndGradients(p, c, y, with);
     }
 
     /** y = x w + b on the last axis. */
     static Map<String, Tensor> dense(GoldenCase c, Engine engine) {
-        var p = new Program();
+        var p = new Program(engine);
         Value x = p.input(c, "x");
         Value w = p.input(c, "w");
         var with = new LinkedHashMap<>(Map.of("dx", x, "dw", w));
         int in = x.shape().dim(-1);
-        Value rows = p.graph.reshape(x, Shape.of(x.shape().size() / in, in));
-        Value y = p.graph.reshape(
-                p.graph.matMul(rows, w), x.shape().with(-1, w.shape().dim(1)));
+        Value rows = p.graph().reshape(x, Shape.of(x.shape().size() / in, in));
+        Value y = p.graph().reshape(
+                p.graph().matMul(rows, w), x.shape().with(-1, w.shape().dim(1)));
         if (c.flag("bias", c.has("b"))) {
             Value b = p.input(c, "b");
             with.put("db", b);
-            y = p.graph.add(y, b);
+            y = p.graph().add(y, b);
         }
-        return valueAndGradients(p, c, y, with, engine);
+        return valueAndGradients(p, c, y, with);
     }
 
     static Map<String, Tensor> activation(GoldenCase c, Engine engine) {
-        var p = new Program();
+        var p = new Program(engine);
         Value x = p.input(c, "x");
         String op = c.text("op");
         Value y =
                 switch (op) {
-                    case "relu" -> p.graph.map(new ScalarFunction.Relu(), x);
-                    case "softmax" -> p.graph.apply(new Softmax(), x);
-                    case "log_softmax" -> p.graph.apply(new LogSoftmax(), x);
+                    case "relu" -> p.graph().map(new ScalarFunction.Relu(), x);
+                    case "softmax" -> p.graph().apply(new Softmax(), x);
+                    case "log_softmax" -> p.graph().apply(new LogSoftmax(), x);
                     default -> throw unknown(op, "relu, softmax, log_softmax");
                 };
-        return valueAndGradients(p, c, y, Map.of("dx", x), engine);
+        return valueAndGradients(p, c, y, Map.of("dx", x));
     }
 
     static Map<String, Tensor> pool(GoldenCase c, Engine engine) {
-        var p = new Program();
+        var p = new Program(engine);
         Value x = p.input(c, "x");
         String op = c.text("op");
         Value y =
@@ -82,44 +82,44 @@ final class OpCases {
                         Op pool = op.equals("max_pool")
                                 ? new MaxPool2D(size[0], size[1], sliding)
                                 : new AveragePool2D(size[0], size[1], sliding);
-                        yield p.graph.apply(pool, x);
+                        yield p.graph().apply(pool, x);
                     }
-                    case "global_avg_pool" -> p.graph.mean(x, 1, 3);
-                    case "global_max_pool" -> p.graph.apply(new Max(1, 3), x);
+                    case "global_avg_pool" -> p.graph().mean(x, 1, 3);
+                    case "global_max_pool" -> p.graph().apply(new Max(1, 3), x);
                     default -> throw unknown(op, "max_pool, avg_pool, global_avg_pool, global_max_pool");
                 };
         // Some files keep the pooled axes with extent 1.
-        Value shaped = p.graph.reshape(y, c.tensor("dy").shape());
-        return valueAndGradients(p, c, shaped, Map.of("dx", x), engine);
+        Value shaped = p.graph().reshape(y, c.tensor("dy").shape());
+        return valueAndGradients(p, c, shaped, Map.of("dx", x));
     }
 
     static Map<String, Tensor> padAdd(GoldenCase c, Engine engine) {
-        var p = new Program();
+        var p = new Program(engine);
         String op = c.text("op");
         if (op.equals("zero_padding2d")) {
             Value x = p.input(c, "x");
             int[] rows = c.integers(c.list("padding").get(0), "padding");
             int[] columns = c.integers(c.list("padding").get(1), "padding");
             var pad = new Pad(List.of(0, rows[0], columns[0], 0), List.of(0, rows[1], columns[1], 0));
-            return valueAndGradients(p, c, p.graph.apply(pad, x), Map.of("dx", x), engine);
+            return valueAndGradients(p, c, p.graph().apply(pad, x), Map.of("dx", x));
         }
         Value a = p.input(c, "a");
         Value b = p.input(c, "b");
         Value y =
                 switch (op) {
-                    case "add" -> p.graph.add(a, b);
-                    case "sub" -> p.graph.subtract(a, b);
-                    case "mul" -> p.graph.multiply(a, b);
+                    case "add" -> p.graph().add(a, b);
+                    case "sub" -> p.graph().subtract(a, b);
+                    case "mul" -> p.graph().multiply(a, b);
                     default -> throw unknown(op, "zero_padding2d, add, sub, mul");
                 };
-        return valueAndGradients(p, c, y, Map.of("da", a, "db", b), engine);
+        return valueAndGradients(p, c, y, Map.of("da", a, "db", b));
     }
 
     private static Map<String, Tensor> valueAndGradients(
-            Program p, GoldenCase c, Value y, Map<String, Value> with, Engine engine) {
+            Program p, GoldenCase c, Value y, Map<String, Value> with) {
         p.output("y", y);
         p.gradients(y, p.input(c, "dy"), with);
-        return p.run(engine);
+        return p.run();
     }
 
     /** The window's steps and padding as {@code stride} and {@code padding} say. */

@@ -1,9 +1,11 @@
 package gradus.app.golden;
 
 import gradus.backend.Backend;
+import gradus.graph.Fuse;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
 import gradus.op.Value;
+import gradus.plan.Parameters;
 import gradus.plan.Plan;
 import gradus.tensor.DType;
 import gradus.tensor.Tensor;
@@ -12,11 +14,23 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A graph together with what is fed to it: built, run once, read by name. */
+/**
+ * A graph together with what is fed to it: first the forward part with its outputs, then at most once derivatives, then it
+ * is run and read by name.
+ */
 final class Program {
-    final Graph graph = new Graph();
+    private final Engine engine;
     private final Map<String, Tensor> fed = new LinkedHashMap<>();
     private final Map<String, Tensor> known = new LinkedHashMap<>();
+    private Graph graph = new Graph();
+
+    Program(Engine engine) {
+        this.engine = engine;
+    }
+
+    Graph graph() {
+        return graph;
+    }
 
     /** A graph input that will be fed with this tensor. */
     Value input(String name, Tensor tensor) {
@@ -33,8 +47,14 @@ final class Program {
         graph.output(name, value);
     }
 
-    /** Outputs the derivatives of sum(y dy) under the given names; zeros where y does not depend on a value. */
+    /**
+     * Outputs the derivatives of sum(y dy) under the given names; zeros where y does not depend on a value. y must be an
+     * output. The forward part is fused first, if the engine does so.
+     */
     void gradients(Value y, Value dy, Map<String, Value> with) {
+        if (engine.fused()) {
+            graph = Fuse.of(graph);
+        }
         var names = new ArrayList<>(with.keySet());
         List<Value> derivatives = Gradient.append(
                 graph,
@@ -53,12 +73,19 @@ final class Program {
     }
 
     /** Runs everything once and reads all outputs. */
-    Map<String, Tensor> run(Engine engine) {
-        return run(engine.backend());
+    Map<String, Tensor> run() {
+        return run(engine.backend(), Map.of());
     }
 
-    private <B> Map<String, Tensor> run(Backend<B> backend) {
-        var plan = Plan.of(graph, backend);
+    /** The same with values for the graph's parameters. */
+    Map<String, Tensor> run(Map<String, Tensor> parameters) {
+        return run(engine.backend(), parameters);
+    }
+
+    private <B> Map<String, Tensor> run(Backend<B> backend, Map<String, Tensor> values) {
+        var parameters = new Parameters<>(backend);
+        parameters.setAll(values);
+        var plan = Plan.of(graph, parameters);
         fed.forEach(plan::feed);
         plan.run();
         var results = new LinkedHashMap<>(known);
