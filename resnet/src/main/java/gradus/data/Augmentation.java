@@ -38,7 +38,8 @@ public record Augmentation(
 
     /** @throws DataException for a negative number, a contrast of 1 or more, or a cutout above 1 */
     public Augmentation {
-        double least = Math.min(Math.min(Math.min(shift, rotate), Math.min(zoom, crop)),
+        double least = Math.min(
+                Math.min(Math.min(shift, rotate), Math.min(zoom, crop)),
                 Math.min(Math.min(brightness, contrast), cutout));
         if (!(least >= 0) || contrast >= 1 || cutout > 1) {
             throw new DataException("augmentation: amounts must be 0 or more, contrast below 1, cutout at most 1");
@@ -108,8 +109,17 @@ public record Augmentation(
     }
 
     /** Output pixel (x, y) is what lies at the inverse transform of (x, y) about the picture's centre. */
-    private static void warp(byte[] in, byte[] out, int height, int width, int channels, boolean mirror, double dx, double dy,
-            double angle, double size) {
+    private static void warp(
+            byte[] in,
+            byte[] out,
+            int height,
+            int width,
+            int channels,
+            boolean mirror,
+            double dx,
+            double dy,
+            double angle,
+            double size) {
         boolean straight = angle == 0 && size == 1 && dx == Math.rint(dx) && dy == Math.rint(dy);
         if (straight && !mirror && dx == 0 && dy == 0) {
             System.arraycopy(in, 0, out, 0, height * width * channels);

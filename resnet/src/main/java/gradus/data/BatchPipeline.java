@@ -35,8 +35,14 @@ public final class BatchPipeline implements DataSource {
      * @param dropLast leaves out the last batch if it is smaller than the others
      * @throws DataException for an empty set, a batch size below 1, or more samples in a batch than fit an array
      */
-    public BatchPipeline(Dataset data, int batchSize, long seed, boolean shuffle, Augmentation augmentation,
-            Preprocess preprocess, boolean dropLast) {
+    public BatchPipeline(
+            Dataset data,
+            int batchSize,
+            long seed,
+            boolean shuffle,
+            Augmentation augmentation,
+            Preprocess preprocess,
+            boolean dropLast) {
         if (data.size() == 0) {
             throw new DataException(data.name() + ": no samples");
         }
@@ -57,7 +63,8 @@ public final class BatchPipeline implements DataSource {
     }
 
     /** For training: shuffled and augmented. */
-    public static BatchPipeline training(Dataset data, int batchSize, long seed, Augmentation augmentation, Preprocess preprocess) {
+    public static BatchPipeline training(
+            Dataset data, int batchSize, long seed, Augmentation augmentation, Preprocess preprocess) {
         return new BatchPipeline(data, batchSize, seed, true, augmentation, preprocess, false);
     }
 
@@ -87,7 +94,9 @@ public final class BatchPipeline implements DataSource {
 
     /** The index in the data set of each sample of an epoch, in the order they come. */
     public int[] order(int epoch) {
-        return shuffle ? new Rng(seed, epoch, 0x6f72646572L).permutation(data.size()) : IntStream.range(0, data.size()).toArray();
+        return shuffle
+                ? new Rng(seed, epoch, 0x6f72646572L).permutation(data.size())
+                : IntStream.range(0, data.size()).toArray();
     }
 
     @Override
@@ -123,7 +132,10 @@ public final class BatchPipeline implements DataSource {
             preprocess.convert(plain ? raw : changed, size, data.channels(), x, i * size);
             y[i] = data.label(index);
         }
-        return new Batch(Tensor.of(Shape.of(n, data.height(), data.width(), data.channels()), x), Tensor.of(Shape.of(n), y), null);
+        return new Batch(
+                Tensor.of(Shape.of(n, data.height(), data.width(), data.channels()), x),
+                Tensor.of(Shape.of(n), y),
+                null);
     }
 
     /** One pass over the data. For one thread at a time. */

@@ -76,12 +76,19 @@ public interface Dataset {
     default Dataset concat(Dataset other) {
         if (height() != other.height() || width() != other.width() || channels() != other.channels()) {
             throw new DataException("%s has pictures of %dx%dx%d, %s of %dx%dx%d: open both with the same size"
-                    .formatted(name(), height(), width(), channels(), other.name(), other.height(), other.width(),
+                    .formatted(
+                            name(),
+                            height(),
+                            width(),
+                            channels(),
+                            other.name(),
+                            other.height(),
+                            other.width(),
                             other.channels()));
         }
         if (!labels().equals(other.labels())) {
-            throw new DataException(name() + " and " + other.name() + " have different labels: " + labels() + " and "
-                    + other.labels());
+            throw new DataException(
+                    name() + " and " + other.name() + " have different labels: " + labels() + " and " + other.labels());
         }
         return new Views.Concat(this, other);
     }

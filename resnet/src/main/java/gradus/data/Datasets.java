@@ -26,8 +26,8 @@ public final class Datasets {
             "cifar10:FILE[,FILE..]  CIFAR-10 in its binary form; files with 'test' in their name are the test part",
             "idx:DIR                MNIST's files, plain or .gz; or idx:IMAGES,LABELS");
 
-    private static final List<String> CIFAR10 = List.of(
-            "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck");
+    private static final List<String> CIFAR10 =
+            List.of("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck");
 
     private static final int CIFAR_RECORD = 1 + 3 * 32 * 32;
 
@@ -127,7 +127,8 @@ public final class Datasets {
             int last = line.lastIndexOf(',');
             int part = first < 0 ? -1 : parts.indexOf(line.substring(0, first));
             if (part < 0 || last == first) {
-                throw new DataException(csv + ", line " + number + ": expected train|val|test,FILE,LABEL and found '" + line + "'");
+                throw new DataException(
+                        csv + ", line " + number + ": expected train|val|test,FILE,LABEL and found '" + line + "'");
             }
             int label;
             try {
@@ -136,7 +137,8 @@ public final class Datasets {
                 label = -1;
             }
             if (label < 0 || label >= HandSigns.LABELS.size()) {
-                throw new DataException(csv + ", line " + number + ": label '" + line.substring(last + 1) + "' is not in 0..5");
+                throw new DataException(
+                        csv + ", line " + number + ": label '" + line.substring(last + 1) + "' is not in 0..5");
             }
             var file = folder.resolve(line.substring(first + 1, last));
             if (!Files.isRegularFile(file)) {
@@ -145,11 +147,19 @@ public final class Datasets {
             files.get(part).add(file);
             labels.get(part).add(label);
         }
-        var size = files.stream().flatMap(List::stream).findFirst().map(ImageInput::size)
+        var size = files.stream()
+                .flatMap(List::stream)
+                .findFirst()
+                .map(ImageInput::size)
                 .orElseThrow(() -> new DataException(csv + ": lists no files"));
         var sets = IntStream.range(0, 3)
-                .mapToObj(p -> (Dataset) new ImageFiles("signs " + parts.get(p), size.height(), size.width(), HandSigns.LABELS,
-                        List.copyOf(files.get(p)), ints(labels.get(p))))
+                .mapToObj(p -> (Dataset) new ImageFiles(
+                        "signs " + parts.get(p),
+                        size.height(),
+                        size.width(),
+                        HandSigns.LABELS,
+                        List.copyOf(files.get(p)),
+                        ints(labels.get(p))))
                 .toList();
         return new DataSplit(sets.get(0), sets.get(1), sets.get(2));
     }
@@ -166,8 +176,13 @@ public final class Datasets {
         var first = scan(train, labels, height, width);
         var validation = firstFolder(folder, "val", "validation");
         var test = firstFolder(folder, "test");
-        var divided = validation == null ? divide(first, false) : new DataSplit(first, scan(validation, labels, first.height(), first.width()), first.subset());
-        return test == null ? divided : new DataSplit(divided.train(), divided.validation(), scan(test, labels, first.height(), first.width()));
+        var divided = validation == null
+                ? divide(first, false)
+                : new DataSplit(first, scan(validation, labels, first.height(), first.width()), first.subset());
+        return test == null
+                ? divided
+                : new DataSplit(
+                        divided.train(), divided.validation(), scan(test, labels, first.height(), first.width()));
     }
 
     private static Path firstFolder(Path in, String... names) {
@@ -180,8 +195,11 @@ public final class Datasets {
     }
 
     private static List<String> classes(Path folder) {
-        var names = list(folder).stream().filter(Files::isDirectory).map(p -> p.getFileName().toString())
-                .filter(n -> !n.startsWith(".")).toList();
+        var names = list(folder).stream()
+                .filter(Files::isDirectory)
+                .map(p -> p.getFileName().toString())
+                .filter(n -> !n.startsWith("."))
+                .toList();
         if (names.isEmpty()) {
             throw new DataException(folder + ": no folders in it; expected one folder of pictures for each class");
         }
@@ -191,7 +209,9 @@ public final class Datasets {
     private static List<Path> list(Path folder) {
         try (var entries = Files.list(folder)) {
             // By name, whatever the file system's order: labels and splits must not depend on it.
-            return entries.sorted((a, b) -> a.getFileName().toString().compareTo(b.getFileName().toString())).toList();
+            return entries.sorted((a, b) ->
+                            a.getFileName().toString().compareTo(b.getFileName().toString()))
+                    .toList();
         } catch (IOException e) {
             throw new DataException(folder + ": not a folder that can be read", e);
         }
@@ -203,7 +223,8 @@ public final class Datasets {
         for (String name : classes(folder)) {
             int index = labels.indexOf(name);
             if (index < 0) {
-                throw new DataException(folder.resolve(name) + ": the training part has no class of this name; it has " + labels);
+                throw new DataException(
+                        folder.resolve(name) + ": the training part has no class of this name; it has " + labels);
             }
             for (Path file : list(folder.resolve(name))) {
                 if (isPicture(file)) {
@@ -222,7 +243,10 @@ public final class Datasets {
     private static boolean isPicture(Path file) {
         String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
         return !name.startsWith(".")
-                && (name.endsWith(".jpg") || name.endsWith(".jpeg") || name.endsWith(".png") || name.endsWith(".gif")
+                && (name.endsWith(".jpg")
+                        || name.endsWith(".jpeg")
+                        || name.endsWith(".png")
+                        || name.endsWith(".gif")
                         || name.endsWith(".bmp"));
     }
 
@@ -234,7 +258,11 @@ public final class Datasets {
     private static DataSplit divide(Dataset data, boolean test) {
         var part = new int[data.size()];
         for (int i = 0; i < part.length; i++) {
-            part[i] = new Rng(data instanceof ImageFiles ? hash(Path.of(data.source(i)).getFileName().toString()) : i).below(10);
+            part[i] = new Rng(
+                            data instanceof ImageFiles
+                                    ? hash(Path.of(data.source(i)).getFileName().toString())
+                                    : i)
+                    .below(10);
         }
         return new DataSplit(
                 data.subset(where(part, test ? 2 : 1, 9)),
@@ -243,7 +271,9 @@ public final class Datasets {
     }
 
     private static int[] where(int[] part, int from, int to) {
-        return IntStream.range(0, part.length).filter(i -> part[i] >= from && part[i] <= to).toArray();
+        return IntStream.range(0, part.length)
+                .filter(i -> part[i] >= from && part[i] <= to)
+                .toArray();
     }
 
     private static long hash(String text) {
@@ -272,13 +302,16 @@ public final class Datasets {
         for (Path file : files) {
             var bytes = ImageInput.bytes(file);
             if (bytes.length == 0 || bytes.length % CIFAR_RECORD != 0) {
-                throw new DataException("%s: %d bytes are not whole CIFAR-10 records of %d bytes (label, 1024 red, green, blue);"
-                        .formatted(file, bytes.length, CIFAR_RECORD) + " the file is truncated or of another kind");
+                throw new DataException(
+                        "%s: %d bytes are not whole CIFAR-10 records of %d bytes (label, 1024 red, green, blue);"
+                                        .formatted(file, bytes.length, CIFAR_RECORD)
+                                + " the file is truncated or of another kind");
             }
             for (int at = 0; at < bytes.length; at += CIFAR_RECORD) {
                 int label = bytes[at] & 255;
                 if (label > 9) {
-                    throw new DataException(file + ", record " + at / CIFAR_RECORD + ": label " + label + " is not in 0..9");
+                    throw new DataException(
+                            file + ", record " + at / CIFAR_RECORD + ": label " + label + " is not in 0..9");
                 }
                 var picture = new byte[CIFAR_RECORD - 1];
                 for (int p = 0; p < 1024; p++) {
@@ -301,13 +334,15 @@ public final class Datasets {
             return divide(data, true);
         }
         if (paths.size() != 1) {
-            throw new DataException("idx: expected one folder, or one file of images and one of labels, not " + paths.size() + " paths");
+            throw new DataException("idx: expected one folder, or one file of images and one of labels, not "
+                    + paths.size() + " paths");
         }
         var train = pair(paths.getFirst(), "train");
         var test = pair(paths.getFirst(), "t10k");
         if (train == null && test == null) {
-            throw new DataException(paths.getFirst() + ": found neither train-images-idx3-ubyte[.gz] nor t10k-images-idx3-ubyte[.gz]"
-                    + " with their labels-idx1-ubyte");
+            throw new DataException(
+                    paths.getFirst() + ": found neither train-images-idx3-ubyte[.gz] nor t10k-images-idx3-ubyte[.gz]"
+                            + " with their labels-idx1-ubyte");
         }
         if (train == null) {
             return new DataSplit(test.subset(), test.subset(), test);
@@ -344,8 +379,11 @@ public final class Datasets {
         if (largest > 99) {
             throw new DataException(labels + ": label " + largest + " is not in 0..99; is this the file of labels?");
         }
-        var names = IntStream.rangeClosed(0, Math.max(9, largest)).mapToObj(Integer::toString).toList();
-        return new Images("idx " + images.getFileName(), dims[1], dims[2], 1, names, pixels.toArray(byte[][]::new), label);
+        var names = IntStream.rangeClosed(0, Math.max(9, largest))
+                .mapToObj(Integer::toString)
+                .toList();
+        return new Images(
+                "idx " + images.getFileName(), dims[1], dims[2], 1, names, pixels.toArray(byte[][]::new), label);
     }
 
     /** Reads a file of unsigned bytes with {@code rank} dimensions into one array per entry of the first. */
@@ -366,16 +404,21 @@ public final class Datasets {
                 item *= d == 0 ? 1 : dims[d];
             }
             if (item > ImageInput.MAX_PIXELS) {
-                throw new DataException(file + ": pictures of " + item + " pixels, at most " + ImageInput.MAX_PIXELS + " are read");
+                throw new DataException(
+                        file + ": pictures of " + item + " pixels, at most " + ImageInput.MAX_PIXELS + " are read");
             }
             for (int i = 0; i < dims[0]; i++) {
                 var entry = new byte[(int) item];
                 in.readFully(entry);
                 out.add(entry);
             }
+            if (in.read() >= 0) { // reaching the end also makes gzip check its sum
+                throw new DataException(file + ": more data than its header tells of (" + dims[0] + " entries)");
+            }
             return dims;
         } catch (EOFException e) {
-            throw new DataException(file + ": ends after " + out.size() + " entries, before its last one; it is truncated", e);
+            throw new DataException(
+                    file + ": ends after " + out.size() + " entries, before its last one; it is truncated", e);
         } catch (ZipException e) {
             throw new DataException(file + ": damaged gzip data (" + e.getMessage() + ")", e);
         } catch (IOException e) {

@@ -23,11 +23,18 @@ final class Hand {
     private static final int LITTLE = 4;
 
     /** Knuckles (x, y, z), lengths of the three phalanges, and radii at the four joints of fingers 1..4. */
-    private static final double[][] KNUCKLE = {{}, {2.9, 8.9, 0}, {1.0, 9.3, -0.15}, {-0.9, 8.9, -0.1}, {-2.7, 8.0, 0.1}};
+    private static final double[][] KNUCKLE = {{}, {2.9, 8.9, 0}, {1.0, 9.3, -0.15}, {-0.9, 8.9, -0.1}, {-2.7, 8.0, 0.1}
+    };
 
-    private static final double[][] PHALANX = {{4.4, 3.3, 2.8}, {4.4, 2.6, 2.1}, {4.9, 3.0, 2.2}, {4.5, 2.8, 2.2}, {3.5, 2.1, 1.9}};
+    private static final double[][] PHALANX = {
+        {4.4, 3.3, 2.8}, {4.4, 2.6, 2.1}, {4.9, 3.0, 2.2}, {4.5, 2.8, 2.2}, {3.5, 2.1, 1.9}
+    };
     private static final double[][] RADIUS = {
-        {1.35, 1.1, 0.98, 0.72}, {1.0, 0.9, 0.8, 0.6}, {1.02, 0.92, 0.82, 0.62}, {0.97, 0.87, 0.78, 0.6}, {0.88, 0.76, 0.68, 0.52}
+        {1.35, 1.1, 0.98, 0.72},
+        {1.0, 0.9, 0.8, 0.6},
+        {1.02, 0.92, 0.82, 0.62},
+        {0.97, 0.87, 0.78, 0.6},
+        {0.88, 0.76, 0.68, 0.52}
     };
 
     /** Number of capsules, and per capsule: both ends (x, y, z, radius), its kind, and the direction of its back. */
@@ -54,14 +61,14 @@ final class Hand {
         this.rng = rng;
         length = rng.uniform(0.88, 1.12);
         thickness = rng.uniform(0.84, 1.16);
-        breadth = rng.uniform(0.9, 1.1);
+        breadth = rng.uniform(0.95, 1.18);
     }
 
-    /** A hand that shows {@code number} fingers, 0..5, the rest of its pose drawn from {@code rng}. */
-    static Hand showing(int number, Rng rng) {
+    /** A hand that shows {@code number} fingers, 0..5, to someone in front of it or at its thumb's side. */
+    static Hand showing(int number, boolean fromSide, Rng rng) {
         var hand = new Hand(rng);
         switch (number) {
-            case 0 -> hand.zero();
+            case 0 -> hand.zero(fromSide);
             case 1 -> hand.one();
             case 2 -> hand.two();
             case 3 -> hand.three();
@@ -77,7 +84,7 @@ final class Hand {
     }
 
     /** All fingers bent to meet the thumb in a ring; less often a fist. */
-    private void zero() {
+    private void zero(boolean fromSide) {
         if (rng.chance(0.15)) {
             for (int f = INDEX; f <= LITTLE; f++) {
                 fold(f, 0);
@@ -85,24 +92,36 @@ final class Hand {
             thumbOver(rng.chance(0.5) ? INDEX : MIDDLE);
             return;
         }
-        double flex = rng.uniform(38, 66);
-        double bend = rng.uniform(48, 82);
+        // Seen from the front, only fingers that are well bent cannot be taken for raised ones.
+        double flex = fromSide ? rng.uniform(38, 66) : rng.uniform(56, 76);
+        double bend = fromSide ? rng.uniform(48, 82) : rng.uniform(66, 96);
         double tip = rng.uniform(20, 50);
         double more = rng.normal(0, 6); // little finger further bent than the index, or less
         for (int f = INDEX; f <= LITTLE; f++) {
-            finger(f, flex + more * (f - 2) + rng.normal(0, 4), bend + rng.normal(0, 5), tip, (2.4 - f) * rng.uniform(-5, 1));
+            finger(
+                    f,
+                    flex + more * (f - 2) + rng.normal(0, 4),
+                    bend + rng.normal(0, 5),
+                    tip,
+                    (2.4 - f) * rng.uniform(-5, 1));
         }
         double[] a = joint[INDEX][3];
         double[] b = joint[MIDDLE][3];
         double t = rng.uniform(-0.1, 0.8);
         double gap = rng.uniform(0.9, 1.9);
         thumbTo(
-                new double[] {a[0] + t * (b[0] - a[0]) + rng.normal(0, 0.3), a[1] + t * (b[1] - a[1]) - gap, a[2] + t * (b[2] - a[2]) + 0.3},
-                0.5, 0.3, 0.8);
+                new double[] {
+                    a[0] + t * (b[0] - a[0]) + rng.normal(0, 0.3),
+                    a[1] + t * (b[1] - a[1]) - gap,
+                    a[2] + t * (b[2] - a[2]) + 0.3
+                },
+                0.5,
+                0.3,
+                0.8);
     }
 
     private void one() {
-        int which = rng.chance(0.95) ? INDEX : LITTLE;
+        int which = rng.chance(0.97) ? INDEX : LITTLE;
         double loose = rng.chance(0.45) ? rng.uniform(0, 1) : 0;
         raise(which, rng.chance(0.15) ? rng.uniform(0, 1) : 0, rng.normal(which == INDEX ? 3 : -6, 6));
         for (int f = INDEX; f <= LITTLE; f++) {
@@ -115,7 +134,7 @@ final class Hand {
 
     private void two() {
         double loose = rng.chance(0.4) ? rng.uniform(0, 0.8) : 0;
-        if (rng.chance(0.05)) { // thumb and index, as Germans count
+        if (rng.chance(0.03)) { // thumb and index, as Germans count
             raise(INDEX, 0, rng.normal(2, 5));
             for (int f = MIDDLE; f <= LITTLE; f++) {
                 fold(f, loose * 0.5);
@@ -135,7 +154,7 @@ final class Hand {
 
     private void three() {
         double bent = rng.chance(0.3) ? rng.uniform(0, 1) : 0;
-        if (rng.chance(0.12)) { // index, middle and ring, the thumb holds the little finger
+        if (rng.chance(0.08)) { // index, middle and ring, the thumb holds the little finger
             double spread = rng.uniform(0, 14);
             raise(INDEX, bent, spread);
             raise(MIDDLE, bent, rng.normal(0, 2));
@@ -156,15 +175,20 @@ final class Hand {
 
     private void four() {
         fan();
-        double[] target = {rng.uniform(-1.3, 1.6) * breadth, rng.uniform(4.2, 7.8), rng.uniform(2.0, 3.0)};
-        thumbTo(target, 0.35, 0.6, 0.7);
+        double[] target = {rng.uniform(-2.4, 1.3) * breadth, rng.uniform(4.6, 8.0), rng.uniform(1.9, 2.8)};
+        thumbTo(target, rng.uniform(0, 0.35), 0.7, rng.uniform(0.5, 0.9));
     }
 
     private void five() {
         fan();
-        if (rng.chance(0.12)) { // the thumb points at the viewer
-            double side = rng.uniform(0.25, 0.55);
-            chain(THUMB, new double[][] {unit(side, 0.75, 0.6), unit(side, 0.55, 0.8), unit(side * 0.6, 0.7, 0.7)});
+        if (rng.chance(0.25)) { // the thumb points at the viewer, before the edge of the palm
+            double side = rng.uniform(0.25, 0.6);
+            double up = rng.uniform(0.35, 0.8);
+            chain(THUMB, new double[][] {
+                unit(side, 0.75, 0.6),
+                unit(side * rng.uniform(0.3, 1), up, 0.8),
+                unit(side * rng.uniform(-0.3, 0.8), up, 0.6)
+            });
         } else {
             thumbOut(rng.uniform(16, 72), rng.uniform(-0.15, 0.5));
         }
@@ -173,23 +197,34 @@ final class Hand {
     /** Fingers 1..4 raised together, apart or side by side, straight or clawed. */
     private void fan() {
         double bent = rng.chance(0.3) ? rng.uniform(0, 1.1) : 0;
-        double spread = rng.chance(0.22) ? rng.uniform(-0.15, 0.15) : rng.uniform(0.2, 1.15);
+        double spread = rng.chance(0.27) ? rng.uniform(-0.15, 0.2) : rng.uniform(0.2, 1.15);
         double lean = rng.normal(0, 3);
         double more = rng.chance(0.3) ? rng.normal(0, 0.25) : 0; // the bend grows or shrinks towards the little finger
+        int odd = rng.chance(0.12) ? INDEX + rng.below(4) : 0; // one finger more bent than the others
         for (int f = INDEX; f <= LITTLE; f++) {
             double angle = new double[] {0, 14, 3, -8, -22}[f] * spread + lean + rng.normal(0, 1.5);
-            raise(f, Math.max(0, bent + more * (f - 2)), angle);
+            double own = f == odd ? rng.uniform(0.5, 1.1) : 0;
+            raise(f, Math.max(0, bent + own + more * (f - 2)), angle);
         }
     }
 
     /** @param bent 0 for straight, 1 for half bent (a hook) */
     private void raise(int f, double bent, double spread) {
-        finger(f, rng.normal(4, 6) + bent * rng.uniform(5, 30), Math.max(0, rng.normal(6, 5)) + bent * 42, 3 + bent * 22, spread);
+        finger(
+                f,
+                rng.normal(4, 6) + bent * rng.uniform(5, 30),
+                Math.max(0, rng.normal(6, 5)) + bent * 42,
+                3 + bent * 22,
+                spread);
     }
 
     /** @param loose 0 for a fist, 1 when the fingertip is as far from the palm as for holding a bottle */
     private void fold(int f, double loose) {
-        finger(f, rng.normal(80, 6) - 18 * loose, rng.normal(104, 5) - 30 * loose, rng.uniform(40, 70) - 20 * loose,
+        finger(
+                f,
+                rng.normal(80, 6) - 18 * loose,
+                rng.normal(104, 5) - 30 * loose,
+                rng.uniform(40, 70) - 20 * loose,
                 (2.4 - f) * rng.uniform(-3, 2));
     }
 
@@ -199,8 +234,13 @@ final class Hand {
             thumbOver(over);
         } else if (style < 0.85) { // its tip at a fingertip: the folded fingers and the thumb make a ring
             double[] tip = joint[over][3];
-            thumbTo(new double[] {tip[0] + rng.uniform(0.2, 0.8), tip[1] - rng.uniform(0.4, 1.2), tip[2] + rng.uniform(0.4, 1.2)},
-                    0.5, 0.3, 0.7);
+            thumbTo(
+                    new double[] {
+                        tip[0] + rng.uniform(0.2, 0.8), tip[1] - rng.uniform(0.4, 1.2), tip[2] + rng.uniform(0.4, 1.2)
+                    },
+                    0.5,
+                    0.3,
+                    0.7);
         } else { // beside the hand, against the index finger
             thumbTo(new double[] {2.7 * breadth, rng.uniform(7.0, 8.6), rng.uniform(2.0, 2.8)}, 0.6, 0.7, 0.4);
         }
@@ -212,8 +252,14 @@ final class Hand {
         double[] b = joint[f][2];
         double t = rng.uniform(0.2, 0.9);
         thumbTo(
-                new double[] {a[0] + t * (b[0] - a[0]) + rng.normal(0.2, 0.4), a[1] + t * (b[1] - a[1]) - 0.3, Math.max(a[2], b[2]) + rng.uniform(0.9, 1.4)},
-                0.6, 0.45, 0.65);
+                new double[] {
+                    a[0] + t * (b[0] - a[0]) + rng.normal(0.2, 0.4),
+                    a[1] + t * (b[1] - a[1]) - 0.3,
+                    Math.max(a[2], b[2]) + rng.uniform(0.9, 1.4)
+                },
+                0.6,
+                0.45,
+                0.65);
     }
 
     /** Stretched, {@code degrees} from the direction of the fingers; {@code forward} tilts it out of the palm's plane. */
@@ -302,7 +348,8 @@ final class Hand {
         double[] d = unit(b[0] - a[0], b[1] - a[1], b[2] - a[2]);
         // Fingers bend about the x axis; the thumb's nail faces mostly away from the index finger.
         double[] axis = f == THUMB ? unit(0.3, -0.3, 1) : unit(1, 0, 0);
-        backOf[f] = unit(d[1] * axis[2] - d[2] * axis[1], d[2] * axis[0] - d[0] * axis[2], d[0] * axis[1] - d[1] * axis[0]);
+        backOf[f] =
+                unit(d[1] * axis[2] - d[2] * axis[1], d[2] * axis[0] - d[0] * axis[2], d[0] * axis[1] - d[1] * axis[0]);
         if (f != THUMB) {
             backOf[f] = new double[] {-backOf[f][0], -backOf[f][1], -backOf[f][2]};
         }
@@ -332,9 +379,19 @@ final class Hand {
             double[] q = joint[f][k + 1];
             double end = k == 2 ? r[3] : r[k + 1];
             double shorten = k == 2 ? end * thickness * 0.8 / lengthOf(f, k) : 0; // the tip's sphere ends at the tip
-            add(k == 2 ? TIP : f == THUMB && k == 0 ? PALM : FINGER, p[0], p[1], p[2], r[k] * thickness,
-                    q[0] + (p[0] - q[0]) * shorten, q[1] + (p[1] - q[1]) * shorten, q[2] + (p[2] - q[2]) * shorten, end * thickness,
-                    b[0], b[1], b[2]);
+            add(
+                    k == 2 ? TIP : f == THUMB && k == 0 ? PALM : FINGER,
+                    p[0],
+                    p[1],
+                    p[2],
+                    r[k] * thickness,
+                    q[0] + (p[0] - q[0]) * shorten,
+                    q[1] + (p[1] - q[1]) * shorten,
+                    q[2] + (p[2] - q[2]) * shorten,
+                    end * thickness,
+                    b[0],
+                    b[1],
+                    b[2]);
         }
     }
 
@@ -346,21 +403,56 @@ final class Hand {
      */
     void arm(double[] d, double sleeve) {
         double t = thickness;
-        for (int s = -1; s <= 1; s += 2) { // two bones side by side: the arm is wider than thick
-            double x = s * 1.15 * breadth;
-            double wide = s * 1.1;
-            add(ARM, x, 1.0, 0, 1.5 * t, x + d[0] * 5, d[1] * 5, d[2] * 5, 1.65 * t, 0, 0, -1);
-            add(ARM, x + d[0] * 5, d[1] * 5, d[2] * 5, 1.65 * t, x + d[0] * 18 + wide, d[1] * 18, d[2] * 18, 2.9 * t, 0, 0, -1);
-            add(ARM, x + d[0] * 18 + wide, d[1] * 18, d[2] * 18, 2.9 * t, x + d[0] * 50 + wide, d[1] * 50, d[2] * 50, 3.3 * t, 0, 0, -1);
-            if (sleeve < 30) {
-                double r = 2.7 + 0.05 * sleeve;
-                add(SLEEVE, x + d[0] * sleeve, d[1] * sleeve, d[2] * sleeve, r, x + d[0] * 50 + s, d[1] * 50, d[2] * 50, r + 2, 0, 0, -1);
-            }
+        for (int s = -1; s <= 1; s++) { // side by side: the arm is wider than thick
+            double x = s * 1.05 * breadth;
+            double wide = s * 0.9;
+            add(ARM, x, 1.0, 0, 1.5 * t, x + d[0] * 5, d[1] * 5, d[2] * 5, 1.7 * t, 0, 0, -1);
+            add(
+                    ARM,
+                    x + d[0] * 5,
+                    d[1] * 5,
+                    d[2] * 5,
+                    1.7 * t,
+                    x + d[0] * 18 + wide,
+                    d[1] * 18,
+                    d[2] * 18,
+                    2.8 * t,
+                    0,
+                    0,
+                    -1);
+        }
+        add(ARM, d[0] * 18, d[1] * 18, d[2] * 18, 3.7 * t, d[0] * 50, d[1] * 50, d[2] * 50, 4.2 * t, 0, 0, -1);
+        if (sleeve < 30) {
+            double r = 3.6 + 0.05 * sleeve;
+            add(
+                    SLEEVE,
+                    d[0] * sleeve,
+                    d[1] * sleeve,
+                    d[2] * sleeve,
+                    r,
+                    d[0] * 50,
+                    d[1] * 50,
+                    d[2] * 50,
+                    r + 3,
+                    0,
+                    0,
+                    -1);
         }
     }
 
-    private void add(int k, double x0, double y0, double z0, double r0, double x1, double y1, double z1, double r1,
-            double bx, double by, double bz) {
+    private void add(
+            int k,
+            double x0,
+            double y0,
+            double z0,
+            double r0,
+            double x1,
+            double y1,
+            double z1,
+            double r1,
+            double bx,
+            double by,
+            double bz) {
         int e = count * 8;
         ends[e] = x0;
         ends[e + 1] = y0;

@@ -34,6 +34,9 @@ final class HandPainter {
 
     private double scale;
     private double centreX;
+    private float axisX;
+    private float axisY;
+    private float axisZ;
     private double centreY;
 
     /** A picture of a hand that shows {@code number}: SIZE x SIZE x 3 bytes. */
@@ -51,13 +54,16 @@ final class HandPainter {
     }
 
     private Hand pose(int number) {
-        Hand hand = Hand.showing(number, rng);
         boolean ring = number == 0;
         // A ring is recognised from the thumb's side; spread fingers would hide each other from there.
-        double yaw = ring && rng.chance(0.7) ? rng.uniform(-90, 20) : clamp(rng.normal(0, 20), 42);
+        boolean fromSide = ring && rng.chance(0.65);
+        Hand hand = Hand.showing(number, fromSide, rng);
+        double yaw = !fromSide
+                ? clamp(rng.normal(0, number == 2 || number == 3 ? 24 : 20), 46)
+                : rng.chance(0.75) ? rng.uniform(-95, -25) : rng.uniform(35, 90);
         double pitch = clamp(rng.normal(2, ring ? 18 : 14), 40);
-        double roll = rng.chance(0.06) ? rng.uniform(-110, 110) : clamp(rng.normal(0, 30), 80);
-        if (rng.chance(ring ? 0.02 : 0.06)) {
+        double roll = rng.chance(0.04) ? rng.uniform(-100, 100) : clamp(rng.normal(0, 30), 75);
+        if (rng.chance(ring ? 0.01 : 0.04)) {
             yaw += 180; // the back of the hand
         }
         int side = rng.chance(0.5) ? 1 : -1;
@@ -68,7 +74,9 @@ final class HandPainter {
         // The arm comes from below and bends at the wrist only as far as wrists do.
         double a = Math.toRadians(clamp(roll * rng.uniform(0.5, 1.1) + rng.normal(0, 9), 115));
         double tilt = Math.toRadians(rng.uniform(-20, 30));
-        double[] below = {StrictMath.sin(a) * StrictMath.cos(tilt), -StrictMath.cos(a) * StrictMath.cos(tilt), StrictMath.sin(tilt)};
+        double[] below = {
+            StrictMath.sin(a) * StrictMath.cos(tilt), -StrictMath.cos(a) * StrictMath.cos(tilt), StrictMath.sin(tilt)
+        };
         double[] arm = new double[3];
         for (int i = 0; i < 3; i++) {
             arm[i] = view[i] * below[0] + view[3 + i] * below[1] + view[6 + i] * below[2];
@@ -80,7 +88,7 @@ final class HandPainter {
                 arm[i] /= l;
             }
         }
-        hand.arm(arm, rng.chance(0.12) ? rng.uniform(2, 14) : 99);
+        hand.arm(arm, rng.chance(0.08) ? rng.uniform(3, 14) : 99);
         hand.turn(view);
         place(hand);
         return hand;
@@ -108,7 +116,7 @@ final class HandPainter {
             }
         }
         double size = Math.max(right - left, high - low);
-        scale = Math.min(2 * rng.uniform(1.5, 3.7), (S + 2) / size);
+        scale = Math.min(2 * rng.uniform(1.65, 3.7), (S + 2) / size);
         centreX = within(S - scale * (right - left)) - scale * left;
         centreY = within(S - scale * (high - low)) + scale * high;
         for (int i = 0; i < hand.count * 2; i++) {
@@ -135,20 +143,24 @@ final class HandPainter {
             double dy = e[k + 5] - e[k + 1];
             double dz = e[k + 6] - e[k + 2];
             double length = Math.sqrt(dx * dx + dy * dy + dz * dz);
-            int steps = 1 + (int) (length / (0.25 * Math.min(e[k + 3], e[k + 7]) + 0.2));
+            int steps = 1 + (int) (length / (0.4 * Math.min(e[k + 3], e[k + 7]) + 0.2));
+            axisX = (float) (dx / length);
+            axisY = (float) (-dy / length);
+            axisZ = (float) (dz / length);
             for (int s = 0; s <= steps; s++) {
                 double t = (double) s / steps;
                 float r = (float) (e[k + 3] + t * (e[k + 7] - e[k + 3]));
                 float x = (float) (e[k] + t * dx);
                 float y = (float) (e[k + 1] + t * dy);
                 if (x + r > 0 && x - r < S && y + r > 0 && y - r < S) {
-                    ball(c, (float) t, x, y, (float) (e[k + 2] + t * dz), r);
+                    ball(c, s == 0 || s == steps, (float) t, x, y, (float) (e[k + 2] + t * dz), r);
                 }
             }
         }
     }
 
-    private void ball(int c, float t, float cx, float cy, float cz, float r) {
+    /** One of the balls a capsule is made of. Those inside of it have a tube's normals, across the axis. */
+    private void ball(int c, boolean end, float t, float cx, float cy, float cz, float r) {
         int y0 = Math.max(0, (int) Math.ceil(cy - r));
         int y1 = Math.min(S - 1, (int) Math.floor(cy + r));
         float inverse = 1 / r;
@@ -163,9 +175,13 @@ final class HandPainter {
                 int p = y * S + x;
                 if (cz + h > depth[p]) {
                     depth[p] = cz + h;
-                    nx[p] = dx * inverse;
-                    ny[p] = -dy * inverse;
-                    nz[p] = h * inverse;
+                    float u = dx * inverse;
+                    float v = -dy * inverse;
+                    float w = h * inverse;
+                    float slant = end ? 0 : u * axisX + v * axisY + w * axisZ;
+                    nx[p] = u - slant * axisX;
+                    ny[p] = v - slant * axisY;
+                    nz[p] = w - slant * axisZ;
                     along[p] = t;
                     owner[p] = (byte) c;
                 }
@@ -184,11 +200,11 @@ final class HandPainter {
         float[] sleeve = anyColour();
         float ambient = (float) rng.uniform(0.4, 0.8);
         float hard = (float) rng.uniform(0.1, 0.6); // how dark the hand's shadow on itself is
-        float crease = (float) rng.uniform(0.05, 0.3);
+        float crease = (float) rng.uniform(0, 0.2);
         float deep = (float) rng.uniform(0.25, 0.75);
         float red = (float) rng.uniform(0, 0.12);
         float gain = (float) rng.uniform(0.95, 1.2);
-        float rim = (float) rng.uniform(0, 0.35);
+        float rim = (float) rng.uniform(0, 0.25);
         float palmRed = (float) rng.uniform(0, 0.08);
         float reach = (float) (2.5 * scale);
         var hue = new float[OUT * OUT * 3];
@@ -205,7 +221,8 @@ final class HandPainter {
                 float value = ambient * sky + (1 - ambient) * lambert * (1 - hard * shadowed(x, y, lx, ly, lz, reach));
                 value *= 1 - rim * (1 - nz[p]) * (1 - nz[p]);
                 value *= 1 - deep * near[p];
-                float facing = (float) (nx[p] * hand.back[c * 3] + ny[p] * hand.back[c * 3 + 1] + nz[p] * hand.back[c * 3 + 2]);
+                float facing = (float)
+                        (nx[p] * hand.back[c * 3] + ny[p] * hand.back[c * 3 + 1] + nz[p] * hand.back[c * 3 + 2]);
                 float r = skin[0];
                 float g = skin[1];
                 float b = skin[2];
@@ -369,7 +386,7 @@ final class HandPainter {
 
     private void background() {
         float[] base;
-        boolean wall = rng.chance(0.75);
+        boolean wall = rng.chance(0.85);
         if (wall) {
             float bright = (float) rng.uniform(150, 245);
             float warm = (float) rng.normal(2, 7);
@@ -445,7 +462,9 @@ final class HandPainter {
 
     /** From light to dark, redder or yellower; most often in between. */
     private float[] skinTone() {
-        float[][] tones = {{244, 205, 182}, {228, 178, 148}, {205, 150, 116}, {170, 116, 82}, {122, 80, 56}, {82, 54, 40}};
+        float[][] tones = {
+            {244, 205, 182}, {228, 178, 148}, {205, 150, 116}, {170, 116, 82}, {122, 80, 56}, {82, 54, 40}
+        };
         double t = rng.chance(0.75) ? rng.uniform(0.5, 3.3) : rng.uniform(0, 4.999);
         int i = (int) t;
         float f = (float) (t - i);
@@ -465,7 +484,7 @@ final class HandPainter {
         float[] gain = {(float) rng.normal(1, 0.05), (float) rng.normal(1, 0.02), (float) rng.normal(1, 0.05)};
         float exposure = (float) rng.normal(1, 0.08);
         float contrast = (float) rng.normal(1, 0.1);
-        float noise = rng.chance(0.5) ? 0 : (float) rng.uniform(0.5, 5);
+        float noise = rng.chance(0.6) ? 0 : (float) rng.uniform(0.5, 4);
         var out = new byte[OUT * OUT * 3];
         for (int k = 0; k < 3; k++) {
             for (int p = 0; p < OUT * OUT; p++) {

@@ -46,9 +46,7 @@ public final class ImageInput {
         var bytes = file.clone();
         var jpeg = JpegHeader.of(bytes);
         return open(bytes, name, reader -> {
-            var picture = jpeg.components() == 4
-                    ? cmyk(reader.readRaster(0, null), jpeg)
-                    : rgb(reader.read(0));
+            var picture = jpeg.components() == 4 ? cmyk(reader.readRaster(0, null), jpeg) : rgb(reader.read(0));
             return picture.oriented(jpeg.orientation());
         });
     }
@@ -74,8 +72,9 @@ public final class ImageInput {
 
     static void checkSize(String name, int height, int width) {
         if (height < 1 || width < 1 || height > MAX_SIDE || width > MAX_SIDE || (long) height * width > MAX_PIXELS) {
-            throw new DataException("%s: %d x %d pixels (height x width); at least 1 and at most %d a side and %d in all are read"
-                    .formatted(name, height, width, MAX_SIDE, MAX_PIXELS));
+            throw new DataException(
+                    "%s: %d x %d pixels (height x width); at least 1 and at most %d a side and %d in all are read"
+                            .formatted(name, height, width, MAX_SIDE, MAX_PIXELS));
         }
     }
 

@@ -29,7 +29,8 @@ public final class Images implements Dataset {
                         .formatted(name, i, pixels[i].length, height, width, channels, height * width * channels));
             }
             if (label[i] < 0 || label[i] >= labels.size()) {
-                throw new DataException(name + "[" + i + "]: label " + label[i] + " is not in 0.." + (labels.size() - 1));
+                throw new DataException(
+                        name + "[" + i + "]: label " + label[i] + " is not in 0.." + (labels.size() - 1));
             }
         }
         this.name = name;

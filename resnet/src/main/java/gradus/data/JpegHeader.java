@@ -43,7 +43,8 @@ record JpegHeader(int components, int adobe, int orientation) {
             } else if (marker == 0xe2 && startsWith(file, at + 4, "ICC_PROFILE")) {
                 file[at + 4] = 'x';
             } else if (marker == 0xe1 && startsWith(file, at + 4, "Exif\0\0")) {
-                orientation = orientation(ByteBuffer.wrap(file, at + 10, end - at - 10).slice());
+                orientation = orientation(
+                        ByteBuffer.wrap(file, at + 10, end - at - 10).slice());
             }
             at = end;
         }

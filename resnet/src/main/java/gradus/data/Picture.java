@@ -18,7 +18,8 @@ public record Picture(int height, int width, int channels, byte[] pixels) {
 
     public Picture {
         if (height < 1 || width < 1 || channels < 1 || pixels.length != (long) height * width * channels) {
-            throw new DataException("a picture of %dx%dx%d cannot have %d bytes".formatted(height, width, channels, pixels.length));
+            throw new DataException(
+                    "a picture of %dx%dx%d cannot have %d bytes".formatted(height, width, channels, pixels.length));
         }
     }
 
@@ -63,7 +64,8 @@ public record Picture(int height, int width, int channels, byte[] pixels) {
         int left = (width - newWidth) / 2;
         var out = new byte[newHeight * newWidth * channels];
         for (int y = 0; y < newHeight; y++) {
-            System.arraycopy(pixels, ((top + y) * width + left) * channels, out, y * newWidth * channels, newWidth * channels);
+            System.arraycopy(
+                    pixels, ((top + y) * width + left) * channels, out, y * newWidth * channels, newWidth * channels);
         }
         return new Picture(newHeight, newWidth, channels, out);
     }

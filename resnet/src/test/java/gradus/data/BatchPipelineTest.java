@@ -1,0 +1,218 @@
+package gradus.data;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.train.Batch;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+class BatchPipelineTest {
+    private static final Dataset SIGNS = HandSigns.generate(50, 2);
+
+    private static List<Batch> all(BatchPipeline pipeline, int epoch) {
+        var list = new ArrayList<Batch>();
+        pipeline.epoch(epoch).forEach(list::add);
+        return list;
+    }
+
+    @Test
+    void sameSeedAndEpochGiveTheSameBits() {
+        var a = BatchPipeline.training(SIGNS, 16, 7, Augmentation.SIGNS.withCutout(0.2), Preprocess.TORCH);
+        var b = BatchPipeline.training(SIGNS, 16, 7, Augmentation.SIGNS.withCutout(0.2), Preprocess.TORCH);
+        b.epoch(0).iterator().next(); // what was read before has no influence
+        var first = all(a, 3);
+        assertEquals(first, all(b, 3));
+        assertEquals(List.of(16, 16, 16, 2), first.stream().map(Batch::size).toList());
+        assertNotEquals(first, all(a, 4));
+        assertNotEquals(first, all(BatchPipeline.training(SIGNS, 16, 8, Augmentation.SIGNS, Preprocess.TORCH), 3));
+    }
+
+    @Test
+    void everySampleComesOnceAnEpoch() {
+        var pipeline = BatchPipeline.training(SIGNS, 8, 1, Augmentation.NONE, Preprocess.RAW);
+        assertArrayEquals(
+                IntStream.range(0, 50).toArray(),
+                IntStream.of(pipeline.order(5)).sorted().toArray());
+        int at = 0;
+        var pixels = new byte[SIGNS.imageSize()];
+        for (var batch : pipeline.epoch(5)) {
+            for (int i = 0; i < batch.size(); i++, at++) {
+                int index = pipeline.order(5)[at];
+                assertEquals(SIGNS.label(index), batch.y().get(i));
+                SIGNS.image(index, pixels);
+                assertEquals(pixels[77] & 255, batch.x().get(i * pixels.length + 77));
+            }
+        }
+        assertEquals("(2, 64, 64, 3)", all(pipeline, 0).getLast().x().shape().toString());
+        assertEquals(null, all(pipeline, 0).getLast().weight());
+    }
+
+    @Test
+    void lastBatchCanBeDropped() {
+        var pipeline = new BatchPipeline(SIGNS, 16, 0, false, Augmentation.NONE, Preprocess.UNIT, true);
+        assertEquals(48, pipeline.size());
+        assertEquals(3, all(pipeline, 0).size());
+        assertThrows(
+                DataException.class,
+                () -> new BatchPipeline(SIGNS, 51, 0, false, Augmentation.NONE, Preprocess.UNIT, true));
+        assertThrows(DataException.class, () -> BatchPipeline.evaluation(SIGNS, 0, Preprocess.UNIT));
+        assertThrows(DataException.class, () -> BatchPipeline.evaluation(SIGNS, 1 << 20, Preprocess.UNIT));
+        assertThrows(DataException.class, () -> BatchPipeline.evaluation(SIGNS.subset(), 1, Preprocess.UNIT));
+    }
+
+    /** Counts reads; fails at one index. */
+    private record Watched(Dataset of, AtomicInteger reads, int bad) implements Dataset {
+        @Override
+        public String name() {
+            return "watched";
+        }
+
+        @Override
+        public int size() {
+            return of.size();
+        }
+
+        @Override
+        public int height() {
+            return of.height();
+        }
+
+        @Override
+        public int width() {
+            return of.width();
+        }
+
+        @Override
+        public int channels() {
+            return of.channels();
+        }
+
+        @Override
+        public List<String> labels() {
+            return of.labels();
+        }
+
+        @Override
+        public int label(int i) {
+            return of.label(i);
+        }
+
+        @Override
+        public void image(int i, byte[] out) {
+            reads.incrementAndGet();
+            if (i == bad) {
+                throw new IllegalStateException("cannot read this one");
+            }
+            of.image(i, out);
+        }
+
+        @Override
+        public String source(int i) {
+            return "file-" + i + ".png";
+        }
+    }
+
+    @Test
+    void readingAheadIsBoundedAndStops() throws InterruptedException {
+        var reads = new AtomicInteger();
+        var pipeline = BatchPipeline.evaluation(new Watched(SIGNS, reads, -1), 5, Preprocess.UNIT);
+        try (var batches = pipeline.batches(0)) {
+            batches.next();
+            Thread.sleep(100);
+            assertTrue(reads.get() <= 25, "one batch asked for, " + reads + " samples read");
+        }
+        int read = reads.get();
+        Thread.sleep(100);
+        assertEquals(read, reads.get());
+        var closed = pipeline.batches(0);
+        closed.close();
+        assertFalse(closed.hasNext());
+        assertThrows(NoSuchElementException.class, closed::next);
+        int before = Thread.activeCount();
+        all(pipeline, 0);
+        assertEquals(before, Thread.activeCount());
+    }
+
+    @Test
+    void errorsNameTheFileAndReachTheReader() {
+        var pipeline = BatchPipeline.evaluation(new Watched(SIGNS, new AtomicInteger(), 13), 5, Preprocess.UNIT);
+        try (var batches = pipeline.batches(0)) {
+            batches.next();
+            batches.next();
+            var e = assertThrows(DataException.class, batches::next);
+            assertTrue(e.getMessage().contains("file-13.png"), e.getMessage());
+            assertFalse(batches.hasNext());
+        }
+    }
+
+    @Test
+    void preprocessing() {
+        byte[] pixel = {(byte) 255, 0, 51};
+        assertArrayEquals(new float[] {255, 0, 51}, convert(Preprocess.RAW, pixel));
+        assertArrayEquals(new float[] {1, 0, 0.2f}, convert(Preprocess.UNIT, pixel));
+        assertArrayEquals(new float[] {1, -1, -0.6f}, convert(Preprocess.TF, pixel), 1e-7f);
+        assertArrayEquals(new float[] {51 - 103.939f, -116.779f, 255 - 123.68f}, convert(Preprocess.CAFFE, pixel));
+        assertArrayEquals(new float[] {2.2489083f, -2.0357143f, -0.9155556f}, convert(Preprocess.TORCH, pixel), 1e-6f);
+        var grey = new float[2];
+        Preprocess.UNIT.convert(new byte[] {0, (byte) 255}, 2, 1, grey, 0);
+        assertArrayEquals(new float[] {0, 1}, grey);
+        assertThrows(DataException.class, () -> Preprocess.CAFFE.convert(pixel, 1, 1, grey, 0));
+    }
+
+    private static float[] convert(Preprocess mode, byte[] pixel) {
+        var out = new float[4];
+        mode.convert(pixel, 3, 3, out, 1);
+        return Arrays.copyOfRange(out, 1, 4);
+    }
+
+    private static byte[] augment(Augmentation a, byte[] in, int height, int width, int index) {
+        var out = new byte[in.length];
+        a.apply(in, out, height, width, in.length / height / width, 1, 0, index);
+        return out;
+    }
+
+    @Test
+    void augmentationChangesWhatItIsAskedTo() {
+        var in = HandSignsTest.pixels(SIGNS, 0);
+        assertArrayEquals(in, augment(Augmentation.NONE, in, 64, 64, 0));
+        byte[] row = {1, 2, 3, 4};
+        byte[] mirrored = {4, 3, 2, 1};
+        int flips = 0;
+        for (int i = 0; i < 100; i++) {
+            var out = augment(Augmentation.NONE.withFlip(true), row, 1, 4, i);
+            assertTrue(Arrays.equals(out, row) || Arrays.equals(out, mirrored));
+            flips += Arrays.equals(out, mirrored) ? 1 : 0;
+            var shifted = augment(Augmentation.NONE.withCrop(1), row, 1, 4, i);
+            assertTrue(Arrays.asList("[1, 1, 2, 3]", "[1, 2, 3, 4]", "[2, 3, 4, 4]")
+                    .contains(Arrays.toString(shifted)));
+        }
+        assertTrue(flips > 30 && flips < 70, flips + " of 100 mirrored");
+        assertArrayEquals(augment(Augmentation.SIGNS, in, 64, 64, 5), augment(Augmentation.SIGNS, in, 64, 64, 5));
+        assertFalse(
+                Arrays.equals(augment(Augmentation.SIGNS, in, 64, 64, 5), augment(Augmentation.SIGNS, in, 64, 64, 6)));
+        // A flat picture stays flat whatever the geometry, and cutout paints a square of half the side: a quarter at
+        // most.
+        var flat = new byte[64 * 64 * 3];
+        Arrays.fill(flat, (byte) 90);
+        assertArrayEquals(
+                flat, augment(Augmentation.NONE.withRotate(45).withZoom(0.5).withShift(0.3), flat, 64, 64, 0));
+        int painted = 0;
+        for (byte b : augment(Augmentation.NONE.withCutout(0.5), flat, 64, 64, 3)) {
+            painted += b == 90 ? 0 : 1;
+        }
+        assertTrue(painted > 0 && painted <= flat.length / 4, painted + " bytes");
+        assertThrows(DataException.class, () -> Augmentation.NONE.withShift(-1));
+        assertThrows(DataException.class, () -> Augmentation.NONE.withContrast(1));
+        assertThrows(DataException.class, () -> Augmentation.NONE.withZoom(Double.NaN));
+    }
+}
