@@ -47,6 +47,11 @@ final class Hand {
     /** The number of capsules that belong to the hand itself; those after it are forearm and sleeve. */
     int handCount;
 
+    /** Which of the five fingers are raised, thumb first, and the capsule of each one's last phalanx. */
+    final boolean[] raised = new boolean[5];
+
+    final int[] tip = new int[5];
+
     private final Rng rng;
     private final double length;
     private final double thickness;
@@ -182,6 +187,7 @@ final class Hand {
     private void five() {
         fan();
         if (rng.chance(0.25)) { // the thumb points at the viewer, before the edge of the palm
+            raised[THUMB] = true;
             double side = rng.uniform(0.25, 0.6);
             double up = rng.uniform(0.35, 0.8);
             chain(THUMB, new double[][] {
@@ -203,13 +209,14 @@ final class Hand {
         int odd = rng.chance(0.12) ? INDEX + rng.below(4) : 0; // one finger more bent than the others
         for (int f = INDEX; f <= LITTLE; f++) {
             double angle = new double[] {0, 14, 3, -8, -22}[f] * spread + lean + rng.normal(0, 1.5);
-            double own = f == odd ? rng.uniform(0.5, 1.1) : 0;
-            raise(f, Math.max(0, bent + own + more * (f - 2)), angle);
+            double own = f == odd ? rng.uniform(0.4, 1) : 0;
+            raise(f, Math.clamp(bent + own + more * (f - 2), 0, 1.25), angle);
         }
     }
 
     /** @param bent 0 for straight, 1 for half bent (a hook) */
     private void raise(int f, double bent, double spread) {
+        raised[f] = true;
         finger(
                 f,
                 rng.normal(4, 6) + bent * rng.uniform(5, 30),
@@ -264,6 +271,7 @@ final class Hand {
 
     /** Stretched, {@code degrees} from the direction of the fingers; {@code forward} tilts it out of the palm's plane. */
     private void thumbOut(double degrees, double forward) {
+        raised[THUMB] = true;
         double base = degrees * rng.uniform(0.85, 1.05) + 8;
         double bend = rng.uniform(-14, 22); // a hitch-hiker's thumb bends outwards
         double[] d0 = inPlane(base, forward + 0.25);
@@ -372,6 +380,7 @@ final class Hand {
     }
 
     private void flesh(int f) {
+        tip[f] = count + 2;
         double[] r = RADIUS[f];
         double[] b = backOf[f];
         for (int k = 0; k < 3; k++) {

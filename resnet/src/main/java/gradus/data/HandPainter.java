@@ -47,6 +47,10 @@ final class HandPainter {
         if (!(number == 0 && rng.chance(0.03))) {
             Hand hand = pose(number);
             fill(hand);
+            for (int attempt = 1; attempt < 20 && !clear(hand); attempt++) {
+                hand = pose(number);
+                fill(hand);
+            }
             Arrays.fill(cover, 0);
             shade(hand, lamp);
         }
@@ -133,6 +137,23 @@ final class HandPainter {
         return -4 + t * (room + 8);
     }
 
+    /** Whether each raised fingertip is seen: behind others, or outside of the picture, it would make the label wrong. */
+    private boolean clear(Hand hand) {
+        var seen = new int[hand.count];
+        for (byte c : owner) {
+            if (c >= 0) {
+                seen[c]++;
+            }
+        }
+        for (int f = 0; f < 5; f++) {
+            double r = hand.ends[hand.tip[f] * 8 + 7];
+            if (hand.raised[f] && seen[hand.tip[f]] < 0.7 * Math.PI * r * r) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private void fill(Hand hand) {
         Arrays.fill(depth, EMPTY);
         Arrays.fill(owner, (byte) -1);
@@ -198,10 +219,10 @@ final class HandPainter {
         occlusion();
         skin = skinTone();
         float[] sleeve = anyColour();
-        float ambient = (float) rng.uniform(0.4, 0.8);
-        float hard = (float) rng.uniform(0.1, 0.6); // how dark the hand's shadow on itself is
+        float ambient = (float) rng.uniform(0.4, 0.85);
+        float hard = (float) rng.uniform(0, 0.6); // how dark the hand's shadow on itself is
         float crease = (float) rng.uniform(0, 0.2);
-        float deep = (float) rng.uniform(0.25, 0.75);
+        float deep = (float) rng.uniform(0.1, 0.7);
         float red = (float) rng.uniform(0, 0.12);
         float gain = (float) rng.uniform(0.95, 1.2);
         float rim = (float) rng.uniform(0, 0.25);
