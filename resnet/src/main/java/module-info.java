@@ -1,4 +1,8 @@
+/** Residual networks, image data sets and preprocessing. Depends on the JDK and the layers alone. */
 module gradus.resnet {
     requires transitive gradus.layers;
     requires java.desktop;
+
+    exports gradus.resnet;
+    exports gradus.data;
 }

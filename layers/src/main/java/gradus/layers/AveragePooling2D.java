@@ -1,0 +1,71 @@
+package gradus.layers;
+
+import gradus.op.AveragePool2D;
+import gradus.op.Value;
+import gradus.tensor.GradusException;
+import gradus.tensor.Shape;
+import java.util.List;
+
+/** y = the mean of the values in each window, per channel; padding is not counted. Keras's AveragePooling2D. */
+public record AveragePooling2D(Size pool, Size strides, Padding padding, String name) implements Layer {
+    public AveragePooling2D {
+        if (!pool.atLeast(1) || !strides.atLeast(1)) {
+            throw new GradusException("AveragePooling2D: pool " + pool + " and strides " + strides + " must be at least (1, 1)");
+        }
+    }
+
+    /** A window of (2, 2) with strides (2, 2), no padding. */
+    public static AveragePooling2D of() {
+        return of(2);
+    }
+
+    /** A square window with strides as large as itself, no padding. */
+    public static AveragePooling2D of(int pool) {
+        return of(pool, pool);
+    }
+
+    public static AveragePooling2D of(int height, int width) {
+        return new AveragePooling2D(new Size(height, width), new Size(height, width), Padding.VALID, null);
+    }
+
+    public AveragePooling2D strides(int both) {
+        return strides(both, both);
+    }
+
+    public AveragePooling2D strides(int height, int width) {
+        return new AveragePooling2D(pool, new Size(height, width), padding, name);
+    }
+
+    public AveragePooling2D padding(Padding padding) {
+        return new AveragePooling2D(pool, strides, padding, name);
+    }
+
+    /** From Keras's {@code "valid"} or {@code "same"}. */
+    public AveragePooling2D padding(String padding) {
+        return padding(Padding.of(padding));
+    }
+
+    public AveragePooling2D same() {
+        return padding(Padding.SAME);
+    }
+
+    @Override
+    public AveragePooling2D named(String name) {
+        return new AveragePooling2D(pool, strides, padding, name);
+    }
+
+    @Override
+    public Shape output(List<Shape> inputs) {
+        Shape x = Inputs.image(inputs);
+        return operation(x).shape(List.of(x.prepend(1))).slice(1, 4);
+    }
+
+    private AveragePool2D operation(Shape x) {
+        return new AveragePool2D(pool.height(), pool.width(), padding.sliding(x, pool, strides, Size.of(1)));
+    }
+
+    @Override
+    public Value lower(Lowering to, List<Value> inputs) {
+        return to.builder().apply(operation(inputs.get(0).shape()), inputs);
+    }
+}

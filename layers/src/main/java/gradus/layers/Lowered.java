@@ -1,0 +1,14 @@
+package gradus.layers;
+
+import gradus.op.Value;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a model became in a graph.
+ *
+ * @param outputs the model's results, batch axis first
+ * @param updates weight name to the value it has after this step: moving statistics in training, else empty
+ * @param penalties scalars l2 sum(w^2), in training, for the trainable weights of layers with an L2 regularizer
+ */
+public record Lowered(List<Value> outputs, Map<String, Value> updates, List<Value> penalties) {}

@@ -1,0 +1,77 @@
+package gradus.layers;
+
+import gradus.op.Builder;
+import gradus.op.Value;
+
+/** What a layer sees of the program it is translated into. */
+public interface Lowering {
+    /** Where the layer's operations go. */
+    Builder builder();
+
+    /** Whether this is training: batch statistics, dropout. */
+    boolean training();
+
+    /** False for a frozen layer; a frozen BatchNormalization uses its moving statistics even in training. */
+    boolean trainable();
+
+    /** One of the layer's own weights; for {@code kernel} the program's parameter {@code layer/kernel}. */
+    Value weight(String name);
+
+    /** The value a weight has after this step, for moving statistics; ignored unless training. */
+    void update(String weight, Value value);
+
+    /** The number of the training step, a scalar that is fed; what random layers draw from together with the seed. */
+    Value step();
+
+    /** A number made of the model's seed and the layer's name. */
+    long seed();
+
+    /** Says which layer the next operations belong to, for listings and error messages. */
+    void scope(String layer);
+
+    /** The same program as seen by a layer inside this one: a layer of a nested model. */
+    default Lowering inside(String layer, boolean trainable) {
+        Lowering outer = this;
+        return new Lowering() {
+            @Override
+            public Builder builder() {
+                return outer.builder();
+            }
+
+            @Override
+            public boolean training() {
+                return outer.training();
+            }
+
+            @Override
+            public boolean trainable() {
+                return trainable && outer.trainable();
+            }
+
+            @Override
+            public Value weight(String name) {
+                return outer.weight(layer + "/" + name);
+            }
+
+            @Override
+            public void update(String weight, Value value) {
+                outer.update(layer + "/" + weight, value);
+            }
+
+            @Override
+            public Value step() {
+                return outer.step();
+            }
+
+            @Override
+            public long seed() {
+                return Seeds.derive(outer.seed(), layer);
+            }
+
+            @Override
+            public void scope(String name) {
+                outer.scope(layer + "/" + name);
+            }
+        };
+    }
+}
