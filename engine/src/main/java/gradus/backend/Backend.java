@@ -158,16 +158,12 @@ public interface Backend<B> extends AutoCloseable {
      */
     void batchNormGradient(int rows, int c, double epsilon, B dy, B x, B m, B gamma, B s, B dx);
 
-    /** y = f(batchNorm(x) + residual); residual and f may be null. y may be x or residual. */
+    /** y = f(batchNorm(x) + residual); residual and f may be null. y may be x, but not the residual. */
     default void batchNormFused(
             int rows, int c, double epsilon, ScalarFunction f, B x, B m, B gamma, B beta, B residual, B y) {
-        if (residual == null) {
-            batchNorm(rows, c, epsilon, x, m, gamma, beta, y);
-        } else {
-            B normalized = y == residual ? allocate((long) rows * c) : y;
-            batchNorm(rows, c, epsilon, x, m, gamma, beta, normalized);
-            var same = Broadcast.of(Shape.of(rows * c), Shape.of(rows * c));
-            arithmetic(Arithmetic.ADD, same, normalized, residual, y);
+        batchNorm(rows, c, epsilon, x, m, gamma, beta, y);
+        if (residual != null) {
+            arithmetic(Arithmetic.ADD, Broadcast.of(Shape.of(rows * c), Shape.of(rows * c)), y, residual, y);
         }
         if (f != null) {
             map(f, rows * c, y, y);
