@@ -166,7 +166,7 @@ public final class Philox {
         if (dtype == DType.F32) { // rounded where float arithmetic rounds
             for (int k = 0; k < 4; k += 2) {
                 float u0 = Math.max(unitFloat(w[k]), 1e-7f);
-                float angle = (float) (2 * Math.PI) * unitFloat(w[k + 1]);
+                float angle = (float) (2 * Math.PI * unitFloat(w[k + 1]));
                 float r = (float) Math.sqrt(-2f * (float) Math.log(u0));
                 z[k] = (float) Math.sin(angle) * r;
                 z[k + 1] = (float) Math.cos(angle) * r;
