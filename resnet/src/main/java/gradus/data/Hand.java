@@ -196,7 +196,7 @@ final class Hand {
                 unit(side * rng.uniform(-0.3, 0.8), up, 0.6)
             });
         } else {
-            thumbOut(rng.uniform(16, 72), rng.uniform(-0.15, 0.5));
+            thumbOut(rng.uniform(16, 80), rng.uniform(-0.15, 0.5));
         }
     }
 
@@ -206,9 +206,13 @@ final class Hand {
         double spread = rng.chance(0.27) ? rng.uniform(-0.15, 0.2) : rng.uniform(0.2, 1.15);
         double lean = rng.normal(0, 3);
         double more = rng.chance(0.3) ? rng.normal(0, 0.25) : 0; // the bend grows or shrinks towards the little finger
+        double apart = spread > 0.2 && rng.chance(0.4) ? rng.uniform(0, 18) : 0; // the little finger from the others
         int odd = rng.chance(0.12) ? INDEX + rng.below(4) : 0; // one finger more bent than the others
         for (int f = INDEX; f <= LITTLE; f++) {
-            double angle = new double[] {0, 14, 3, -8, -22}[f] * spread + lean + rng.normal(0, 1.5);
+            double angle = new double[] {0, 14, 3, -8, -22}[f] * spread
+                    + lean
+                    + rng.normal(0, 1.5)
+                    - (f == LITTLE ? apart : 0);
             double own = f == odd ? rng.uniform(0.4, 1) : 0;
             raise(f, Math.clamp(bent + own + more * (f - 2), 0, 1.25), angle);
         }
