@@ -30,7 +30,7 @@ import java.util.Map;
  * labels          ["zero", "one", ...], optional
  * preprocessing   how pictures become inputs, optional; written and read by gradus.data
  * model_seed      what Model.initialize was given: dropout draws from it
-seed            the seed of the data's order, optional
+ * seed            the seed of the data's order, optional
  * optimizer, loss, metrics      settings, as records
  * position        epoch, step, and the sums of an epoch under way
  * learning_rate_factor          what callbacks have multiplied the schedule by
@@ -147,7 +147,24 @@ public final class Checkpoint {
             checkpoint.optimizer();
             checkpoint.history();
         }
+        checkpoint.checkState();
         return checkpoint;
+    }
+
+    /** Optimizer state is named after a weight and has its shape. */
+    private void checkState() {
+        tensors.forEach((name, value) -> {
+            if (name.startsWith(Optimizer.PREFIX)) {
+                int end = name.indexOf('/', Optimizer.PREFIX.length());
+                Tensor weight = end < 0 ? null : tensors.get(name.substring(end + 1));
+                if (weight == null || !weight.shape().equals(value.shape())) {
+                    throw new FormatException(
+                            source + ": tensor '" + name + "' of shape " + value.shape() + " belongs to no weight"
+                                    + (weight == null ? "" : "; the weight's shape is " + weight.shape()),
+                            -1);
+                }
+            }
+        });
     }
 
     /** Every entry of the file. */
@@ -207,20 +224,23 @@ public final class Checkpoint {
     }
 
     public History history() {
-        var epochs = new ArrayList<History.Epoch>();
-        for (Object data : list(HISTORY)) {
-            if (!(data instanceof Map<?, ?> map) || !(map.get("epoch") instanceof Long number)) {
-                throw error(HISTORY, "must be a list of objects with an 'epoch'", null);
-            }
-            var values = new LinkedHashMap<String, Double>();
-            map.forEach((key, value) -> {
-                if (!key.equals("epoch")) {
-                    values.put((String) key, RecordConfig.number(value, HISTORY + "." + key));
-                }
-            });
-            epochs.add(new History.Epoch(Math.toIntExact(number), values));
+        List<?> list = list(HISTORY);
+        try {
+            return new History(list.stream().map(Checkpoint::epoch).toList());
+        } catch (FormatException e) {
+            throw error(HISTORY, "cannot be read: " + e.getMessage(), e);
         }
-        return new History(epochs);
+    }
+
+    private static History.Epoch epoch(Object data) {
+        Map<?, ?> map = data instanceof Map<?, ?> m ? m : Map.of();
+        var values = new LinkedHashMap<String, Double>();
+        map.forEach((key, value) -> {
+            if (!key.equals("epoch")) {
+                values.put((String) key, RecordConfig.number(value, (String) key));
+            }
+        });
+        return new History.Epoch((int) RecordConfig.integer(map.get("epoch"), Integer.MAX_VALUE, "epoch"), values);
     }
 
     private static List<Object> write(History history) {
@@ -244,9 +264,14 @@ public final class Checkpoint {
      * @throws FormatException if the file has no training, or its loss or metrics are the caller's own
      */
     public <B> Training<B> resume(Backend<B> backend) {
-        var metrics = new ArrayList<Metric>();
-        for (Object metric : list(METRICS)) {
-            metrics.add(RecordConfig.read(metric, Metric.class));
+        List<?> list = list(METRICS);
+        List<Metric> metrics;
+        try {
+            metrics = list.stream()
+                    .map(metric -> RecordConfig.read(metric, Metric.class))
+                    .toList();
+        } catch (FormatException e) {
+            throw error(METRICS, "cannot be read: " + e.getMessage(), e);
         }
         return resume(record(LOSS, Loss.class), metrics, backend);
     }
@@ -261,9 +286,18 @@ public final class Checkpoint {
         model.initialize(seed, model.dtype()); // for the seed alone
         model.setWeights(weights);
         Training<B> training = Training.compile(model, optimizer(), loss, metrics, backend);
+        if (position().metricSums().size() != metrics.size()) {
+            throw error(
+                    POSITION,
+                    "is of a training with " + position().metricSums().size() + " metrics, not " + metrics.size(),
+                    null);
+        }
         var state = new LinkedHashMap<>(tensors);
         state.keySet().removeIf(name -> !name.startsWith(Optimizer.PREFIX));
-        training.restore(state, position(), history(), RecordConfig.number(json(FACTOR), FACTOR));
+        if (!(json(FACTOR) instanceof Double factor)) {
+            throw error(FACTOR, "must be a number", null);
+        }
+        training.restore(state, position(), history(), factor);
         return training;
     }
 

@@ -36,7 +36,8 @@ public final class ConfusionMatrix {
     /** Share of the predictions of a class that were right, NaN if there are none. */
     public double precision(int predicted) {
         return counts[predicted][predicted]
-                / (double) Arrays.stream(counts).mapToLong(row -> row[predicted]).sum();
+                / (double)
+                        Arrays.stream(counts).mapToLong(row -> row[predicted]).sum();
     }
 
     /** A table with one row for each actual class. */

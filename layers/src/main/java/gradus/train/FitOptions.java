@@ -11,8 +11,7 @@ import java.util.Map;
  * @param classWeights class to factor of its samples' losses; 1 for those not named
  * @param callbacks in the order in which they are told
  */
-public record FitOptions(
-        int epochs, int initialEpoch, Map<Integer, Double> classWeights, List<Callback> callbacks) {
+public record FitOptions(int epochs, int initialEpoch, Map<Integer, Double> classWeights, List<Callback> callbacks) {
     public FitOptions {
         classWeights = Map.copyOf(classWeights);
         callbacks = List.copyOf(callbacks);

@@ -86,7 +86,8 @@ public sealed interface Optimizer permits Sgd, RmsProp, Adam, AdamW {
         for (String name : gradients.keySet()) {
             Value w = graph.parameters().get(name);
             if (weightDecay().appliesTo(name)) {
-                w = graph.apply(new Combine(1, -weightDecay().rate()), w, OptimizerStep.scalar(graph, "learning_rate"), w);
+                w = graph.apply(
+                        new Combine(1, -weightDecay().rate()), w, OptimizerStep.scalar(graph, "learning_rate"), w);
             }
             updates.put(name, step(new OptimizerStep(graph, name, w, clipped.get(i++), updates)));
         }
@@ -108,7 +109,8 @@ public sealed interface Optimizer permits Sgd, RmsProp, Adam, AdamW {
             String slot = PREFIX + AVERAGE + "/" + name;
             Value a = graph.parameter(slot, w.shape());
             Value difference = graph.apply(new Subtract(), w, a);
-            updates.put(slot, graph.apply(new Combine(1, 1), a, OptimizerStep.scalar(graph, "average_rate"), difference));
+            updates.put(
+                    slot, graph.apply(new Combine(1, 1), a, OptimizerStep.scalar(graph, "average_rate"), difference));
         });
         graph.scope("");
         return updates;

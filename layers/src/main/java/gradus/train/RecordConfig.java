@@ -55,7 +55,8 @@ final class RecordConfig {
     /** @throws TrainingException for a record that is not listed */
     static Object write(Object value) {
         return switch (value) {
-            case Record r when knows(r) -> {
+            case Record r
+            when knows(r) -> {
                 var map = new LinkedHashMap<String, Object>();
                 map.put(TYPE, r.getClass().getSimpleName());
                 for (RecordComponent c : r.getClass().getRecordComponents()) {
@@ -121,12 +122,13 @@ final class RecordConfig {
     static double number(Object data, String where) {
         return switch (data) {
             case Number n -> n.doubleValue();
-            case String s when s.equals("NaN") || s.equals("Infinity") || s.equals("-Infinity") -> Double.parseDouble(s);
+            case String s
+            when s.equals("NaN") || s.equals("Infinity") || s.equals("-Infinity") -> Double.parseDouble(s);
             case null, default -> throw error(where, "must be a number, not " + data);
         };
     }
 
-    private static long integer(Object data, long max, String where) {
+    static long integer(Object data, long max, String where) {
         if (data instanceof Long n && n >= 0 && n <= max) {
             return n;
         }

@@ -73,8 +73,9 @@ public final class Training<B> {
 
     private Training(Model model, Optimizer optimizer, Loss loss, List<Metric> metrics, Backend<B> backend) {
         if (model.inputShapes().size() != 1 || model.outputShapes().size() != 1) {
-            throw new TrainingException("model '" + model.name() + "' has " + model.inputShapes().size() + " inputs and "
-                    + model.outputShapes().size() + " outputs; only models with one of each can be trained");
+            throw new TrainingException(
+                    "model '" + model.name() + "' has " + model.inputShapes().size() + " inputs and "
+                            + model.outputShapes().size() + " outputs; only models with one of each can be trained");
         }
         this.model = model;
         this.optimizer = optimizer;
@@ -342,6 +343,11 @@ public final class Training<B> {
         stop = true;
     }
 
+    /** Whether {@link #stop} was called since {@link #fit} began. */
+    public boolean stopRequested() {
+        return stop;
+    }
+
     /**
      * Trains until {@code options.epochs()} epochs are done. The model then has the trained weights.
      *
@@ -471,10 +477,12 @@ public final class Training<B> {
     private void fail(double value, double rate) {
         failed = true;
         parameters.setAll(known);
-        throw new TrainingException("epoch " + (position.epoch() + 1) + ", batch " + (position.batches() + 1) + " (step "
-                + (position.step() + 1) + "): the loss is " + value + " at learning rate " + rate
-                + ". Try a lower learning rate, a warm-up, or clipping of gradients, and look for NaN in the data."
-                + " The model has the weights from before this call of fit; checkpoints written since are good");
+        throw new TrainingException(
+                "epoch " + (position.epoch() + 1) + ", batch " + (position.batches() + 1) + " (step "
+                        + (position.step() + 1) + "): the loss is " + value + " at learning rate " + rate
+                        + ". Try a lower learning rate, a warm-up, or clipping of gradients, and look for NaN in the"
+                        + " data. The model has the weights from before this call of fit; checkpoints written since"
+                        + " are good");
     }
 
     private List<Double> metricSums(List<Double> sums, Plan<B> plan, Batch batch) {
@@ -607,7 +615,8 @@ public final class Training<B> {
 
     private Tensor join(List<Tensor> parts) {
         int n = parts.stream().mapToInt(t -> t.shape().dim(0)).sum();
-        Tensor all = Tensor.zeros(parameters.dtype(), model.outputShapes().get(0).prepend(n));
+        Tensor all =
+                Tensor.zeros(parameters.dtype(), model.outputShapes().get(0).prepend(n));
         int at = 0;
         for (Tensor part : parts) {
             copy(part, 0, all, at, part.size());

@@ -85,8 +85,12 @@ class LossTest {
             double[] down = x.doubles().clone();
             up[i] += h;
             down[i] -= h;
-            double above = compute(loss, Tensor.of(x.shape(), up), target, Precision.FLOAT64).loss.item();
-            double below = compute(loss, Tensor.of(x.shape(), down), target, Precision.FLOAT64).loss.item();
+            double above = compute(loss, Tensor.of(x.shape(), up), target, Precision.FLOAT64)
+                    .loss
+                    .item();
+            double below = compute(loss, Tensor.of(x.shape(), down), target, Precision.FLOAT64)
+                    .loss
+                    .item();
             assertEquals((above - below) / (2 * h), gradient.get(i), 1e-8, loss + " " + i);
         }
     }
@@ -118,6 +122,8 @@ class LossTest {
     @Test
     void smoothingMustBeAShare() {
         assertThrows(TrainingException.class, () -> CategoricalCrossentropy.of().labelSmoothing(1));
-        assertThrows(TrainingException.class, () -> SparseCategoricalCrossentropy.of().labelSmoothing(-0.1));
+        assertThrows(
+                TrainingException.class,
+                () -> SparseCategoricalCrossentropy.of().labelSmoothing(-0.1));
     }
 }

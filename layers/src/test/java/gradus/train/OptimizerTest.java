@@ -124,7 +124,14 @@ class OptimizerTest {
         for (boolean centered : new boolean[] {false, true}) {
             for (double momentum : new double[] {0, 0.8}) {
                 var optimizer = new RmsProp(
-                        Schedule.constant(0.01), 0.9, momentum, 1e-7, centered, WeightDecay.none(), new Clipping.None(), 0);
+                        Schedule.constant(0.01),
+                        0.9,
+                        momentum,
+                        1e-7,
+                        centered,
+                        WeightDecay.none(),
+                        new Clipping.None(),
+                        0);
                 var run = run(optimizer, new double[] {1, -2}, gradient.apply(1), gradient.apply(2), gradient.apply(3));
                 var w = new double[] {1, -2};
                 for (int i = 0; i < 2; i++) {
@@ -147,7 +154,8 @@ class OptimizerTest {
 
     @Test
     void clippingByValue() {
-        var run = run(Sgd.of(1.0).clipping(new Clipping.ByValue(0.5)), new double[] {0, 0, 0}, new double[] {2, -3, 0.25});
+        var run = run(
+                Sgd.of(1.0).clipping(new Clipping.ByValue(0.5)), new double[] {0, 0, 0}, new double[] {2, -3, 0.25});
         assertArrayEquals(new double[] {-0.5, 0.5, -0.25}, run.values("w"));
     }
 
@@ -156,8 +164,8 @@ class OptimizerTest {
         var weights = new LinkedHashMap<String, Tensor>();
         weights.put("a", Tensor.of(Shape.of(2), 0.0, 0.0));
         weights.put("b", Tensor.of(Shape.of(1), 0.0));
-        var gradients =
-                Map.of("a", Tensor.of(Shape.of(2), 3.0, 4.0), "b", Tensor.of(Shape.of(1), 12.0)); // norms 5, 12; together 13
+        var gradients = Map.of(
+                "a", Tensor.of(Shape.of(2), 3.0, 4.0), "b", Tensor.of(Shape.of(1), 12.0)); // norms 5, 12; together 13
         var each = new Run(Sgd.of(1.0).clipping(new Clipping.ByNorm(10)), weights, Precision.FLOAT64);
         each.step(gradients);
         assertArrayEquals(new double[] {-3, -4}, each.values("a"), 1e-15);
@@ -175,7 +183,9 @@ class OptimizerTest {
     void clippingOfZeroGradientsGivesNoNaN() {
         for (Clipping c : List.of(new Clipping.ByNorm(1), new Clipping.ByGlobalNorm(1), new Clipping.ByValue(1))) {
             assertArrayEquals(
-                    new double[] {1}, run(Sgd.of(1.0).clipping(c), new double[] {1}, new double[] {0}).values("w"));
+                    new double[] {1},
+                    run(Sgd.of(1.0).clipping(c), new double[] {1}, new double[] {0})
+                            .values("w"));
         }
         assertThrows(TrainingException.class, () -> new Clipping.ByNorm(0));
     }

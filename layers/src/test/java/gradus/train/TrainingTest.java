@@ -57,7 +57,10 @@ class TrainingTest {
         var x = Input.of(2);
         Model model = Model.of("linear", x, x.then(Dense.of(2)));
         model.setWeights(Map.of(
-                "dense/kernel", Tensor.zeros(DType.F64, Shape.of(2, 2)), "dense/bias", Tensor.zeros(DType.F64, Shape.of(2))));
+                "dense/kernel",
+                Tensor.zeros(DType.F64, Shape.of(2, 2)),
+                "dense/bias",
+                Tensor.zeros(DType.F64, Shape.of(2))));
         return model;
     }
 
@@ -89,7 +92,8 @@ class TrainingTest {
         var training = training(model, reference(F32));
         History history = training.fit(Samples.of(50, 16, 3), Samples.of(21, 8, 4), FitOptions.of(40));
         assertEquals(40, history.epochs().size());
-        assertEquals(List.of("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"),
+        assertEquals(
+                List.of("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"),
                 List.copyOf(history.last().values().keySet()));
         var evaluation = training.evaluate(Samples.of(50, 16, 3));
         assertEquals(1, evaluation.accuracy());
@@ -113,8 +117,9 @@ class TrainingTest {
         Model plain = convolutional(1);
         training(fused, backend).fit(Samples.of(20, 8, 3), null, FitOptions.of(2));
         training(plain, backend).fused(false).fit(Samples.of(20, 8, 3), null, FitOptions.of(2));
-        plain.weights().forEach((name, expected) ->
-                assertArrayEquals(expected.doubles(), fused.weight(name).doubles(), 1e-9, name));
+        plain.weights()
+                .forEach((name, expected) ->
+                        assertArrayEquals(expected.doubles(), fused.weight(name).doubles(), 1e-9, name));
         assertEquals(DType.F64, fused.weight("dense/kernel").dtype());
     }
 
@@ -127,19 +132,27 @@ class TrainingTest {
         var weighted = new Given(List.of(new Batch(x, y, Tensor.of(Shape.of(4), 1.0, 2.0, 3.0, 0.0))));
         Model model = linear();
         var training = Training.compile(model, Sgd.of(1.0), loss, ACCURACY, reference(Precision.FLOAT64));
-        double value = training.fit(weighted, null, FitOptions.of(1)).last().values().get("loss");
+        double value =
+                training.fit(weighted, null, FitOptions.of(1)).last().values().get("loss");
         assertEquals(6 * Math.log(2) / 4, value, 1e-15);
         assertArrayEquals(new double[] {0, 0}, model.weight("dense/bias").doubles(), 1e-15); // (1 + 2 - 3) / 2 / 4
 
         model = linear();
         training = Training.compile(model, Sgd.of(1.0), loss, ACCURACY, reference(Precision.FLOAT64));
-        value = training.fit(weighted, null, FitOptions.of(1).classWeights(Map.of(1, 5.0))).last().values().get("loss");
+        value = training.fit(weighted, null, FitOptions.of(1).classWeights(Map.of(1, 5.0)))
+                .last()
+                .values()
+                .get("loss");
         assertEquals(18 * Math.log(2) / 4, value, 1e-15);
         // class 0: weights 1, 2; class 1: 3 * 5, 0; bias moves by the mean of w (t - 1/2)
         assertArrayEquals(new double[] {-1.5, 1.5}, model.weight("dense/bias").doubles(), 1e-15);
 
-        assertEquals(Math.log(2), Training.compile(linear(), Sgd.of(1.0), loss, ACCURACY, reference(Precision.FLOAT64))
-                .evaluate(new Given(List.of(new Batch(x, y, null)))).loss(), 1e-15);
+        assertEquals(
+                Math.log(2),
+                Training.compile(linear(), Sgd.of(1.0), loss, ACCURACY, reference(Precision.FLOAT64))
+                        .evaluate(new Given(List.of(new Batch(x, y, null))))
+                        .loss(),
+                1e-15);
     }
 
     /** The losses of batches of different sizes count by their samples. */
@@ -148,9 +161,13 @@ class TrainingTest {
         var loss = SparseCategoricalCrossentropy.of().fromLogits();
         var a = new Batch(Tensor.of(Shape.of(1, 2), 1.0, 0), Tensor.of(Shape.of(1), 0.0), Tensor.of(Shape.of(1), 4.0));
         var b = new Batch(
-                Tensor.of(Shape.of(3, 2), new double[6]), Tensor.of(Shape.of(3), 0.0, 1, 1), Tensor.of(Shape.of(3), 0.0, 0, 0));
+                Tensor.of(Shape.of(3, 2), new double[6]),
+                Tensor.of(Shape.of(3), 0.0, 1, 1),
+                Tensor.of(Shape.of(3), 0.0, 0, 0));
         var training = Training.compile(linear(), Sgd.of(0.0), loss, ACCURACY, reference(Precision.FLOAT64));
-        var values = training.fit(new Given(List.of(a, b)), null, FitOptions.of(1)).last().values();
+        var values = training.fit(new Given(List.of(a, b)), null, FitOptions.of(1))
+                .last()
+                .values();
         assertEquals(Math.log(2), values.get("loss"), 1e-15);
         assertEquals(0.5, values.get("accuracy")); // of equal logits the first counts: right for two of four
     }
@@ -160,13 +177,19 @@ class TrainingTest {
         var x = Input.of(1);
         Model model = Model.of("m", x, x.then(Dense.of(2).l2(0.5).bias(false)));
         model.setWeights(Map.of("dense/kernel", Tensor.of(Shape.of(1, 2), 3.0, 0.0)));
-        var data = new Given(List.of(
-                new Batch(Tensor.of(Shape.of(1, 1), 0.0), Tensor.of(Shape.of(1), 0.0), null)));
+        var data = new Given(List.of(new Batch(Tensor.of(Shape.of(1, 1), 0.0), Tensor.of(Shape.of(1), 0.0), null)));
         var training = Training.compile(
-                model, Sgd.of(0.1), SparseCategoricalCrossentropy.of().fromLogits(), ACCURACY, reference(Precision.FLOAT64));
+                model,
+                Sgd.of(0.1),
+                SparseCategoricalCrossentropy.of().fromLogits(),
+                ACCURACY,
+                reference(Precision.FLOAT64));
         double loss = training.fit(data, null, FitOptions.of(1)).last().values().get("loss");
         assertEquals(Math.log(2) + 0.5 * 9, loss, 1e-14);
-        assertArrayEquals(new double[] {3 - 0.1 * 2 * 0.5 * 3, 0}, model.weight("dense/kernel").doubles(), 1e-15);
+        assertArrayEquals(
+                new double[] {3 - 0.1 * 2 * 0.5 * 3, 0},
+                model.weight("dense/kernel").doubles(),
+                1e-15);
     }
 
     /** A softmax at the end: the loss of its probabilities is computed from the logits, exact where float32 rounds to 0. */
@@ -175,14 +198,22 @@ class TrainingTest {
         var x = Input.of(2);
         Model model = Model.of("m", x, x.then(Activation.of("linear")));
         Model direct = Model.of("d", x, x.then(Activation.of("softmax")));
-        var data = new Given(List.of(
-                new Batch(Tensor.of(Shape.of(1, 2), 0f, 200f), Tensor.of(Shape.of(1), 0f), null)));
+        var data = new Given(List.of(new Batch(Tensor.of(Shape.of(1, 2), 0f, 200f), Tensor.of(Shape.of(1), 0f), null)));
         var loss = SparseCategoricalCrossentropy.of();
-        assertEquals(200, Training.compile(direct, Sgd.of(0.1), loss, ACCURACY, reference(F32)).evaluate(data).loss(), 1e-4);
-        var rounded = new Given(List.of(
-                new Batch(Tensor.of(Shape.of(1, 2), 0f, 1f), Tensor.of(Shape.of(1), 0f), null)));
-        assertEquals(-Math.log(1e-7), // what clipping leaves
-                Training.compile(model, Sgd.of(0.1), loss, ACCURACY, reference(F32)).evaluate(rounded).loss(), 1e-4);
+        assertEquals(
+                200,
+                Training.compile(direct, Sgd.of(0.1), loss, ACCURACY, reference(F32))
+                        .evaluate(data)
+                        .loss(),
+                1e-4);
+        var rounded =
+                new Given(List.of(new Batch(Tensor.of(Shape.of(1, 2), 0f, 1f), Tensor.of(Shape.of(1), 0f), null)));
+        assertEquals(
+                -Math.log(1e-7), // what clipping leaves
+                Training.compile(model, Sgd.of(0.1), loss, ACCURACY, reference(F32))
+                        .evaluate(rounded)
+                        .loss(),
+                1e-4);
         var e = assertThrows(
                 TrainingException.class,
                 () -> Training.compile(direct, Sgd.of(0.1), loss, ACCURACY, reference(F32))
@@ -217,7 +248,8 @@ class TrainingTest {
             var e = assertThrows(TrainingException.class, () -> training.fit(data, null, FitOptions.of(1)));
             assertTrue(e.getMessage().contains("classes 0 to 2"), e.getMessage());
         }
-        var wrong = new Given(List.of(new Batch(Tensor.zeros(DType.F32, Shape.of(2, 5, 6, 1)), Tensor.of(Shape.of(2), 0f, 1f), null)));
+        var wrong = new Given(List.of(
+                new Batch(Tensor.zeros(DType.F32, Shape.of(2, 5, 6, 1)), Tensor.of(Shape.of(2), 0f, 1f), null)));
         var e = assertThrows(TrainingException.class, () -> training.evaluate(wrong));
         assertTrue(e.getMessage().contains("(5, 6, 1)") && e.getMessage().contains("(6, 6, 1)"), e.getMessage());
     }
@@ -367,14 +399,21 @@ class TrainingTest {
         Model model = linear();
         var batch = new Batch(Tensor.of(Shape.of(1, 2), 0.0, 0.0), Tensor.of(Shape.of(1), 0.0), null);
         var training = Training.compile(
-                model, optimizer, SparseCategoricalCrossentropy.of().fromLogits(), ACCURACY, reference(Precision.FLOAT64));
+                model,
+                optimizer,
+                SparseCategoricalCrossentropy.of().fromLogits(),
+                ACCURACY,
+                reference(Precision.FLOAT64));
         training.fit(new Given(List.of(batch, batch)), null, FitOptions.of(1));
         double first = 0.25; // the bias moves by lr (1 - p)
         double p = 1 / (1 + Math.exp(-2 * first));
         double second = first + 0.5 * (1 - p);
         double average = (first + second) / 2;
         assertEquals(average, model.weight("dense/bias").get(0), 1e-15);
-        assertEquals(Math.log(1 + Math.exp(-2 * average)), training.evaluate(new Given(List.of(batch))).loss(), 1e-15);
+        assertEquals(
+                Math.log(1 + Math.exp(-2 * average)),
+                training.evaluate(new Given(List.of(batch))).loss(),
+                1e-15);
         assertEquals(second, training.state().get("optimizer/raw/dense/bias").get(0), 1e-15);
     }
 
@@ -396,7 +435,11 @@ class TrainingTest {
         var batch = new Batch(Tensor.of(Shape.of(1, 2), 0.0, 0.0), Tensor.of(Shape.of(1), 0.0), null);
         var data = new Given(List.of(batch));
         var training = Training.compile(
-                model, Sgd.of(1.0), SparseCategoricalCrossentropy.of().fromLogits(), ACCURACY, reference(Precision.FLOAT64));
+                model,
+                Sgd.of(1.0),
+                SparseCategoricalCrossentropy.of().fromLogits(),
+                ACCURACY,
+                reference(Precision.FLOAT64));
         training.fit(data, null, FitOptions.of(1));
         assertEquals(0.5, model.weight("dense/bias").get(0), 1e-15);
         model.setWeight("dense/bias", Tensor.of(Shape.of(2), 0.0, 0.0));

@@ -1,0 +1,216 @@
+package gradus.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.tensor.Tensor;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CallbackTest {
+    private static Training<?> training() {
+        return TrainingTest.training(TrainingTest.convolutional(1), TrainingTest.reference(TrainingTest.F32));
+    }
+
+    private static History history(double... losses) {
+        var history = new History();
+        for (int i = 0; i < losses.length; i++) {
+            history.add(new History.Epoch(i, Map.of("val_loss", losses[i])));
+        }
+        return history;
+    }
+
+    /** Everything that is told, in order. */
+    @Test
+    void order() {
+        var told = new ArrayList<String>();
+        Callback all = new Callback() {
+            @Override
+            public void onTrainBegin(Training<?> t, History h) {
+                told.add("begin");
+            }
+
+            @Override
+            public void onEpochBegin(Training<?> t, int epoch) {
+                told.add("epoch " + epoch);
+            }
+
+            @Override
+            public void onBatchEnd(Training<?> t, Progress p) {
+                told.add(p.samples() + "/" + p.total() + " step " + p.step());
+                assertTrue(
+                        p.loss() > 0 && p.samplesPerSecond() > 0 && p.metrics().containsKey("accuracy"));
+                assertEquals(0.02, p.learningRate());
+            }
+
+            @Override
+            public void onEpochEnd(Training<?> t, History h) {
+                told.add("end of " + h.last().number());
+            }
+
+            @Override
+            public void onTrainEnd(Training<?> t, History h) {
+                told.add("end");
+            }
+        };
+        training().fit(Samples.of(5, 4, 1), null, FitOptions.of(2).callbacks(all));
+        assertEquals(
+                List.of(
+                        "begin",
+                        "epoch 0",
+                        "4/5 step 1",
+                        "5/5 step 2",
+                        "end of 0",
+                        "epoch 1",
+                        "4/5 step 3",
+                        "5/5 step 4",
+                        "end of 1",
+                        "end"),
+                told);
+    }
+
+    @Test
+    void earlyStoppingWaitsAsLongAsItShould() {
+        for (int patience = 1; patience <= 3; patience++) {
+            int ran = 0;
+            var training = training();
+            var callback = new EarlyStopping("val_loss", patience, 0.05, false);
+            double[] losses = {1, 0.9, 0.88, 0.87, 0.86, 0.83, 0.82, 0.81, 0.80, 0.79, 0.78};
+            boolean stopped = false;
+            while (!stopped) {
+                ran++;
+                var history = history(Arrays.copyOf(losses, ran));
+                callback.onEpochEnd(training, history);
+                stopped = training.stopRequested();
+            }
+            // improvements by more than 0.05 over the best so far: 1, 0.9, 0.83, 0.77...
+            assertEquals(patience == 1 ? 3 : patience == 2 ? 4 : 5, ran);
+        }
+    }
+
+    @Test
+    void earlyStoppingBringsBackTheBest() {
+        var training = training();
+        var weights = new ArrayList<Map<String, Tensor>>();
+        Callback watch = new Callback() {
+            @Override
+            public void onEpochEnd(Training<?> t, History h) {
+                weights.add(t.weights());
+            }
+        };
+        // a learning rate that grows makes the loss worse before long
+        var h = Training.compile(
+                        training.model(),
+                        Sgd.of(Schedule.constant(0.1).then(8, Schedule.constant(30))),
+                        SparseCategoricalCrossentropy.of(),
+                        TrainingTest.ACCURACY,
+                        TrainingTest.reference(TrainingTest.F32))
+                .fit(
+                        Samples.of(16, 4, 1),
+                        Samples.of(9, 9, 2),
+                        FitOptions.of(50).callbacks(watch, new EarlyStopping("val_loss", 3, 0, true)));
+        assertTrue(h.stopped());
+        int best = new Monitor("val_loss", 0).best(h);
+        assertEquals(best + 4, h.epochs().size());
+        assertEquals(weights.get(best), training.model().weights());
+    }
+
+    @Test
+    void reduceOnPlateau() {
+        var training = training();
+        var callback = new ReduceOnPlateau("val_loss", 0.5, 2, 0, 1, 0.2);
+        double[] losses = {1, 1, 1, 1, 1, 1, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6};
+        double[] factors = {1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2, 0.2};
+        for (int i = 0; i < losses.length; i++) {
+            callback.onEpochEnd(training, history(Arrays.copyOf(losses, i + 1)));
+            assertEquals(factors[i], training.learningRateFactor(), "after epoch " + i);
+        }
+        assertEquals(0.2 * 0.02, training.learningRate(7), 1e-18);
+        assertThrows(TrainingException.class, () -> ReduceOnPlateau.of("loss", 1, 2));
+    }
+
+    @Test
+    void somethingToWatchMustExist() {
+        var stopping = new EarlyStopping("val_loss", 1, 0, false);
+        var e = assertThrows(
+                TrainingException.class,
+                () -> training().fit(Samples.of(4, 4, 1), null, FitOptions.of(1).callbacks(stopping)));
+        assertTrue(e.getMessage().contains("val_loss") && e.getMessage().contains("accuracy"), e.getMessage());
+    }
+
+    @Test
+    void csv(@TempDir Path folder) throws Exception {
+        Path file = folder.resolve("history.csv");
+        History h = training()
+                .fit(Samples.of(4, 4, 1), Samples.of(4, 4, 2), FitOptions.of(2).callbacks(new CsvHistory(file)));
+        List<String> lines = Files.readAllLines(file);
+        assertEquals("epoch,loss,accuracy,val_loss,val_accuracy,learning_rate", lines.get(0));
+        assertEquals(3, lines.size());
+        assertEquals(
+                "2," + h.last().values().get("loss"),
+                lines.get(2).substring(0, lines.get(2).indexOf(',', 2)));
+    }
+
+    @Test
+    void bestAndLastCheckpoint(@TempDir Path folder) {
+        Path last = folder.resolve("last.safetensors");
+        Path best = folder.resolve("best.safetensors");
+        var training = training();
+        History h = training.fit(
+                Samples.of(16, 4, 1),
+                Samples.of(9, 9, 2),
+                FitOptions.of(6)
+                        .callbacks(
+                                new SaveCheckpoint(last, null, Map.of("seed", "1")),
+                                new SaveCheckpoint(best, "val_loss", Map.of())));
+        var loaded = Checkpoint.load(last);
+        assertEquals(6, loaded.history().epochs().size());
+        assertEquals("1", loaded.metadata().get("seed"));
+        assertEquals(training.model().weights(), loaded.model().weights());
+        int at = new Monitor("val_loss", 0).best(h);
+        assertEquals(at + 1, Checkpoint.load(best).history().epochs().size());
+        double expected = h.epochs().get(at).values().get("val_loss");
+        assertEquals(
+                expected,
+                Checkpoint.load(best)
+                        .resume(TrainingTest.reference(TrainingTest.F32))
+                        .evaluate(Samples.of(9, 9, 2))
+                        .loss());
+    }
+
+    @Test
+    void stopFromAnotherThread() throws Exception {
+        var training = training();
+        var running = new CountDownLatch(1);
+        Callback started = new Callback() {
+            @Override
+            public void onBatchEnd(Training<?> t, Progress p) {
+                running.countDown();
+            }
+        };
+        var stopper = new Thread(() -> {
+            try {
+                running.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            training.stop();
+        });
+        stopper.start();
+        History h =
+                training.fit(Samples.of(8, 4, 1), null, FitOptions.of(1_000_000).callbacks(started));
+        stopper.join();
+        assertTrue(h.stopped());
+        assertFalse(training.fit(Samples.of(8, 4, 1), null, FitOptions.of(training.epoch() + 1))
+                .stopped());
+    }
+}
