@@ -11,6 +11,9 @@ final class Exit {
     /** A mistake of the user: an unknown option, a missing file, shapes that do not fit. Nothing was written. */
     static final int USAGE = 2;
 
+    /** Training was interrupted and saved: 128 + SIGINT, as shells count. */
+    static final int INTERRUPTED = 130;
+
     /** A mistake of Gradus itself, as sysexits.h numbers it. */
     static final int INTERNAL = 70;
 

@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "gradus",
         description = "Trains and runs residual networks with an engine written from scratch in Java.",
-        subcommands = {Golden.class},
+        subcommands = {Train.class, Evaluate.class, Predict.class, Golden.class},
         mixinStandardHelpOptions = true,
         version = "gradus 0.1.0",
         scope = ScopeType.INHERIT,
@@ -40,6 +40,7 @@ public final class Main implements Runnable {
     }
 
     public static void main(String[] args) {
+        System.setProperty("java.awt.headless", "true"); // pictures are decoded and drawn, never shown
         var out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
         var err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
         int status = run(out, err, args);
@@ -87,7 +88,7 @@ public final class Main implements Runnable {
     }
 
     /** One line, whatever the message holds. */
-    private static void report(PrintWriter err, String message, Throwable e, boolean debug) {
+    static void report(PrintWriter err, String message, Throwable e, boolean debug) {
         err.println("gradus: " + String.valueOf(message).strip().replaceAll("\\s*\\R\\s*", "; "));
         if (debug) {
             e.printStackTrace(err);

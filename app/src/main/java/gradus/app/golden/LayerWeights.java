@@ -61,7 +61,7 @@ record LayerWeights(
     }
 
     @Override
-    public String scope(String layer) {
-        return program.graph().scope(layer);
+    public void scope(String layer) {
+        program.graph().scope(layer);
     }
 }

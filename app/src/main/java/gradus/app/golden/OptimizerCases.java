@@ -67,19 +67,19 @@ final class OptimizerCases {
         var decay = WeightDecay.of(c.number("weight_decay", 0));
         return switch (name) {
             case "sgd" -> {
-                var sgd = Sgd.of(rate).withMomentum(c.number("momentum", 0)).withWeightDecay(decay);
-                yield c.flag("nesterov", false) ? sgd.withNesterov() : sgd;
+                var sgd = Sgd.of(rate).momentum(c.number("momentum", 0)).weightDecay(decay);
+                yield c.flag("nesterov", false) ? sgd.nesterov(true) : sgd;
             }
             case "adam" ->
                 Adam.of(rate)
-                        .withBetas(c.number("beta_1"), c.number("beta_2"))
-                        .withEpsilon(c.number("epsilon"))
-                        .withWeightDecay(decay);
+                        .betas(c.number("beta_1"), c.number("beta_2"))
+                        .epsilon(c.number("epsilon"))
+                        .weightDecay(decay);
             case "adamw" ->
                 AdamW.of(rate)
-                        .withBetas(c.number("beta_1"), c.number("beta_2"))
-                        .withEpsilon(c.number("epsilon"))
-                        .withWeightDecay(decay);
+                        .betas(c.number("beta_1"), c.number("beta_2"))
+                        .epsilon(c.number("epsilon"))
+                        .weightDecay(decay);
             default -> throw OpCases.unknown(name, "sgd, adam, adamw");
         };
     }

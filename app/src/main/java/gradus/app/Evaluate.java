@@ -1,0 +1,72 @@
+package gradus.app;
+
+import gradus.data.Dataset;
+import gradus.data.Datasets;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code gradus evaluate MODEL --data SET}. */
+@Command(
+        name = "evaluate",
+        description = "Accuracy and loss of a model on the test part of a data set, or without one on its validation part.")
+final class Evaluate implements Callable<Integer> {
+    @Spec
+    CommandSpec spec;
+
+    @Mixin
+    EngineOptions engine;
+
+    @Parameters(paramLabel = "MODEL", description = "model file, or the folder that 'train' left it in")
+    Path path;
+
+    @Option(
+            names = "--data",
+            paramLabel = "SET",
+            description = "generated, signs:DIR, images:DIR, cifar10:FILE[,FILE..] or idx:DIR; default: what it was trained"
+                    + " on")
+    String data;
+
+    @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "of generated data (default 0)")
+    long seed;
+
+    @Option(names = "--json", description = "print one line {\"data\":..,\"n\":..,\"accuracy\":..,\"loss\":..}")
+    boolean json;
+
+    @Override
+    public Integer call() {
+        ModelFile file = ModelFile.open(path);
+        String set = data != null ? data : file.checkpoint().metadata().get(ModelFile.DATA);
+        if (set == null) {
+            throw new UsageException(file.file() + " does not say what data it was trained on; give some with --data");
+        }
+        var pictures = file.pictures();
+        Dataset held = Judge.heldOut(Datasets.open(set, seed, pictures.height(), pictures.width()), set);
+        held = pictures.channels() == 3 ? held.rgb() : held;
+        if (held.labels().size() != file.labels().size()) {
+            throw new UsageException("the model knows " + file.labels().size() + " classes " + file.labels() + ", " + set
+                    + " has " + held.labels().size() + ": " + held.labels());
+        }
+        if (!held.labels().equals(file.labels())) {
+            spec.commandLine()
+                    .getErr()
+                    .println("note: the model's classes are " + file.labels() + ", those of the data " + held.labels()
+                            + "; they are compared by their numbers");
+        }
+        try (var backend = engine.open()) {
+            var judge = Judge.of(set, file.model(), pictures.mode(), held, backend);
+            var out = spec.commandLine().getOut();
+            if (json) {
+                out.println(judge.json());
+            } else {
+                judge.print(out, true);
+            }
+        }
+        return Exit.OK;
+    }
+}

@@ -1,0 +1,185 @@
+package gradus.app;
+
+import gradus.data.Augmentation;
+import gradus.data.Preprocess;
+import gradus.train.Adam;
+import gradus.train.AdamW;
+import gradus.train.Optimizer;
+import gradus.train.RmsProp;
+import gradus.train.Schedule;
+import gradus.train.Sgd;
+import gradus.train.WeightDecay;
+
+/**
+ * How a network is trained on a kind of data: the one place where the defaults of {@code gradus train} stand.
+ *
+ * @param model architecture, a name of {@link gradus.resnet.ResNets}
+ * @param examples size of the generated training set; 0 for data that comes from files
+ * @param epochs passes over the training pictures
+ * @param batch pictures in a step
+ * @param optimizer sgd, adam, adamw or rmsprop
+ * @param learningRate highest rate: reached after the warm-up, then falling to 0 along half a cosine
+ * @param warmUp epochs, perhaps a fraction of one, in which the rate rises from 0
+ * @param weightDecay of kernels
+ * @param labelSmoothing share of the target that is spread over all classes
+ * @param average share of the old value in the running average of the weights, 0 for none
+ * @param augmentation random changes to training pictures
+ * @param preprocess from bytes to the network's numbers
+ * @param trainOnValidation whether the validation part is trained on too, and only the test part held out
+ */
+record Recipe(
+        String model,
+        int examples,
+        int epochs,
+        int batch,
+        String optimizer,
+        double learningRate,
+        double warmUp,
+        double weightDecay,
+        double labelSmoothing,
+        double average,
+        Augmentation augmentation,
+        Preprocess preprocess,
+        boolean trainOnValidation) {
+
+    /** Made-up hand signs: the complete 50-layer network in a few minutes on two cores. */
+    private static final Recipe GENERATED = new Recipe(
+            "resnet50", 3000, 5, 32, "adam", 1e-3, 0.5, 0, 0.05, 0, Augmentation.NONE, Preprocess.UNIT, false);
+
+    /** The 1080 photographs of hand signs, judged on 120 others. */
+    private static final Recipe SIGNS = new Recipe(
+            "resnet50", 0, 30, 32, "adam", 1e-3, 2, 0, 0.05, 0, Augmentation.SIGNS, Preprocess.UNIT, true);
+
+    /** CIFAR-10 with the network made for it (He et al., 2015). */
+    private static final Recipe CIFAR10 = new Recipe(
+            "resnet20", 0, 30, 64, "sgd", 0.1, 1, 5e-4, 0, 0, Augmentation.CIFAR, Preprocess.TORCH, false);
+
+    /** Folders of pictures, and anything else. */
+    private static final Recipe IMAGES = new Recipe(
+            "resnet50",
+            0,
+            30,
+            32,
+            "adam",
+            1e-3,
+            2,
+            0,
+            0.05,
+            0,
+            Augmentation.SIGNS.withRotate(8).withFlip(true),
+            Preprocess.UNIT,
+            false);
+
+    /** The recipe for a data set as {@link gradus.data.Datasets#open} describes it. */
+    static Recipe of(String data) {
+        return switch (kind(data)) {
+            case "generated" -> GENERATED;
+            case "signs" -> SIGNS;
+            case "cifar10" -> CIFAR10;
+            default -> IMAGES;
+        };
+    }
+
+    /** The word before the colon: generated, signs, cifar10, images, idx. */
+    static String kind(String data) {
+        int colon = data.indexOf(':');
+        return colon < 0 ? data : data.substring(0, colon);
+    }
+
+    Recipe model(String name) {
+        return new Recipe(
+                name, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe examples(int n) {
+        return new Recipe(
+                model, n, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe epochs(int n) {
+        return new Recipe(
+                model, examples, n, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe batch(int n) {
+        return new Recipe(
+                model, examples, epochs, n, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe optimizer(String name) {
+        return new Recipe(
+                model, examples, epochs, batch, name, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe learningRate(double rate) {
+        return new Recipe(
+                model, examples, epochs, batch, optimizer, rate, warmUp, weightDecay, labelSmoothing, average,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe warmUp(double epochsOfRise) {
+        return new Recipe(
+                model, examples, epochs, batch, optimizer, learningRate, epochsOfRise, weightDecay, labelSmoothing,
+                average, augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe weightDecay(double rate) {
+        return new Recipe(
+                model, examples, epochs, batch, optimizer, learningRate, warmUp, rate, labelSmoothing, average,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe labelSmoothing(double share) {
+        return new Recipe(
+                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, share, average,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe average(double share) {
+        return new Recipe(
+                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, share,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe withoutAugmentation() {
+        return new Recipe(
+                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                Augmentation.NONE, preprocess, trainOnValidation);
+    }
+
+    /** The data set's description with the number of generated pictures in it, if it does not say one itself. */
+    String data(String asked) {
+        return asked.equals("generated") ? "generated:" + examples : asked;
+    }
+
+    /** @param samples training pictures in an epoch */
+    Schedule schedule(int samples) {
+        long stepsPerEpoch = (samples + batch - 1L) / batch;
+        long all = Math.max(1, epochs * stepsPerEpoch);
+        long rise = Math.min(Math.round(warmUp * stepsPerEpoch), all - 1);
+        return Schedule.cosine(learningRate, all - rise).warmUp(rise);
+    }
+
+    /** @throws UsageException for an optimizer that does not exist */
+    Optimizer optimizer(int samples) {
+        Schedule rate = schedule(samples);
+        var decay = WeightDecay.ofKernels(weightDecay);
+        return switch (optimizer) {
+            case "sgd" ->
+                Sgd.of(rate)
+                        .momentum(0.9)
+                        .nesterov(true)
+                        .weightDecay(decay)
+                        .average(average);
+            case "adam" -> Adam.of(rate).weightDecay(decay).average(average);
+            case "adamw" -> AdamW.of(rate).weightDecay(decay).average(average);
+            case "rmsprop" -> RmsProp.of(rate).weightDecay(decay).average(average);
+            default -> throw new UsageException("--optimizer must be sgd, adam, adamw or rmsprop, not '" + optimizer + "'");
+        };
+    }
+}

@@ -1,0 +1,399 @@
+package gradus.app;
+
+import gradus.backend.Backend;
+import gradus.backend.BackendProvider.Precision;
+import gradus.data.Augmentation;
+import gradus.data.BatchPipeline;
+import gradus.data.DataSplit;
+import gradus.data.Dataset;
+import gradus.data.Datasets;
+import gradus.io.FileException;
+import gradus.io.Json;
+import gradus.layers.Model;
+import gradus.resnet.ResNet;
+import gradus.resnet.ResNets;
+import gradus.tensor.DType;
+import gradus.tensor.Shape;
+import gradus.train.Callback;
+import gradus.train.Checkpoint;
+import gradus.train.CsvHistory;
+import gradus.train.FitOptions;
+import gradus.train.History;
+import gradus.train.Metric;
+import gradus.train.SaveCheckpoint;
+import gradus.train.SparseCategoricalCrossentropy;
+import gradus.train.Training;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code gradus train}. */
+@Command(
+        name = "train",
+        description = {
+            "Trains a residual network. Without options: the complete 50-layer network on generated hand signs.",
+            "Leaves in --out: model.safetensors (all that predict, evaluate and --resume need), history.csv, curves.png.",
+            "Ctrl-C leaves them too, in the middle of an epoch, and --resume goes on from there."
+        })
+final class Train implements Callable<Integer> {
+    @Spec
+    CommandSpec spec;
+
+    @Mixin
+    EngineOptions engine;
+
+    @Option(
+            names = "--data",
+            paramLabel = "SET",
+            description = "generated (default), signs:DIR, images:DIR, cifar10:FILE[,FILE..] or idx:DIR")
+    String data;
+
+    @Option(names = "--model", paramLabel = "NAME", description = "architecture; 'gradus summary --list' lists them")
+    String model;
+
+    @Option(names = "--size", paramLabel = "N", description = "height and width of the network's pictures")
+    Integer size;
+
+    @Option(names = "--epochs", paramLabel = "N", description = "passes over the training pictures")
+    Integer epochs;
+
+    @Option(names = "--batch", paramLabel = "N", description = "pictures in a step")
+    Integer batch;
+
+    @Option(names = "--examples", paramLabel = "N", description = "size of the generated training set")
+    Integer examples;
+
+    @Option(names = "--optimizer", paramLabel = "NAME", description = "sgd, adam, adamw or rmsprop")
+    String optimizer;
+
+    @Option(
+            names = "--learning-rate",
+            paramLabel = "X",
+            description = "highest learning rate, reached after the warm-up and then lowered along a cosine")
+    Double learningRate;
+
+    @Option(names = "--warm-up", paramLabel = "EPOCHS", description = "epochs in which the learning rate rises from 0")
+    Double warmUp;
+
+    @Option(names = "--weight-decay", paramLabel = "X", description = "of kernels, times the learning rate")
+    Double weightDecay;
+
+    @Option(names = "--label-smoothing", paramLabel = "X", description = "share of the target spread over all classes")
+    Double labelSmoothing;
+
+    @Option(
+            names = "--average",
+            paramLabel = "X",
+            description = "running average of the weights: share of the old value, such as 0.99; 0 for none")
+    Double average;
+
+    @Option(names = "--no-augmentation", description = "train on the pictures as they are")
+    boolean noAugmentation;
+
+    @Option(names = "--seed", paramLabel = "N", description = "what first weights, order and changes are drawn from (0)")
+    Long seed;
+
+    @Option(names = "--out", paramLabel = "DIR", description = "where results go; default runs/SET, such as runs/generated")
+    Path out;
+
+    @Option(
+            names = "--resume",
+            description = "go on from the model in --out, with the settings it was begun with; only --epochs and the"
+                    + " options of the engine can be given anew")
+    boolean resume;
+
+    @Option(
+            names = {"-q", "--quiet"},
+            description = "print the result only")
+    boolean quiet;
+
+    @Option(names = "--json", description = "end with one line {\"data\":..,\"n\":..,\"accuracy\":..,\"loss\":..}")
+    boolean json;
+
+    @Override
+    public Integer call() {
+        Settings settings = resume ? resumed() : chosen();
+        Path folder = out != null ? out : Path.of("runs", Recipe.kind(settings.data));
+        boolean made = create(folder);
+        boolean finished = false;
+        try (var backend = engine.open()) {
+            int status = run(settings, folder, backend);
+            finished = true;
+            return status;
+        } finally {
+            if (made && !finished) {
+                deleteIfEmpty(folder);
+            }
+        }
+    }
+
+    // ---- what to do ----
+
+    /**
+     * All that a training is determined by, beside the data themselves.
+     *
+     * @param size height and width of pictures, 0 for what the architecture is known for
+     */
+    private record Settings(String data, Recipe recipe, int size, long seed, Checkpoint from) {
+        private static final String KEY = "train";
+
+        /** For the model file, so that a resumption needs no options. */
+        String json() {
+            var map = new LinkedHashMap<String, Object>();
+            map.put("model", recipe.model());
+            map.put("examples", (long) recipe.examples());
+            map.put("epochs", (long) recipe.epochs());
+            map.put("batch", (long) recipe.batch());
+            map.put("size", (long) size);
+            map.put("augmentation", !recipe.augmentation().equals(Augmentation.NONE));
+            return Json.write(map);
+        }
+
+        static Settings of(Checkpoint from, Path file) {
+            try {
+                String data = from.metadata().get(ModelFile.DATA);
+                var map = (Map<?, ?>) Json.parse(from.metadata().get(KEY));
+                long seed = (Long) Json.parse(from.metadata().get(Checkpoint.SEED));
+                var recipe = Recipe.of(data)
+                        .model((String) map.get("model"))
+                        .examples(integer(map, "examples"))
+                        .epochs(integer(map, "epochs"))
+                        .batch(integer(map, "batch"));
+                boolean augmented = (Boolean) map.get("augmentation");
+                int size = integer(map, "size");
+                return new Settings(data, augmented ? recipe : recipe.withoutAugmentation(), size, seed, from);
+            } catch (ClassCastException | NullPointerException | ArithmeticException e) {
+                throw new UsageException(file + ": this model was not left by 'gradus train', it cannot be resumed", e);
+            }
+        }
+
+        private static int integer(Map<?, ?> map, String key) {
+            return Math.toIntExact((Long) map.get(key));
+        }
+    }
+
+    private Settings chosen() {
+        String set = data == null ? "generated" : data;
+        Recipe r = Recipe.of(set);
+        if (examples != null && !Recipe.kind(set).equals("generated")) {
+            throw new UsageException("--examples is for generated data; " + set + " has the pictures it has");
+        }
+        r = model == null ? r : r.model(model);
+        r = examples == null ? r : r.examples(positive("--examples", examples));
+        r = epochs == null ? r : r.epochs(positive("--epochs", epochs));
+        r = batch == null ? r : r.batch(positive("--batch", batch));
+        r = optimizer == null ? r : r.optimizer(optimizer.toLowerCase(Locale.ROOT));
+        r = learningRate == null ? r : r.learningRate(atLeast0("--learning-rate", learningRate));
+        r = warmUp == null ? r : r.warmUp(atLeast0("--warm-up", warmUp));
+        r = weightDecay == null ? r : r.weightDecay(atLeast0("--weight-decay", weightDecay));
+        r = labelSmoothing == null ? r : r.labelSmoothing(atLeast0("--label-smoothing", labelSmoothing));
+        r = average == null ? r : r.average(atLeast0("--average", average));
+        r = noAugmentation ? r.withoutAugmentation() : r;
+        int side = size == null ? 0 : positive("--size", size);
+        return new Settings(r.data(set), r, side, seed == null ? 0 : seed, null);
+    }
+
+    private Settings resumed() {
+        var fixed = new LinkedHashMap<String, Object>();
+        fixed.put("--model", model);
+        fixed.put("--size", size);
+        fixed.put("--batch", batch);
+        fixed.put("--examples", examples);
+        fixed.put("--optimizer", optimizer);
+        fixed.put("--learning-rate", learningRate);
+        fixed.put("--warm-up", warmUp);
+        fixed.put("--weight-decay", weightDecay);
+        fixed.put("--label-smoothing", labelSmoothing);
+        fixed.put("--average", average);
+        fixed.put("--seed", seed);
+        fixed.put("--no-augmentation", noAugmentation ? true : null);
+        fixed.forEach((name, value) -> {
+            if (value != null) {
+                throw new UsageException(name + " cannot be changed by --resume: the settings are those the training was"
+                        + " begun with. Leave it out, or begin anew without --resume");
+            }
+        });
+        Path folder = out != null ? out : Path.of("runs", data == null ? "generated" : Recipe.kind(data));
+        Path file = folder.resolve(ModelFile.NAME);
+        if (!Files.exists(file)) {
+            throw new UsageException("nothing to resume: there is no " + file + "; give the folder with --out");
+        }
+        Checkpoint from = Checkpoint.load(file);
+        if (!from.hasTraining()) {
+            throw new UsageException(file + " holds a model but no training to go on with");
+        }
+        var settings = Settings.of(from, file);
+        String where = data == null || data.equals("generated") ? settings.data : data;
+        if (!Recipe.kind(where).equals(Recipe.kind(settings.data))) {
+            throw new UsageException(file + " was trained on " + settings.data + ", not on " + data);
+        }
+        Recipe recipe = epochs == null ? settings.recipe : settings.recipe.epochs(positive("--epochs", epochs));
+        return new Settings(where, recipe, settings.size, settings.seed, from);
+    }
+
+    private static int positive(String option, int value) {
+        if (value < 1) {
+            throw new UsageException(option + " must be 1 or more, not " + value);
+        }
+        return value;
+    }
+
+    private static double atLeast0(String option, double value) {
+        if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
+            throw new UsageException(option + " must be 0 or more, not " + value);
+        }
+        return value;
+    }
+
+    // ---- doing it ----
+
+    private <B> int run(Settings s, Path folder, Backend<B> backend) {
+        var progress = spec.commandLine().getOut();
+        if (json) {
+            progress = spec.commandLine().getErr(); // standard output is for the result alone
+        }
+        Recipe r = s.recipe;
+        ResNet network = ResNets.byName(r.model());
+        int height = s.size > 0 ? s.size : network.input().dim(0);
+        int width = s.size > 0 ? s.size : network.input().dim(1);
+        DataSplit split = Datasets.open(s.data, s.seed, height, width);
+        Dataset train = (r.trainOnValidation() ? split.train().concat(split.validation()) : split.train()).rgb();
+        Dataset heldOut = Judge.heldOut(split, s.data).rgb();
+        boolean watchValidation = !r.trainOnValidation() && split.validation().size() > 0;
+        Dataset watched = watchValidation ? split.validation().rgb() : heldOut;
+
+        Training<B> training = s.from == null
+                ? begin(s, network.input(height, width, 3).classes(train.labels().size()), train, backend)
+                : s.from.resume(backend);
+        Model net = training.model();
+        var pictures = Pictures.of(net, r.preprocess());
+        Map<String, String> metadata = Map.of(
+                Checkpoint.LABELS, Json.write(train.labels()),
+                Checkpoint.PREPROCESSING, pictures.json(),
+                Checkpoint.SEED, Json.write(s.seed),
+                ModelFile.DATA, s.data,
+                Settings.KEY, s.json());
+        Path file = folder.resolve(ModelFile.NAME);
+        if (!quiet) {
+            introduce(progress, s, net, train, heldOut, backend, training, file);
+        }
+
+        var callbacks = new ArrayList<Callback>();
+        if (!quiet) {
+            callbacks.add(new ProgressDisplay(progress, ProgressDisplay.onTerminal()));
+        }
+        callbacks.add(new SaveCheckpoint(file, null, metadata));
+        callbacks.add(new CsvHistory(folder.resolve("history.csv")));
+        var source = BatchPipeline.training(train, r.batch(), s.seed, r.augmentation(), r.preprocess());
+        var validation = BatchPipeline.evaluation(watched, r.batch(), r.preprocess());
+        long start = System.nanoTime();
+        try (var interrupt = new Interrupt(training::stop)) {
+            History history = training.fit(
+                    source, validation, FitOptions.of(r.epochs()).callbacks(callbacks.toArray(Callback[]::new)));
+            if (history.stopped()) {
+                Checkpoint.of(training).with(metadata).save(file);
+                draw(history, folder, progress);
+                progress.println("interrupted in epoch " + (training.epoch() + 1) + " after step " + training.step() + "; "
+                        + file + " is saved, go on with: gradus train --resume --out " + folder);
+                progress.flush();
+                interrupt.saved();
+                return Exit.INTERRUPTED;
+            }
+            draw(history, folder, progress);
+        }
+        if (!quiet) {
+            progress.println("trained in " + ProgressDisplay.time((System.nanoTime() - start) / 1e9) + "; results are in "
+                    + folder);
+            progress.flush();
+        }
+        var judge = Judge.of(s.data, net, r.preprocess(), heldOut, backend);
+        if (json) {
+            spec.commandLine().getOut().println(judge.json());
+        } else {
+            judge.print(spec.commandLine().getOut(), !quiet);
+        }
+        return Exit.OK;
+    }
+
+    private <B> Training<B> begin(Settings s, ResNet network, Dataset train, Backend<B> backend) {
+        Model net = network.build();
+        net.initialize(s.seed, engine.precision() == Precision.FLOAT64 ? DType.F64 : DType.F32);
+        var loss = SparseCategoricalCrossentropy.of().labelSmoothing(s.recipe.labelSmoothing());
+        return Training.compile(
+                net, s.recipe.optimizer(train.size()), loss, List.of(new Metric.Accuracy()), backend);
+    }
+
+    private static void introduce(
+            PrintWriter out,
+            Settings s,
+            Model net,
+            Dataset train,
+            Dataset heldOut,
+            Backend<?> backend,
+            Training<?> training,
+            Path file) {
+        Shape input = net.inputShapes().getFirst();
+        out.println(String.format(
+                Locale.ROOT,
+                "%s %dx%dx%d, %d classes, %,d parameters; %s",
+                s.recipe.model(),
+                input.dim(0),
+                input.dim(1),
+                input.dim(2),
+                train.labels().size(),
+                net.parameterCount(),
+                backend.description()));
+        out.println("data " + s.data + ": " + train.size() + " pictures to train on, " + heldOut.size() + " held out; "
+                + s.recipe.epochs() + " epochs of batches of " + s.recipe.batch());
+        if (s.from != null) {
+            out.println("going on from " + file + ", epoch " + (training.epoch() + 1) + ", step " + training.step());
+        }
+        out.flush();
+    }
+
+    /** A picture is not worth losing a training for: without fonts, for instance, there is none. */
+    private static void draw(History history, Path folder, PrintWriter out) {
+        if (history.epochs().isEmpty()) {
+            return;
+        }
+        try {
+            Curves.write(history, folder.resolve("curves.png"));
+        } catch (RuntimeException | LinkageError | InternalError e) {
+            out.println("note: curves.png could not be drawn (" + e + "); history.csv has the numbers");
+        }
+    }
+
+    /** Returns whether the folder is new. */
+    private static boolean create(Path folder) {
+        boolean there = Files.isDirectory(folder);
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw new FileException("cannot make folder " + folder + ": " + e.getMessage(), e);
+        }
+        if (!Files.isWritable(folder)) {
+            throw new FileException("folder " + folder + " cannot be written to");
+        }
+        return !there;
+    }
+
+    private static void deleteIfEmpty(Path folder) {
+        try {
+            Files.deleteIfExists(folder);
+        } catch (IOException e) {
+            // not empty: what is in it is a finished epoch
+        }
+    }
+}
