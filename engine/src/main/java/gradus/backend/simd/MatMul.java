@@ -14,26 +14,43 @@ import jdk.incubator.vector.FloatVector;
  * C = A B and C = A^T B for every matrix product and convolution: blocking for the caches, packing, and the partition of
  * the work. A is given as {@link Patches}; B as one or several matrices stacked (a kernel's taps), plain or transposed.
  *
- * <p>C is cut into blocks of rows and columns, one part of the work each. A part walks the inner extent in blocks of at
- * most {@link #DEPTH}; for each it packs its columns of B into panels (at most 400 KB, which stay in the second-level
- * cache), then copies a tile of rows of A (at most 18 KB, first-level) and sends it along the panels. Packing B inside the
- * part costs 1 / (rows of the block) of the arithmetic and leaves no pass over memory for itself.
+ * <p><b>A B.</b> C is cut into blocks of rows and columns, one part of the work each. A part walks the inner extent in
+ * blocks of at most {@link #DEPTH}; for each it packs its columns of B into panels (at most 400 KB, which stay in the
+ * second-level cache), then copies a tile of rows of A (at most 18 KB, first-level) and sends it along the panels. Packing
+ * B inside the part costs 1 / (rows of the block) of the arithmetic and leaves no pass over memory for itself.
  *
- * <p>A^T B, the gradients of kernels, has few rows and columns and a long inner extent, the pixels. Its A blocks are copied
- * as they lie, {@link MicroKernel#PITCH} apart, and read by columns. Where C has too few blocks to share among threads,
- * the inner extent is split as well, by shape alone, and the partial results are added in order.
+ * <p>Zeros of padding are not multiplied: with several images, rows are taken position by position, so that a tile holds
+ * the same window position of different images and the taps that fall outside are the same for all of its rows. In a
+ * 3 x 3 convolution of 4 x 4 pixels that is 31 % of all products, of 2 x 2 pixels 56 %.
  *
- * <p>An element of C is a sum over fixed blocks in fixed order whatever the number of rows, columns or threads.
+ * <p><b>A^T B</b>, the gradient of a kernel, has few rows and columns and a long inner extent, the pixels. Blocks of rows
+ * belong to one tap and use the pixels at which it lies inside the image. The rows of A and B are copied as they lie and
+ * read by columns. Where C has too few blocks to share among threads, the inner extent is split as well, by shape alone,
+ * and the partial results are added in order.
+ *
+ * <p>An element of C is a sum over fixed blocks in fixed order whatever the number of rows, columns or threads; products
+ * with padding that are made or left out add nothing to it.
  */
 final class MatMul implements Workers.Task {
-    /** Inner extent of a block. */
+    /** Inner extent of a block, and of a block of A^T B. */
     private static final int DEPTH = 384;
+
+    private static final int DEPTH_TRANSPOSED = 256;
 
     /** Columns and rows of C in one part; rows of C in one part of A^T B. */
     private static final int COLUMNS = 256;
 
     private static final int ROWS = 22 * MR;
-    private static final int WIDE = 8 * MR;
+    private static final int ROWS_TRANSPOSED = 128;
+
+    /** Up to as many columns rows of A are read where they lie, if they do: copies would not pay. */
+    private static final int FEW_COLUMNS = 128;
+
+    /** Images from which on rows are taken position by position. */
+    private static final int MANY_IMAGES = 8;
+
+    /** Runs shorter than this are not worth a block of their own. */
+    private static final int SHORT_RUN = 96;
 
     /** As many parts as this are enough to keep all threads busy. */
     private static final int ENOUGH = 8;
@@ -42,14 +59,20 @@ final class MatMul implements Workers.Task {
     private static final long SMALL_WORK = 100_000;
 
     // a worker's scratch memory: block of A, panels of B, one tile of C
-    private static final int A_SIZE = Math.max(MR * (DEPTH + 16), DEPTH * PITCH) + 16;
+    private static final int A_SIZE = Math.max(MR * (DEPTH + 32), DEPTH_TRANSPOSED * PITCH) + 16;
     private static final int B_SIZE = DEPTH * COLUMNS;
     private static final int SCRATCH = A_SIZE + B_SIZE + MR * NR;
+
+    private enum Phase {
+        PLAIN,
+        TRANSPOSED,
+        ADD_PARTIALS
+    }
 
     private final Workers workers;
     private final float[] scratch;
     private final int[][] addresses;
-    private final float[] partials = Lanes.array(ENOUGH * WIDE * COLUMNS);
+    private final float[] partials = Lanes.array(2 * ENOUGH * ROWS_TRANSPOSED * COLUMNS);
 
     // ---- the product in progress ----
 
@@ -59,7 +82,7 @@ final class MatMul implements Workers.Task {
     /** Where the matrices start of which B consists, one above the other; grown by {@link #taps}. */
     int[] bTap = new int[64];
 
-    private boolean transposed;
+    private Phase phase;
     private int m;
     private int n;
     private int k;
@@ -86,6 +109,18 @@ final class MatMul implements Workers.Task {
     private int columnBlock;
     private int columnBlocks;
     private int splits;
+
+    /** A B: where rows of A are read; elements of a run, and its blocks; images if rows go position by position, else 1. */
+    private float[] left;
+
+    private int run;
+    private int runBlocks;
+    private int images;
+
+    /** A^T B: rows of C from one group of blocks to the next, the channels of a tap or all; and whether taps are cut. */
+    private int tapRows;
+
+    private boolean byTap;
 
     MatMul(Workers workers) {
         this.workers = workers;
@@ -143,34 +178,69 @@ final class MatMul implements Workers.Task {
 
     /** Computes C = A B, {@code (m, n)} with inner extent k, or C = A^T B. In both cases A's grid was set up before. */
     void run(boolean transposed, int m, int n, int k) {
-        this.transposed = transposed;
         this.m = m;
         this.n = n;
         this.k = k;
         if (m > 0 && n > 0) {
-            int most = transposed ? WIDE : ROWS;
-            rowBlocks = ceil(m, most);
-            rowBlock = ceil(ceil(m, rowBlocks), MR) * MR;
-            rowBlocks = ceil(m, rowBlock);
-            columnBlock = COLUMNS;
-            while (columnBlock > NR && columnBlock > 64 && groups * rowBlocks * ceil(n, columnBlock) < ENOUGH) {
-                columnBlock /= 2;
-            }
-            columnBlocks = ceil(n, columnBlock);
-            int blocks = groups * rowBlocks * columnBlocks;
-            splits = transposed && groups == 1 ? Math.max(1, Math.min(ENOUGH / blocks, k / 512)) : 1;
-            if ((long) m * n * k * groups < SMALL_WORK) {
-                workers.runHere(this, blocks * splits);
+            splits = 1;
+            if (transposed) {
+                partitionTransposed();
             } else {
-                workers.run(this, blocks * splits);
+                partition();
+            }
+            int parts = groups * rowBlocks * columnBlocks * splits;
+            if ((long) m * n * k * groups < SMALL_WORK) {
+                workers.runHere(this, parts);
+            } else {
+                workers.run(this, parts);
             }
             if (splits > 1) {
-                addPartials();
+                phase = Phase.ADD_PARTIALS;
+                workers.run(this, ceil(m, 16));
             }
         }
         a.release();
         b = null;
         c = null;
+        left = null;
+    }
+
+    private void partition() {
+        phase = Phase.PLAIN;
+        left = a.direct() && n <= FEW_COLUMNS ? a.source() : scratch;
+        boolean aligned = a.run() >= SHORT_RUN && k > a.run();
+        run = aligned ? a.run() : k;
+        runBlocks = Math.max(1, ceil(run, DEPTH));
+        int count = m / a.positions();
+        images = aligned && count >= MANY_IMAGES ? count : 1;
+        rowBlocks = ceil(m, ROWS);
+        rowBlock = ceil(ceil(m, rowBlocks), MR) * MR;
+        rowBlocks = ceil(m, rowBlock);
+        partitionColumns(rowBlocks);
+    }
+
+    private void partitionTransposed() {
+        phase = Phase.TRANSPOSED;
+        byTap = a.channels() >= ROWS_TRANSPOSED / 4 && a.taps() > 1;
+        tapRows = byTap ? a.channels() : m;
+        rowBlocks = ceil(tapRows, ROWS_TRANSPOSED);
+        rowBlock = ceil(ceil(tapRows, rowBlocks), 4) * 4;
+        rowBlocks = ceil(tapRows, rowBlock) * (m / tapRows);
+        partitionColumns(rowBlocks);
+        int blocks = rowBlocks * columnBlocks;
+        boolean split = groups == 1 && blocks < 2 * ENOUGH && (long) m * n <= ROWS_TRANSPOSED * COLUMNS * ENOUGH;
+        if (split) {
+            int most = (int) (2L * ENOUGH * ROWS_TRANSPOSED * COLUMNS / ((long) m * n));
+            splits = Math.clamp(Math.min(ceil(2 * ENOUGH, blocks), k / 512), 1, most);
+        }
+    }
+
+    private void partitionColumns(int blocks) {
+        columnBlock = COLUMNS;
+        while (columnBlock > 64 && groups * blocks * ceil(n, columnBlock) < (columnBlock > 128 ? ENOUGH : ENOUGH / 2)) {
+            columnBlock /= 2;
+        }
+        columnBlocks = ceil(n, columnBlock);
     }
 
     static int ceil(int n, int d) {
@@ -179,157 +249,174 @@ final class MatMul implements Workers.Task {
 
     @Override
     public void run(int part, int worker) {
-        int columns = part % columnBlocks;
+        if (phase == Phase.ADD_PARTIALS) {
+            addPartials(part * 16, Math.min(m, part * 16 + 16));
+            return;
+        }
+        int n0 = part % columnBlocks * columnBlock;
+        int n1 = Math.min(n, n0 + columnBlock);
         int rest = part / columnBlocks;
         int rows = rest % rowBlocks;
         rest /= rowBlocks;
-        int m0 = rows * rowBlock;
-        int n0 = columns * columnBlock;
-        int m1 = Math.min(m, m0 + rowBlock);
-        int n1 = Math.min(n, n0 + columnBlock);
-        if (transposed) {
-            int length = ceil(k, splits);
-            int k0 = rest % splits * length;
-            transposedPart(rest / splits, rest % splits, m0, m1, n0, n1, k0, Math.min(k, k0 + length), worker);
+        if (phase == Phase.PLAIN) {
+            plain(rest, rows * rowBlock, Math.min(m, (rows + 1) * rowBlock), n0, n1, worker);
         } else {
-            plainPart(rest, m0, m1, n0, n1, worker);
+            int tapBlocks = ceil(tapRows, rowBlock);
+            int tap = rows / tapBlocks;
+            int m0 = tap * tapRows + rows % tapBlocks * rowBlock;
+            int m1 = Math.min((tap + 1) * tapRows, m0 + rowBlock);
+            transposed(rest / splits, rest % splits, tap, m0, m1, n0, n1, worker);
         }
     }
 
-    private void plainPart(int group, int m0, int m1, int n0, int n1, int worker) {
-        int aAt = BASE + worker * SCRATCH;
-        int bAt = aAt + A_SIZE;
-        int[] at = addresses[worker];
-        int blocks = Math.max(1, ceil(k, DEPTH));
-        int depth = ceil(k, blocks);
-        int pitch = ceil(depth, 16) * 16 + 16;
+    // ---- A B ----
+
+    private void plain(int group, int m0, int m1, int n0, int n1, int worker) {
+        int bAt = BASE + worker * SCRATCH + A_SIZE;
+        int depth = ceil(run, runBlocks);
+        int blocks = run == 0 ? 1 : k / run * runBlocks;
         for (int block = 0; block < blocks; block++) {
-            int k0 = block * depth;
-            int k1 = Math.min(k, k0 + depth);
+            int k0 = block / runBlocks * run + block % runBlocks * depth;
+            int k1 = Math.min((block / runBlocks + 1) * run, k0 + depth);
             packB(group, k0, k1, n0, n1, bAt);
             for (int row = m0; row < m1; ) {
-                int tile = MicroKernel.tile(m1 - row);
-                int valid = Math.min(tile, m1 - row);
-                for (int r = 0; r < tile; r++) {
-                    if (r < valid) {
-                        a.row(row + r, k0, k1, group * aGroup, scratch, aAt + r * pitch);
-                    }
-                    at[r] = aAt + r * pitch;
-                }
-                for (int column = n0; column < n1; column += NR) {
-                    tile(worker, tile, group, row, valid, column, n1, k1 - k0, bAt + (column - n0) * (k1 - k0), block > 0);
-                }
-                row += tile;
+                int rows = images == 1 ? m1 - row : Math.min(m1 - row, images - row % images);
+                int tile = MicroKernel.tile(rows);
+                tileRow(worker, group, block, row, tile, Math.min(tile, rows), k0, k1, n0, n1, bAt);
+                row += Math.min(tile, rows);
             }
         }
     }
 
-    private void transposedPart(int group, int split, int m0, int m1, int n0, int n1, int from, int to, int worker) {
+    /** A tile of rows times a block of B. */
+    private void tileRow(
+            int worker, int group, int block, int row, int tile, int valid, int k0, int k1, int n0, int n1, int bAt) {
+        int from = k0;
+        int to = k1;
+        boolean add = block > 0; // the first block writes, zeros if need be
+        if (images > 1) {
+            int position = gridRow(row);
+            from = Math.max(k0, a.insideFrom(position, block / runBlocks));
+            to = Math.min(k1, a.insideTo(position, block / runBlocks));
+            if (from >= to && add) {
+                return;
+            }
+            to = Math.max(from, to);
+        }
         int aAt = BASE + worker * SCRATCH;
-        int bAt = aAt + A_SIZE;
-        int[] at = addresses[worker];
-        int blocks = Math.max(1, ceil(to - from, DEPTH));
-        int depth = ceil(to - from, blocks);
-        for (int block = 0; block < blocks; block++) {
-            int k0 = from + block * depth;
-            int k1 = Math.min(to, k0 + depth);
-            packB(group, k0, k1, n0, n1, bAt);
-            for (int row = k0; row < k1; row++) {
-                a.row(row, m0, m1, group * aGroup, scratch, aAt + (row - k0) * PITCH);
-            }
-            for (int row = m0; row < m1; ) {
-                int tile = MicroKernel.tile(m1 - row);
-                at[0] = aAt + row - m0;
-                int valid = Math.min(tile, m1 - row);
-                for (int column = n0; column < n1; column += NR) {
-                    int panel = bAt + (column - n0) * (k1 - k0);
-                    if (splits > 1) {
-                        partialTile(worker, tile, split, row, valid, column, n1, k1 - k0, panel, block > 0);
-                    } else {
-                        tile(worker, tile, group, row, valid, column, n1, k1 - k0, panel, block > 0);
-                    }
-                }
-                row += tile;
-            }
-        }
-    }
-
-    /** One tile of C, straight to its place if it is whole, else by way of scratch memory. */
-    private void tile(
-            int worker, int tile, int group, int row, int valid, int column, int n1, int depth, int panel, boolean add) {
-        int[] at = addresses[worker];
-        if (valid == tile && column + NR <= n1) {
-            for (int r = 0; r < tile; r++) {
-                at[MR + r] = cAt(group, row + r) + column;
-            }
-            kernel(tile, depth, at, panel, c, add);
-            return;
-        }
-        int tileAt = scratchTile(worker, tile, depth, panel);
-        int width = Math.min(NR, n1 - column);
-        for (int r = 0; r < valid; r++) {
-            int to = cAt(group, row + r) + column;
-            for (int j = 0; j < width; j++) {
-                float value = scratch[tileAt + r * NR + j];
-                c[to + j] = add ? c[to + j] + value : value;
-            }
-        }
-    }
-
-    /** The same for a product whose inner extent is split: partial results are dense matrices of their own. */
-    private void partialTile(
-            int worker, int tile, int split, int row, int valid, int column, int n1, int depth, int panel, boolean add) {
-        int[] at = addresses[worker];
-        int start = BASE + split * m * n;
-        if (valid == tile && column + NR <= n1) {
-            for (int r = 0; r < tile; r++) {
-                at[MR + r] = start + (row + r) * n + column;
-            }
-            kernel(tile, depth, at, panel, partials, add);
-            return;
-        }
-        int tileAt = scratchTile(worker, tile, depth, panel);
-        int width = Math.min(NR, n1 - column);
-        for (int r = 0; r < valid; r++) {
-            int to = start + (row + r) * n + column;
-            for (int j = 0; j < width; j++) {
-                float value = scratch[tileAt + r * NR + j];
-                partials[to + j] = add ? partials[to + j] + value : value;
-            }
-        }
-    }
-
-    private int scratchTile(int worker, int tile, int depth, int panel) {
-        int tileAt = BASE + worker * SCRATCH + A_SIZE + B_SIZE;
+        int pitch = ceil(to - from, 16) * 16 + 16;
         int[] at = addresses[worker];
         for (int r = 0; r < tile; r++) {
-            at[MR + r] = tileAt + r * NR;
+            int gridRow = gridRow(r < valid ? row + r : row);
+            if (left != scratch) {
+                at[r] = a.at(gridRow, from, group * aGroup);
+            } else {
+                at[r] = aAt + r * pitch;
+                if (r < valid) {
+                    a.row(gridRow, from, to, group * aGroup, scratch, at[r]);
+                }
+            }
         }
-        kernel(tile, depth, at, panel, scratch, false);
-        return tileAt;
+        for (int column = n0; column < n1; column += NR) {
+            int panel = bAt + (column - n0) * (k1 - k0) + (from - k0) * NR;
+            boolean whole = valid == tile && column + NR <= n1;
+            for (int r = 0; r < tile; r++) {
+                at[MR + r] = whole ? cAt(group, row + r) + column : tileAt(worker, r);
+            }
+            MicroKernel.rows(tile, to - from, left, at, scratch, panel, whole ? c : scratch, whole && add);
+            for (int r = 0; r < valid && !whole; r++) {
+                put(tileAt(worker, r), Math.min(NR, n1 - column), add, c, cAt(group, row + r) + column);
+            }
+        }
     }
 
-    private void kernel(int tile, int depth, int[] at, int panel, float[] c, boolean add) {
-        if (transposed) {
-            MicroKernel.columns(tile, depth, scratch, at, scratch, panel, c, add);
-        } else {
-            MicroKernel.rows(tile, depth, scratch, at, scratch, panel, c, add);
-        }
+    /** The row of A's grid that is computed as row number {@code row}. */
+    private int gridRow(int row) {
+        return images == 1 ? row : row % images * a.positions() + row / images;
     }
 
     private int cAt(int group, int row) {
-        int start = cStart + group * cGroup;
-        if (transposed) {
-            return start + row * cPixel;
-        }
-        int q = row % gridW;
-        int p = row / gridW % gridH;
-        return start + row / gridW / gridH * cImage + p * cRow + q * cPixel;
+        int at = gridRow(row);
+        int q = at % gridW;
+        int p = at / gridW % gridH;
+        return cStart + group * cGroup + at / gridW / gridH * cImage + p * cRow + q * cPixel;
     }
 
-    /** c = the partial results, added in order. */
-    private void addPartials() {
-        for (int row = 0; row < m; row++) {
+    // ---- a tile of C that is not whole goes by way of scratch memory ----
+
+    private static int tileAt(int worker, int r) {
+        return BASE + worker * SCRATCH + A_SIZE + B_SIZE + r * NR;
+    }
+
+    private void put(int from, int width, boolean add, float[] c, int to) {
+        for (int j = 0; j < width; j++) {
+            c[to + j] = add ? c[to + j] + scratch[from + j] : scratch[from + j];
+        }
+    }
+
+    // ---- A^T B ----
+
+    private void transposed(int group, int split, int tap, int m0, int m1, int n0, int n1, int worker) {
+        int aAt = BASE + worker * SCRATCH;
+        int bAt = aAt + A_SIZE;
+        // the pixels at which the tap is inside: rows [p0, p1) and columns [q0, q1) of each image
+        int p0 = byTap ? a.firstRow(tap) : 0;
+        int q0 = byTap ? a.firstColumn(tap) : 0;
+        int height = byTap ? Math.max(0, a.endRow(tap) - p0) : a.positions();
+        int width = byTap ? Math.max(0, a.endColumn(tap) - q0) : 1;
+        int pitch = byTap ? a.gridW() : 1;
+        int pixels = k / a.positions() * height * width;
+        int length = ceil(pixels, splits);
+        int first = Math.min(pixels, split * length);
+        int end = Math.min(pixels, first + length);
+        int blocks = Math.max(1, ceil(end - first, DEPTH_TRANSPOSED));
+        int depth = ceil(end - first, blocks);
+        for (int block = 0; block < blocks; block++) {
+            int k0 = first + block * depth;
+            int k1 = Math.min(end, k0 + depth);
+            if (bColumn != 1) {
+                packB(group, k0, k1, n0, n1, bAt); // a matrix: its rows are all pixels in order
+            }
+            for (int i = k0; i < k1; i++) {
+                int row = (i / width / height * a.positions()) + (p0 + i / width % height) * pitch + q0 + i % width;
+                a.row(row, m0, m1, group * aGroup, scratch, aAt + (i - k0) * PITCH);
+                if (bColumn == 1) {
+                    packRow(bStart + group * bGroup + row * bRow, i - k0, k1 - k0, n0, n1, bAt);
+                }
+            }
+            for (int row = m0; row < m1; ) {
+                int tile = MicroKernel.tile(m1 - row);
+                int valid = Math.min(tile, m1 - row);
+                for (int column = n0; column < n1; column += NR) {
+                    int panel = bAt + (column - n0) * (k1 - k0);
+                    tileColumn(worker, group, split, row, m0, tile, valid, column, n1, k1 - k0, panel, block > 0);
+                }
+                row += valid;
+            }
+        }
+    }
+
+    private void tileColumn(
+            int worker, int group, int split, int row, int m0, int tile, int valid, int column, int n1, int depth,
+            int panel, boolean add) {
+        float[] to = splits > 1 ? partials : c;
+        int start = splits > 1 ? BASE + split * m * n : cStart + group * cGroup;
+        int pitch = splits > 1 ? n : cPixel;
+        int[] at = addresses[worker];
+        at[0] = BASE + worker * SCRATCH + row - m0;
+        boolean whole = valid == tile && column + NR <= n1;
+        for (int r = 0; r < tile; r++) {
+            at[MR + r] = whole ? start + (row + r) * pitch + column : tileAt(worker, r);
+        }
+        MicroKernel.columns(tile, depth, scratch, at, scratch, panel, whole ? to : scratch, whole && add);
+        for (int r = 0; r < valid && !whole; r++) {
+            put(tileAt(worker, r), Math.min(NR, n1 - column), add, to, start + (row + r) * pitch + column);
+        }
+    }
+
+    /** Rows [m0, m1) of c = the partial results, added in order. */
+    private void addPartials(int m0, int m1) {
+        for (int row = m0; row < m1; row++) {
             int to = cStart + row * cPixel;
             int from = BASE + row * n;
             System.arraycopy(partials, from, c, to, n);
@@ -341,54 +428,58 @@ final class MatMul implements Workers.Task {
 
     // ---- packing B into panels of NR columns: element (k, j) of a panel at k * NR + j ----
 
+    /** Row {@code i} of a block of that depth, which lies at {@code from}. */
+    private void packRow(int from, int i, int depth, int n0, int n1, int at) {
+        float[] b = this.b;
+        float[] y = scratch;
+        int column = n0;
+        int to = at + i * NR;
+        for (; column + NR <= n1; column += NR, to += depth * NR) {
+            FloatVector.fromArray(SPECIES, b, from + column).intoArray(y, to);
+            FloatVector.fromArray(SPECIES, b, from + column + L).intoArray(y, to + L);
+        }
+        if (column < n1) {
+            System.arraycopy(b, from + column, y, to, n1 - column);
+            Arrays.fill(y, to + n1 - column, to + NR, 0);
+        }
+    }
+
     private void packB(int group, int k0, int k1, int n0, int n1, int at) {
         for (int k = k0; k < k1; ) {
             int tap = k / bDepth;
             int within = k - tap * bDepth;
             int run = Math.min(k1 - k, bDepth - within);
-            int from = bStart + group * bGroup + bTap[tap] + within * bRow + n0 * bColumn;
-            for (int column = n0; column < n1; column += NR) {
-                int to = at + (column - n0) * (k1 - k0) + (k - k0) * NR;
-                int width = Math.min(NR, n1 - column);
-                if (bColumn == 1) {
-                    copyPanel(from + column - n0, run, width, to);
-                } else {
-                    transposePanel(from + (column - n0) * bColumn, run, width, to);
+            int from = bStart + group * bGroup + bTap[tap] + within * bRow;
+            if (bColumn == 1) {
+                for (int i = 0; i < run; i++) {
+                    packRow(from + i * bRow, k - k0 + i, k1 - k0, n0, n1, at);
+                }
+            } else {
+                for (int column = n0; column < n1; column += NR) {
+                    int to = at + (column - n0) * (k1 - k0) + (k - k0) * NR;
+                    transposePanel(from + column * bColumn, run, Math.min(NR, n1 - column), to);
                 }
             }
             k += run;
         }
     }
 
-    private void copyPanel(int from, int rows, int width, int to) {
-        float[] b = this.b;
-        float[] y = scratch;
-        if (width == NR) {
-            for (int i = 0; i < rows; i++) {
-                FloatVector.fromArray(SPECIES, b, from + i * bRow).intoArray(y, to + i * NR);
-                FloatVector.fromArray(SPECIES, b, from + i * bRow + L).intoArray(y, to + i * NR + L);
-            }
-            return;
-        }
-        for (int i = 0; i < rows; i++) {
-            for (int j = 0; j < width; j++) {
-                y[to + i * NR + j] = b[from + i * bRow + j];
-            }
-            Arrays.fill(y, to + i * NR + width, to + i * NR + NR, 0);
-        }
-    }
-
+    /** Reads along columns of B, a few lines of the panel at a time so that they stay in the first-level cache. */
     private void transposePanel(int from, int rows, int width, int to) {
         float[] b = this.b;
         float[] y = scratch;
-        for (int j = 0; j < width; j++) {
-            int column = from + j * bColumn;
-            for (int i = 0; i < rows; i++) {
-                y[to + i * NR + j] = b[column + i * bRow];
+        for (int i0 = 0; i0 < rows; i0 += 64) {
+            int some = Math.min(64, rows - i0);
+            for (int j = 0; j < width; j++) {
+                int source = from + j * bColumn + i0;
+                int target = to + i0 * NR + j;
+                for (int i = 0; i < some; i++) {
+                    y[target + i * NR] = b[source + i];
+                }
             }
-        }
-        for (int i = 0; i < rows && width < NR; i++) {
-            Arrays.fill(y, to + i * NR + width, to + i * NR + NR, 0);
+            for (int i = i0; i < i0 + some && width < NR; i++) {
+                Arrays.fill(y, to + i * NR + width, to + i * NR + NR, 0);
+            }
         }
     }
 }

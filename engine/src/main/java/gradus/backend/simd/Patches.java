@@ -87,6 +87,81 @@ final class Patches {
                 && gridW == w;
     }
 
+    /** Whether the rows of A lie in the input as they are: element k of a row at {@link #at} in {@link #source}. */
+    boolean direct() {
+        return plain;
+    }
+
+    float[] source() {
+        return x;
+    }
+
+    int at(int row, int k, int channel) {
+        return start + row * pixel + channel + k;
+    }
+
+    /** Window positions of an image. */
+    int positions() {
+        return gridH * gridW;
+    }
+
+    int gridW() {
+        return gridW;
+    }
+
+    int taps() {
+        return tapsH * tapsW;
+    }
+
+    int channels() {
+        return channels;
+    }
+
+    /** Elements of a run: the taps that lie side by side in the input. */
+    int run() {
+        return span * channels;
+    }
+
+    /** The part of a run that lies inside the image, as a range of elements of the row; none if it begins at its end. */
+    int insideFrom(int row, int run) {
+        int runs = tapsW / span;
+        int ih = row / gridW % gridH * stepH + tapH[run / runs];
+        int iw = row % gridW * stepW + tapW[run % runs * span];
+        boolean outside = ih < 0 || ih >= h || iw >= w || iw <= -span;
+        return run * run() + (outside ? run() : Math.max(0, -iw) * channels);
+    }
+
+    int insideTo(int row, int run) {
+        int iw = row % gridW * stepW + tapW[run % (tapsW / span) * span];
+        return run * run() + Math.clamp(w - iw, 0, span) * channels;
+    }
+
+    /** The window positions at which a tap reads inside the image are rows [firstRow, endRow) of the grid ... */
+    int firstRow(int tap) {
+        return first(tapH[tap / tapsW], stepH, gridH);
+    }
+
+    int endRow(int tap) {
+        return end(tapH[tap / tapsW], stepH, gridH, h);
+    }
+
+    /** ... and columns [firstColumn, endColumn). */
+    int firstColumn(int tap) {
+        return first(tapW[tap % tapsW], stepW, gridW);
+    }
+
+    int endColumn(int tap) {
+        return end(tapW[tap % tapsW], stepW, gridW, w);
+    }
+
+    private static int first(int offset, int step, int grid) {
+        return Math.min(grid, MatMul.ceil(Math.max(0, -offset), step));
+    }
+
+    private static int end(int offset, int step, int grid, int size) {
+        return Math.min(grid, MatMul.ceil(Math.max(0, size - offset), step));
+    }
+
     /** Forgets the input, so that its memory can be collected. */
     void release() {
         x = null;

@@ -137,8 +137,9 @@ final class Twins implements AutoCloseable {
 
     /** Any window: even and odd kernels, strides beyond the kernel, dilation, groups, padding on any side. */
     Window window(boolean pooling) {
+        boolean many = random.nextInt(4) == 0; // small images, many of them and of their channels
         int groups = pooling || flip() ? 1 : size(4);
-        int c = groups * size(pooling ? 70 : 40);
+        int c = groups * (many ? 20 + size(200) : size(pooling ? 70 : 40));
         int f = pooling ? c : groups * size(70);
         int kh = size(5);
         int kw = flip() ? kh : size(5);
@@ -148,12 +149,12 @@ final class Twins implements AutoCloseable {
         int sw = flip() ? sh : size(4);
         int top = pooling ? random.nextInt(kh) : random.nextInt((kh - 1) * dh + 1);
         int left = pooling ? random.nextInt(kw) : random.nextInt((kw - 1) * dw + 1);
-        int h = size(14);
-        int w = size(14);
+        int h = size(many ? 6 : 14);
+        int w = size(many ? 6 : 14);
         // as many results as start inside the padded image; the last ones may hang over its end, as SAME's do
         int oh = Math.max(1, (h + top - 1) / sh + 1 - random.nextInt(2));
         int ow = Math.max(1, (w + left - 1) / sw + 1 - random.nextInt(2));
-        int n = random.nextInt(20) == 0 ? 0 : size(4);
+        int n = random.nextInt(20) == 0 ? 0 : many ? 6 + size(20) : size(4);
         return new Window(n, h, w, c, oh, ow, f, kh, kw, sh, sw, dh, dw, top, left, groups);
     }
 
