@@ -61,6 +61,9 @@ final class MatMul implements Workers.Task {
     // a worker's scratch memory: block of A, panels of B, one tile of C
     private static final int A_SIZE = Math.max(MR * (DEPTH + 32), DEPTH_TRANSPOSED * PITCH) + 16;
     private static final int B_SIZE = DEPTH * COLUMNS;
+    /** Most numbers of all partial results together. */
+    private static final int PARTIALS = 16 * ROWS_TRANSPOSED * COLUMNS;
+
     private static final int SCRATCH = A_SIZE + B_SIZE + MR * NR;
 
     private enum Phase {
@@ -72,7 +75,7 @@ final class MatMul implements Workers.Task {
     private final Workers workers;
     private final float[] scratch;
     private final int[][] addresses;
-    private final float[] partials = Lanes.array(2 * ENOUGH * ROWS_TRANSPOSED * COLUMNS);
+    private final float[] partials = Lanes.array(PARTIALS);
 
     // ---- the product in progress ----
 
@@ -226,12 +229,11 @@ final class MatMul implements Workers.Task {
         rowBlocks = ceil(tapRows, ROWS_TRANSPOSED);
         rowBlock = ceil(ceil(tapRows, rowBlocks), 4) * 4;
         rowBlocks = ceil(tapRows, rowBlock) * (m / tapRows);
-        partitionColumns(rowBlocks);
+        partitionColumns(rowBlocks * Math.max(1, k / 512));
         int blocks = rowBlocks * columnBlocks;
-        boolean split = groups == 1 && blocks < 2 * ENOUGH && (long) m * n <= ROWS_TRANSPOSED * COLUMNS * ENOUGH;
-        if (split) {
-            int most = (int) (2L * ENOUGH * ROWS_TRANSPOSED * COLUMNS / ((long) m * n));
-            splits = Math.clamp(Math.min(ceil(2 * ENOUGH, blocks), k / 512), 1, most);
+        if (groups == 1 && (long) m * n <= PARTIALS) {
+            int most = Math.min(k / 512, PARTIALS / (m * n));
+            splits = Math.clamp(ceil(2 * ENOUGH, blocks), 1, Math.max(1, most));
         }
     }
 
@@ -457,29 +459,33 @@ final class MatMul implements Workers.Task {
             } else {
                 for (int column = n0; column < n1; column += NR) {
                     int to = at + (column - n0) * (k1 - k0) + (k - k0) * NR;
-                    transposePanel(from + column * bColumn, run, Math.min(NR, n1 - column), to);
+                    transposePanel(from + column * bColumn, run, Math.min(NR, n1 - column), to, at - A_SIZE);
                 }
             }
             k += run;
         }
     }
 
-    /** Reads along columns of B, a few lines of the panel at a time so that they stay in the first-level cache. */
-    private void transposePanel(int from, int rows, int width, int to) {
+    /** Reads along columns of B, in square blocks as far as they go. */
+    private void transposePanel(int from, int rows, int width, int to, int blockAt) {
         float[] b = this.b;
         float[] y = scratch;
-        for (int i0 = 0; i0 < rows; i0 += 64) {
-            int some = Math.min(64, rows - i0);
-            for (int j = 0; j < width; j++) {
-                int source = from + j * bColumn + i0;
-                int target = to + i0 * NR + j;
-                for (int i = 0; i < some; i++) {
-                    y[target + i * NR] = b[source + i];
+        int whole = Lanes.bound(rows);
+        for (int j0 = 0; j0 < width; j0 += L) {
+            int columns = Math.min(L, width - j0);
+            int square = columns == L ? whole : 0;
+            for (int i = 0; i < square; i += L) {
+                Transpose.block(b, from + j0 * bColumn + i, bColumn, y, to + i * NR + j0, NR, y, blockAt);
+            }
+            for (int j = j0; j < j0 + columns; j++) {
+                int column = from + j * bColumn;
+                for (int i = square; i < rows; i++) {
+                    y[to + i * NR + j] = b[column + i];
                 }
             }
-            for (int i = i0; i < i0 + some && width < NR; i++) {
-                Arrays.fill(y, to + i * NR + width, to + i * NR + NR, 0);
-            }
+        }
+        for (int i = 0; i < rows && width < NR; i++) {
+            Arrays.fill(y, to + i * NR + width, to + i * NR + NR, 0);
         }
     }
 }
