@@ -93,7 +93,7 @@ public record Augmentation(
         int length = height * width * channels;
         if (brightness > 0 || contrast > 0) {
             for (int i = 0; i < length; i++) {
-                out[i] = (byte) Math.clamp((int) ((out[i] & 255) * gain + offset + 0.5f), 0, 255);
+                out[i] = (byte) Math.max(0, Math.min(255, (int) ((out[i] & 255) * gain + offset + 0.5f)));
             }
         }
         int side = (int) Math.round(cutout * Math.min(height, width));
@@ -139,10 +139,12 @@ public record Augmentation(
             for (int x = 0; x < width; x++) {
                 long sx = x0 + (long) ux * x - (long) sin * y;
                 long sy = y0 + (long) uy * x + (long) cos * y;
-                int left = Math.clamp(sx >> 16, 0, width - 1);
-                int top = Math.clamp(sy >> 16, 0, height - 1);
-                int right = Math.clamp((sx >> 16) + 1, 0, width - 1);
-                int bottom = Math.clamp((sy >> 16) + 1, 0, height - 1);
+                int ix = (int) (sx >> 16);
+                int iy = (int) (sy >> 16);
+                int left = Math.max(0, Math.min(ix, width - 1));
+                int top = Math.max(0, Math.min(iy, height - 1));
+                int right = Math.max(0, Math.min(ix + 1, width - 1));
+                int bottom = Math.max(0, Math.min(iy + 1, height - 1));
                 int fx = (int) (sx & 0xffff) >> 8;
                 int fy = (int) (sy & 0xffff) >> 8;
                 int a = (top * width + left) * channels;
@@ -150,9 +152,9 @@ public record Augmentation(
                 int c = (bottom * width + left) * channels;
                 int d = (bottom * width + right) * channels;
                 for (int k = 0; k < channels; k++) {
-                    int upper = (in[a + k] & 255) * (256 - fx) + (in[b + k] & 255) * fx;
-                    int lower = (in[c + k] & 255) * (256 - fx) + (in[d + k] & 255) * fx;
-                    out[o++] = (byte) ((upper * (256 - fy) + lower * fy + 32768) >> 16);
+                    int upper = ((in[a + k] & 255) << 8) + ((in[b + k] & 255) - (in[a + k] & 255)) * fx;
+                    int lower = ((in[c + k] & 255) << 8) + ((in[d + k] & 255) - (in[c + k] & 255)) * fx;
+                    out[o++] = (byte) (((upper << 8) + (lower - upper) * fy + 32768) >> 16);
                 }
             }
         }
