@@ -4,8 +4,8 @@ import gradus.op.Value;
 import java.util.Map;
 
 /**
- * {@link Adam} with weight decay: w -= lr decay w, then Adam's step (Loshchilov and Hutter, 2019; Keras's {@code AdamW}).
- * Slots {@code m} and {@code v}.
+ * {@link Adam} with weight decay: w -= lr decay w, then Adam's step (Loshchilov and Hutter, 2019; Keras's {@code
+ * AdamW}). Slots {@code m} and {@code v}.
  */
 public record AdamW(
         Schedule learningRate,

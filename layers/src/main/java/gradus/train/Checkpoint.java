@@ -15,12 +15,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A model, and perhaps a training of it, as one safetensors file. Prediction needs nothing else, and a training that goes
- * on from it takes the very steps an uninterrupted one would have taken. It holds nothing that depends on time or machine:
- * equal trainings have equal files. Reading one runs nothing that the file says; all of it is checked first.
+ * A model, and perhaps a training of it, as one safetensors file. Prediction needs nothing else, and a training that
+ * goes on from it takes the very steps an uninterrupted one would have taken. It holds nothing that depends on time or
+ * machine: equal trainings have equal files. Reading one runs nothing that the file says; all of it is checked first.
  *
- * <p>Tensors: the weights by name ({@code conv_1/kernel}); the optimizer's state ({@code optimizer/m/conv_1/kernel}); where
- * it averages weights, those under training ({@code optimizer/raw/conv_1/kernel}), the plain names being the averages.
+ * <p>Tensors: the weights by name ({@code conv_1/kernel}); the optimizer's state ({@code optimizer/m/conv_1/kernel});
+ * where it averages weights, those under training ({@code optimizer/raw/conv_1/kernel}), the plain names being the
+ * averages.
  *
  * <p>Metadata, each entry JSON but the first:
  *

@@ -30,9 +30,9 @@ public sealed interface Optimizer permits Sgd, RmsProp, Adam, AdamW {
     Clipping clipping();
 
     /**
-     * Share of the old value in the running average of the weights, for example 0.999; 0 for no average. With an average,
-     * evaluation, prediction and the model after training use it (Polyak and Juditsky, 1992; Keras's {@code use_ema}).
-     * Moving statistics are averaged along with the weights that they were measured with.
+     * Share of the old value in the running average of the weights, for example 0.999; 0 for no average. With an
+     * average, evaluation, prediction and the model after training use it (Polyak and Juditsky, 1992; Keras's {@code
+     * use_ema}). Moving statistics are averaged along with the weights that they were measured with.
      */
     double average();
 

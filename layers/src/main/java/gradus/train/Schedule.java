@@ -85,7 +85,10 @@ public sealed interface Schedule {
         }
     }
 
-    /** {@code rate factor^(step / steps)}, the quotient rounded down if {@code staircase}: Keras's {@code ExponentialDecay}. */
+    /**
+     * {@code rate factor^(step / steps)}, the quotient rounded down if {@code staircase}: Keras's {@code
+     * ExponentialDecay}.
+     */
     record Exponential(double rate, long steps, double factor, boolean staircase) implements Schedule {
         public Exponential {
             Check.positive("steps", steps);
@@ -115,8 +118,8 @@ public sealed interface Schedule {
     }
 
     /**
-     * Two half waves of a cosine: from {@code peak / start} to {@code peak} in the first {@code rise} of all steps, then to
-     * {@code peak / (start end)} (Smith, 2018; settings of PyTorch's {@code OneCycleLR}).
+     * Two half waves of a cosine: from {@code peak / start} to {@code peak} in the first {@code rise} of all steps,
+     * then to {@code peak / (start end)} (Smith, 2018; settings of PyTorch's {@code OneCycleLR}).
      */
     record OneCycle(double peak, long steps, double rise, double start, double end) implements Schedule {
         public OneCycle {
@@ -143,8 +146,8 @@ public sealed interface Schedule {
     }
 
     /**
-     * {@code from + (next(0) - from) step / steps} for {@code steps} steps (Goyal et al., 2017), then {@code next} from its
-     * own step 0. With a cosine as next it is Keras's {@code CosineDecay} with {@code warmup_target}.
+     * {@code from + (next(0) - from) step / steps} for {@code steps} steps (Goyal et al., 2017), then {@code next} from
+     * its own step 0. With a cosine as next it is Keras's {@code CosineDecay} with {@code warmup_target}.
      */
     record WarmUp(Schedule next, long steps, double from) implements Schedule {
         public WarmUp {

@@ -5,9 +5,9 @@ import gradus.op.Builder;
 import gradus.op.Value;
 
 /**
- * l = -log p[label], with Keras's rules: probabilities are kept within [1e-7, 1 - 1e-7], their logarithms are then taken
- * for logits, which divides them by their sum; logits go through log softmax alone. A label that is no class makes the
- * loss NaN.
+ * l = -log p[label], with Keras's rules: probabilities are kept within [1e-7, 1 - 1e-7], their logarithms are then
+ * taken for logits, which divides them by their sum; logits go through log softmax alone. A label that is no class
+ * makes the loss NaN.
  *
  * @param logits whether predictions are logits, not probabilities
  * @param labelSmoothing as of {@link CategoricalCrossentropy}; Keras has it there only

@@ -26,10 +26,10 @@ import java.util.Set;
 /**
  * Keras's compile, fit, evaluate and predict.
  *
- * <p>A step is one graph: forward, loss, derivatives, optimizer, running statistics. There is one for each batch size, as
- * batch norm's statistics must be those of the true batch; all share their weights, which stay in the backend's memory
- * while training goes on and are copied to the {@link Model} at its end. With {@code fused(false)}, the graph is as the
- * layers wrote it: slower, and the oracle of the fused one.
+ * <p>A step is one graph: forward, loss, derivatives, optimizer, running statistics. There is one for each batch size,
+ * as batch norm's statistics must be those of the true batch; all share their weights, which stay in the backend's
+ * memory while training goes on and are copied to the {@link Model} at its end. With {@code fused(false)}, the graph is
+ * as the layers wrote it: slower, and the oracle of the fused one.
  *
  * <p>Not for several threads at a time, but {@link #stop} may be called from any.
  *

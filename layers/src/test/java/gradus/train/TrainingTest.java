@@ -192,7 +192,9 @@ class TrainingTest {
                 1e-15);
     }
 
-    /** A softmax at the end: the loss of its probabilities is computed from the logits, exact where float32 rounds to 0. */
+    /**
+     * A softmax at the end: the loss of its probabilities is computed from the logits, exact where float32 rounds to 0.
+     */
     @Test
     void logitsAreTakenFromBeforeASoftmax() {
         var x = Input.of(2);
