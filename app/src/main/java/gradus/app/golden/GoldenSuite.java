@@ -37,6 +37,9 @@ public final class GoldenSuite {
         groups.put("initializer", InitializerCases::run);
         groups.put("loss", Cases.byManifest(LossCases::compute));
         groups.put("optimizer", Cases.byManifest(OptimizerCases::compute));
+        groups.put("block", Cases.byManifest(BlockCases::blocks));
+        groups.put("notebook", BlockCases::notebook);
+        groups.put("network", NetworkCases::run);
         return groups;
     }
 
