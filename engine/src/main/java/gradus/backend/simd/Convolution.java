@@ -1,5 +1,6 @@
 package gradus.backend.simd;
 
+import gradus.backend.ScalarFunction;
 import gradus.backend.Window;
 
 /**
@@ -28,16 +29,22 @@ final class Convolution {
         int channels = g.c() / g.groups();
         int filters = g.f() / g.groups();
         int depth = g.kh() * g.kw() * channels;
-        if (depth == 0) {
-            elementwise.fill(g.n() * g.oh() * g.ow() * g.f(), 0, y);
-            return;
-        }
         patches(g, x);
         product.groups(g.groups(), channels, filters, filters);
         product.right(w, depth, g.f(), 1);
         product.bTap[0] = 0;
         product.result(y, g.oh(), g.ow(), g.oh() * g.ow() * g.f(), g.ow() * g.f(), g.f());
         product.run(false, g.n() * g.oh() * g.ow(), filters, depth);
+    }
+
+    /** ReLU is applied together with bias and residual, another function afterwards. */
+    void fused(Window g, ScalarFunction f, Memory x, Memory w, Memory bias, Memory residual, Memory y) {
+        boolean relu = f instanceof ScalarFunction.Relu;
+        product.then(bias, residual, relu);
+        forward(g, x, w, y);
+        if (f != null && !relu) {
+            elementwise.map(f, g.n() * g.oh() * g.ow() * g.f(), y, y);
+        }
     }
 
     void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {

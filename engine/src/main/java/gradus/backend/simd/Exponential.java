@@ -9,7 +9,8 @@ import jdk.incubator.vector.FloatVector;
 /**
  * e^x on vectors, and what is made of it. Built from additions and multiplications alone rather than from
  * {@code lanewise(EXP)}: that gives other bits before than after the compiler has seen it, and a run could not be repeated.
- * What a loop leaves over is computed with a mask, so that a number's result does not depend on where it stands.
+ * What a loop leaves over is computed by the same operations on single numbers, so that a result does not depend on where
+ * the number stands.
  */
 final class Exponential {
     private static final float LOG2_E = 1.44269504f;
@@ -52,25 +53,47 @@ final class Exponential {
         return rounded.reinterpretAsInts().add(127).lanewise(LSHL, 23).reinterpretAsFloats();
     }
 
+    /** The same operations, and so the same bits, for one number. */
+    static float exp(float x) {
+        float t = Math.min(Math.max(x, -105f), 90f);
+        float rounded = t * LOG2_E + ROUND;
+        float n = rounded - ROUND;
+        float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, t));
+        float poly = 1.9875691500e-4f;
+        poly = Math.fma(poly, r, 1.3981999507e-3f);
+        poly = Math.fma(poly, r, 8.3334519073e-3f);
+        poly = Math.fma(poly, r, 4.1665795894e-2f);
+        poly = Math.fma(poly, r, 1.6666665459e-1f);
+        poly = Math.fma(poly, r, 5.0000001201e-1f);
+        float y = Math.fma(poly, r * r, r) + 1;
+        float half = n * 0.5f + ROUND;
+        float rest = n - (half - ROUND) + ROUND;
+        return y * power(half) * power(rest);
+    }
+
+    private static float power(float rounded) {
+        return Float.intBitsToFloat(Float.floatToRawIntBits(rounded) + 127 << 23);
+    }
+
     static void exp(float[] x, int xo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < Lanes.bound(n); i += L) {
             exp(FloatVector.fromArray(SPECIES, x, xo + i)).intoArray(y, yo + i);
         }
-        if (i < n) {
-            var rest = SPECIES.indexInRange(i, n);
-            exp(FloatVector.fromArray(SPECIES, x, xo + i, rest)).intoArray(y, yo + i, rest);
+        for (; i < n; i++) {
+            y[yo + i] = exp(x[xo + i]);
         }
     }
 
     static void sigmoid(float[] x, int xo, float[] y, int yo, int n) {
+        FloatVector one = FloatVector.broadcast(SPECIES, 1);
         int i = 0;
         for (; i < Lanes.bound(n); i += L) {
-            sigmoid(FloatVector.fromArray(SPECIES, x, xo + i)).intoArray(y, yo + i);
+            FloatVector e = exp(FloatVector.fromArray(SPECIES, x, xo + i).neg());
+            one.div(e.add(1)).intoArray(y, yo + i);
         }
-        if (i < n) {
-            var rest = SPECIES.indexInRange(i, n);
-            sigmoid(FloatVector.fromArray(SPECIES, x, xo + i, rest)).intoArray(y, yo + i, rest);
+        for (; i < n; i++) {
+            y[yo + i] = 1 / (exp(-x[xo + i]) + 1);
         }
     }
 
@@ -80,14 +103,8 @@ final class Exponential {
             FloatVector u = FloatVector.fromArray(SPECIES, x, xo + i);
             u.div(exp(u.neg()).add(1)).intoArray(y, yo + i);
         }
-        if (i < n) {
-            var rest = SPECIES.indexInRange(i, n);
-            FloatVector u = FloatVector.fromArray(SPECIES, x, xo + i, rest);
-            u.div(exp(u.neg()).add(1)).intoArray(y, yo + i, rest);
+        for (; i < n; i++) {
+            y[yo + i] = x[xo + i] / (exp(-x[xo + i]) + 1);
         }
-    }
-
-    private static FloatVector sigmoid(FloatVector x) {
-        return FloatVector.broadcast(SPECIES, 1).div(exp(x.neg()).add(1));
     }
 }

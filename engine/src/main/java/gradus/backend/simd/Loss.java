@@ -104,13 +104,13 @@ final class Loss implements Workers.Task {
             e.intoArray(y, yo + j);
             sum = sum.add(e);
         }
-        if (j < classes) {
-            var rest = SPECIES.indexInRange(j, classes);
-            FloatVector e = Exponential.exp(FloatVector.fromArray(SPECIES, x, xo + j, rest).sub(max));
-            e.intoArray(y, yo + j, rest);
-            sum = sum.add(FloatVector.zero(SPECIES).blend(e, rest));
+        float rest = 0;
+        for (; j < classes; j++) {
+            y[yo + j] = Exponential.exp(x[xo + j] - max);
+            rest += y[yo + j];
         }
-        return Reduction.sum(sum, lanes, lane);
+        sum.intoArray(lanes, lane);
+        return Reduction.sum(lanes, lane) + rest;
     }
 
     private void oneHot(float label, float[] y, int yo) {

@@ -106,6 +106,12 @@ final class MatMul implements Workers.Task {
     private int bGroup;
     private int cGroup;
 
+    /** What is done to C = A B last, in {@link #finish}; off unless set for one product. */
+    private Memory bias;
+
+    private Memory residual;
+    private boolean relu;
+
     // partition of the work
     private int rowBlock;
     private int rowBlocks;
@@ -179,6 +185,13 @@ final class MatMul implements Workers.Task {
         cPixel = pixel;
     }
 
+    /** The next product is followed by: C = max(C + bias + residual, 0), any of the three where given. */
+    void then(Memory bias, Memory residual, boolean relu) {
+        this.bias = bias;
+        this.residual = residual;
+        this.relu = relu;
+    }
+
     /** Computes C = A B, {@code (m, n)} with inner extent k, or C = A^T B. In both cases A's grid was set up before. */
     void run(boolean transposed, int m, int n, int k) {
         this.m = m;
@@ -206,6 +219,7 @@ final class MatMul implements Workers.Task {
         b = null;
         c = null;
         left = null;
+        then(null, null, false);
     }
 
     private void partition() {
@@ -287,6 +301,22 @@ final class MatMul implements Workers.Task {
                 tileRow(worker, group, block, row, tile, Math.min(tile, rows), k0, k1, n0, n1, bAt);
                 row += Math.min(tile, rows);
             }
+        }
+        for (int row = m0; row < m1 && (bias != null || residual != null || relu); row++) {
+            finish(group * cGroup + n0, cAt(group, row) + n0, n1 - n0);
+        }
+    }
+
+    /** Bias, residual and ReLU for part of a row of C, which the caches still hold. */
+    private void finish(int channel, int at, int n) {
+        if (bias != null) {
+            Elementwise.add(c, at, bias.array(), bias.offset() + channel, c, at, n);
+        }
+        if (residual != null) {
+            Elementwise.add(c, at, residual.array(), residual.offset() + at - cStart, c, at, n);
+        }
+        if (relu) {
+            Elementwise.relu(c, at, c, at, n);
         }
     }
 

@@ -176,6 +176,9 @@ final class Patches {
             copy(start + row * pixel + channel + k0, y, at, k1 - k0);
             return;
         }
+        if (k0 == k1) {
+            return;
+        }
         int q = row % gridW;
         int p = row / gridW % gridH;
         int image = row / gridW / gridH * h;

@@ -189,12 +189,12 @@ final class Reduction implements Workers.Task {
         for (; i < n; i++) {
             rest += x[xo + i];
         }
-        return sum(s0.add(s1).add(s2.add(s3)), lanes, worker * 16) + rest;
+        s0.add(s1).add(s2.add(s3)).intoArray(lanes, worker * 16);
+        return sum(lanes, worker * 16) + rest;
     }
 
-    /** The sum of a vector's lanes in a fixed order, which {@code reduceLanes} does not promise. */
-    static float sum(FloatVector v, float[] scratch, int at) {
-        v.intoArray(scratch, at);
+    /** The sum of a vector's lanes, stored before, in a fixed order, which {@code reduceLanes} does not promise. */
+    static float sum(float[] scratch, int at) {
         for (int step = L / 2; step > 0; step /= 2) {
             for (int i = 0; i < step; i++) {
                 scratch[at + i] += scratch[at + i + step];

@@ -160,6 +160,12 @@ final class SimdBackend implements Backend<Memory> {
     }
 
     @Override
+    public void conv2dFused(
+            Window g, ScalarFunction f, Memory x, Memory w, Memory bias, Memory residual, Memory y) {
+        convolution.fused(g, f, x, w, bias, residual, y);
+    }
+
+    @Override
     public void maxPool(Window g, Memory x, Memory y) {
         pooling.max(g, x, y);
     }

@@ -1,0 +1,175 @@
+package gradus.backend.simd;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.sun.management.ThreadMXBean;
+import gradus.backend.Arithmetic;
+import gradus.backend.Broadcast;
+import gradus.backend.ScalarFunction;
+import gradus.backend.StridedCopy;
+import gradus.backend.Window;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+/** Same bits for every number of threads, and nothing allocated once code is compiled and scratch memory has grown. */
+class SteadyTest {
+    private static final int ROWS = 32 * 12 * 12;
+    private static final int C = 72;
+    private static final int N = ROWS * C;
+    private static final Window SAME = new Window(32, 12, 12, C, 12, 12, 72, 3, 3, 1, 1, 1, 1, 1, 1, 1);
+    private static final Window STEM = new Window(4, 64, 64, 3, 32, 32, 64, 7, 7, 2, 2, 1, 1, 2, 2, 1);
+    private static final Window DOWN = new Window(32, 12, 12, C, 6, 6, 144, 1, 1, 2, 2, 1, 1, 0, 0, 1);
+    private static final Window GROUPED = new Window(9, 12, 12, C, 12, 12, 36, 3, 3, 1, 1, 2, 2, 2, 2, 4);
+    private static final Window POOL = new Window(32, 12, 12, C, 6, 6, C, 3, 3, 2, 2, 1, 1, 1, 1, 1);
+    private static final Broadcast EQUAL = Broadcast.of(Shape.of(N), Shape.of(N));
+    private static final Broadcast BIAS = Broadcast.of(Shape.of(ROWS, C), Shape.of(C));
+    private static final Broadcast SCALAR = Broadcast.of(Shape.of(N), Shape.SCALAR);
+    private static final StridedCopy TURN = new StridedCopy(new int[] {C, ROWS}, 0, new int[] {1, C}, 0, new int[] {ROWS, 1});
+    private static final ScalarFunction RELU = new ScalarFunction.Relu();
+    private static final ScalarFunction SIGMOID = new ScalarFunction.Sigmoid();
+
+    /** a, b, c: N numbers; s: a positive number; p: N positive numbers; y: the result. */
+    private interface Call {
+        void on(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y);
+    }
+
+    private static Map<String, Call> calls() {
+        var m = new LinkedHashMap<String, Call>();
+        m.put("conv2d same", (k, a, b, s, p, y) -> k.conv2d(SAME, a, b, y));
+        m.put("conv2d stem", (k, a, b, s, p, y) -> k.conv2d(STEM, a, b, y));
+        m.put("conv2d down", (k, a, b, s, p, y) -> k.conv2d(DOWN, a, b, y));
+        m.put("conv2d grouped", (k, a, b, s, p, y) -> k.conv2d(GROUPED, a, b, y));
+        m.put("input gradient same", (k, a, b, s, p, y) -> k.conv2dInputGradient(SAME, a, b, y));
+        m.put("input gradient stem", (k, a, b, s, p, y) -> k.conv2dInputGradient(STEM, a, b, y));
+        m.put("input gradient down", (k, a, b, s, p, y) -> k.conv2dInputGradient(DOWN, a, b, y));
+        m.put("kernel gradient same", (k, a, b, s, p, y) -> k.conv2dKernelGradient(SAME, a, b, y));
+        m.put("kernel gradient stem", (k, a, b, s, p, y) -> k.conv2dKernelGradient(STEM, a, b, y));
+        m.put("kernel gradient down", (k, a, b, s, p, y) -> k.conv2dKernelGradient(DOWN, a, b, y));
+        m.put("kernel gradient grouped", (k, a, b, s, p, y) -> k.conv2dKernelGradient(GROUPED, a, b, y));
+        m.put("conv2d fused", (k, a, b, s, p, y) -> k.conv2dFused(SAME, RELU, a, b, p, b, y));
+        m.put("matMul", (k, a, b, s, p, y) -> k.matMul(64, 1000, 200, false, false, a, b, y));
+        m.put("matMul ta", (k, a, b, s, p, y) -> k.matMul(200, 100, 1500, true, false, a, b, y));
+        m.put("matMul tb", (k, a, b, s, p, y) -> k.matMul(64, 200, 1000, false, true, a, b, y));
+        m.put("relu", (k, a, b, s, p, y) -> k.map(RELU, N, a, y));
+        m.put("relu gradient", (k, a, b, s, p, y) -> k.mapGradient(RELU, N, a, b, y));
+        m.put("sigmoid", (k, a, b, s, p, y) -> k.map(SIGMOID, N, a, y));
+        m.put("sigmoid gradient", (k, a, b, s, p, y) -> k.mapGradient(SIGMOID, N, a, b, y));
+        m.put("add", (k, a, b, s, p, y) -> k.arithmetic(Arithmetic.ADD, EQUAL, a, b, y));
+        m.put("add bias", (k, a, b, s, p, y) -> k.arithmetic(Arithmetic.ADD, BIAS, a, b, y));
+        m.put("times scalar", (k, a, b, s, p, y) -> k.arithmetic(Arithmetic.MULTIPLY, SCALAR, a, s, y));
+        m.put("combine", (k, a, b, s, p, y) -> k.combine(N, 1, -0.1, a, s, b, y));
+        m.put("lerp", (k, a, b, s, p, y) -> k.lerp(N, 0.1, a, b, y));
+        m.put("lerpSquare", (k, a, b, s, p, y) -> k.lerpSquare(N, 0.1, p, b, y));
+        m.put("adamStep", (k, a, b, s, p, y) -> k.adamStep(N, 1e-7, a, b, p, s, y));
+        m.put("dropout", (k, a, b, s, p, y) -> k.dropout(N, 0.3, 1, s, a, y));
+        m.put("fill", (k, a, b, s, p, y) -> k.fill(N, 1, y));
+        m.put("transpose", (k, a, b, s, p, y) -> k.copy(TURN, a, y));
+        m.put("sum of all", (k, a, b, s, p, y) -> k.sum(1, N, 1, a, y));
+        m.put("sum of rows", (k, a, b, s, p, y) -> k.sum(1, ROWS, C, a, y));
+        m.put("sum of pixels", (k, a, b, s, p, y) -> k.sum(32, 144, C, a, y));
+        m.put("max", (k, a, b, s, p, y) -> k.max(32, 144, C, a, y));
+        m.put("moments", (k, a, b, s, p, y) -> k.moments(ROWS, C, a, y));
+        m.put("moments gradient", (k, a, b, s, p, y) -> k.momentsGradient(ROWS, C, b, a, p, y));
+        m.put("batch norm", (k, a, b, s, p, y) -> k.batchNormFused(ROWS, C, 1e-3, RELU, a, p, b, b, b, y));
+        m.put("batch norm sums", (k, a, b, s, p, y) -> k.batchNormSums(ROWS, C, 1e-3, a, b, p, y));
+        m.put("batch norm gradient", (k, a, b, s, p, y) -> k.batchNormGradient(ROWS, C, 1e-3, a, b, p, b, b, y));
+        m.put("max pool", (k, a, b, s, p, y) -> k.maxPool(POOL, a, y));
+        m.put("max pool gradient", (k, a, b, s, p, y) -> k.maxPoolGradient(POOL, a, b, y));
+        m.put("average pool", (k, a, b, s, p, y) -> k.averagePool(POOL, a, y));
+        m.put("average pool gradient", (k, a, b, s, p, y) -> k.averagePoolGradient(POOL, a, y));
+        m.put("softmax", (k, a, b, s, p, y) -> k.softmax(N / 1000, 1000, a, y));
+        m.put("log softmax", (k, a, b, s, p, y) -> k.logSoftmax(N / 1000, 1000, a, y));
+        return m;
+    }
+
+    private static float[] numbers(long seed, int n, boolean positive) {
+        var random = new SplittableRandom(seed);
+        var x = new float[n];
+        for (int i = 0; i < n; i++) {
+            x[i] = (float) (random.nextDouble() - (positive ? -0.1 : 0.5));
+        }
+        return x;
+    }
+
+    private static Memory memory(SimdBackend k, long seed, int n, boolean positive) {
+        Memory y = k.allocate(n);
+        k.write(Tensor.of(Shape.of(n), numbers(seed, n, positive)), y);
+        return y;
+    }
+
+    @Test
+    void bitsDoNotDependOnThreads() {
+        var expected = new ArrayList<float[]>();
+        for (int threads = 1; threads <= 4; threads++) {
+            try (var k = new SimdBackend(threads)) {
+                Memory a = memory(k, 1, N, false);
+                Memory b = memory(k, 2, N, false);
+                Memory s = memory(k, 3, 1, true);
+                Memory p = memory(k, 4, N, true);
+                int at = 0;
+                for (var call : calls().entrySet()) {
+                    Memory y = k.allocate(2 * N);
+                    call.getValue().on(k, a, b, s, p, y);
+                    float[] bits = k.read(y, Shape.of(2 * N)).floats();
+                    if (threads == 1) {
+                        expected.add(bits);
+                    } else {
+                        assertArrayEquals(expected.get(at++), bits, call.getKey() + " with " + threads + " threads");
+                    }
+                }
+            }
+        }
+    }
+
+    /** Until code is compiled, vectors are objects; each call gets ten seconds to come down to no byte in five rounds. */
+    @Test
+    void nothingIsAllocated() {
+        var bean = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        try (var k = new SimdBackend(2)) {
+            Memory a = memory(k, 1, N, false);
+            Memory b = memory(k, 2, N, false);
+            Memory s = memory(k, 3, 1, true);
+            Memory p = memory(k, 4, N, true);
+            Memory y = k.allocate(2 * N);
+            for (var call : calls().entrySet()) {
+                long least = Long.MAX_VALUE;
+                for (long end = System.nanoTime() + 10_000_000_000L; least > 0 && System.nanoTime() < end; ) {
+                    long before = allocated(bean);
+                    for (int i = 0; i < 5; i++) {
+                        call.getValue().on(k, a, b, s, p, y);
+                    }
+                    least = Math.min(least, allocated(bean) - before);
+                }
+                assertEquals(0, least, call.getKey() + ": bytes in five calls");
+            }
+        }
+    }
+
+    /** Bytes allocated so far by this thread and the workers. */
+    private static long allocated(ThreadMXBean bean) {
+        long bytes = bean.getCurrentThreadAllocatedBytes();
+        for (Thread t : WORKERS.get()) {
+            bytes += bean.getThreadAllocatedBytes(t.threadId());
+        }
+        return bytes;
+    }
+
+    private static final ThreadLocal<Thread[]> WORKERS = ThreadLocal.withInitial(() -> {
+        var threads = new Thread[Thread.activeCount() + 16];
+        int n = Thread.enumerate(threads);
+        var workers = new ArrayList<Thread>();
+        for (int i = 0; i < n; i++) {
+            if (threads[i].getName().startsWith("gradus-simd")) {
+                workers.add(threads[i]);
+            }
+        }
+        return workers.toArray(Thread[]::new);
+    });
+}
