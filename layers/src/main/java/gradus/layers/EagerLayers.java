@@ -79,7 +79,7 @@ public final class EagerLayers {
     }
 
     private Map<String, Variable> make(Layer layer, String name, List<Shape> shapes) {
-        DType dtype = eager.backend().elementBytes() == 4 ? DType.F32 : DType.F64;
+        DType dtype = Predictor.dtype(eager.backend());
         var made = new LinkedHashMap<String, Variable>();
         for (Weight w : layer.weights(shapes)) {
             Tensor value = layer instanceof Model m

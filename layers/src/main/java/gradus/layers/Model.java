@@ -1,8 +1,7 @@
 package gradus.layers;
 
-import gradus.backend.Backends;
-import gradus.backend.BackendProvider.Options;
-import gradus.backend.BackendProvider.Precision;
+import gradus.backend.Backend;
+import gradus.backend.ScalarFunction;
 import gradus.eager.Eager;
 import gradus.graph.Graph;
 import gradus.op.Builder;
@@ -14,7 +13,7 @@ import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
@@ -246,7 +245,7 @@ public final class Model implements Layer {
     /** The part of this model that leads to the named layers, with their outputs; weights are shared. */
     public Model upTo(String... layers) {
         List<LayerOutput> ends =
-                java.util.Arrays.stream(layers).map(this::output).toList();
+                Arrays.stream(layers).map(this::output).toList();
         Map<Call, Boolean> reached = new IdentityHashMap<>();
         var stack = new ArrayDeque<Call>();
         ends.forEach(e -> stack.push(e.call()));
@@ -346,7 +345,7 @@ public final class Model implements Layer {
             for (Slot s : slots()) {
                 if (s.weight.l2() > 0 && s.trainable) {
                     graph.scope(s.name.substring(0, s.name.lastIndexOf('/')));
-                    Value squares = graph.map(new gradus.backend.ScalarFunction.Square(), target.weight(s.name));
+                    Value squares = graph.map(new ScalarFunction.Square(), target.weight(s.name));
                     penalties.add(graph.scale(graph.sum(squares), s.weight.l2()));
                 }
             }
@@ -601,9 +600,9 @@ public final class Model implements Layer {
      * needed does not grow with it.
      */
     public synchronized List<Tensor> predict(List<Tensor> x) {
-        Precision precision = dtype == DType.F32 ? Precision.FLOAT32 : Precision.FLOAT64;
-        if (predictor == null || predictor.dtype() != dtype) {
-            predictor = Predictor.of(this, Backends.open("auto", new Options(0, precision)));
+        Backend<?> backend = Predictor.sharedBackend(dtype);
+        if (predictor == null || predictor.backend() != backend) {
+            predictor = Predictor.of(this, backend);
         }
         return predictor.predict(x);
     }
@@ -653,5 +652,4 @@ public final class Model implements Layer {
     public String toString() {
         return "Model " + name + " " + inputShapes() + " -> " + outputShapes() + ", " + parameterCount() + " parameters";
     }
-
 }

@@ -1,6 +1,10 @@
 package gradus.layers;
 
 import gradus.backend.Backend;
+import gradus.backend.BackendProvider.Options;
+import gradus.backend.BackendProvider.Precision;
+import gradus.backend.Backends;
+import gradus.eager.Eager;
 import gradus.graph.Fuse;
 import gradus.graph.Graph;
 import gradus.op.Value;
@@ -11,6 +15,7 @@ import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +29,8 @@ import java.util.Map;
 public final class Predictor<B> {
     /** Samples computed together; a larger batch is cut into parts of this size. */
     public static final int BATCH = 32;
+
+    private static Backend<?> float64;
 
     private final Model model;
     private final Parameters<B> parameters;
@@ -39,9 +46,31 @@ public final class Predictor<B> {
         return new Predictor<>(model, backend);
     }
 
+    Backend<B> backend() {
+        return parameters.backend();
+    }
+
     /** The type in which predictions are computed. */
     public DType dtype() {
-        return parameters.dtype();
+        return dtype(parameters.backend());
+    }
+
+    /** The type of a backend's numbers. */
+    static <B> DType dtype(Backend<B> backend) {
+        synchronized (backend) {
+            return backend.read(backend.allocate(1), Shape.SCALAR).dtype();
+        }
+    }
+
+    /** The backend on which models predict when none is named: one for all, because a backend has threads. */
+    static synchronized Backend<?> sharedBackend(DType dtype) {
+        if (dtype == DType.F32) {
+            return Eager.shared().backend();
+        }
+        if (float64 == null) {
+            float64 = Backends.open("auto", new Options(0, Precision.FLOAT64));
+        }
+        return float64;
     }
 
     /** Bytes that predicting with this batch size holds, weights included; known before the first prediction. */
@@ -133,8 +162,8 @@ public final class Predictor<B> {
         int size = shape.size(1, shape.rank());
         Shape part = shape.with(0, to - from);
         return x.dtype() == DType.F32
-                ? Tensor.of(part, java.util.Arrays.copyOfRange(x.floats(), from * size, to * size))
-                : Tensor.of(part, java.util.Arrays.copyOfRange(x.doubles(), from * size, to * size));
+                ? Tensor.of(part, Arrays.copyOfRange(x.floats(), from * size, to * size))
+                : Tensor.of(part, Arrays.copyOfRange(x.doubles(), from * size, to * size));
     }
 
     private static Tensor joined(List<Tensor> parts) {

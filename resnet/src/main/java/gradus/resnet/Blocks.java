@@ -11,6 +11,7 @@ import gradus.layers.LayerOutput;
 import gradus.layers.MaxPooling2D;
 import gradus.layers.ZeroPadding2D;
 import gradus.tensor.GradusException;
+import gradus.tensor.ShapeException;
 
 /**
  * Residual blocks y = relu(F(x) + shortcut(x)) (He et al., 2015), as functions of what flows through them: a symbol when a
@@ -141,6 +142,11 @@ public record Blocks(
     LayerOutput bottleneck(
             LayerOutput x, int f, Filters filters, int stride, boolean project, int stage, int block) {
         var at = new Place(this, stage, block);
+        int channels = x.shape().dim(-1);
+        if (!project && channels != filters.last()) {
+            throw new ShapeException("identity block " + stage + (char) ('a' + block) + " of " + x.shape() + ": the sum needs "
+                    + filters.last() + " channels, x has " + channels + "; use the convolutional block");
+        }
         LayerOutput shortcut = shortcutFirst && project ? projection(x, filters.last(), stride, at) : x;
         LayerOutput y = x.then(conv(filters.first(), 1, strideOnKernel ? 1 : stride, at, "2a"));
         y = y.then(norm(at, "2a")).then(relu(at, "2a"));
