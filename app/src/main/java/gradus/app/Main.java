@@ -3,6 +3,7 @@ package gradus.app;
 import gradus.tensor.GradusException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -10,12 +11,15 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** {@code gradus}: the command line. */
 @Command(
         name = "gradus",
         description = "Trains and runs residual networks with an engine written from scratch in Java.",
-        subcommands = {Train.class, Evaluate.class, Predict.class, Golden.class},
+        subcommands = {
+            Train.class, Evaluate.class, Predict.class, Summary.class, Plot.class, Listing.class, Golden.class, Doctor.class
+        },
         mixinStandardHelpOptions = true,
         version = "gradus 0.1.0",
         scope = ScopeType.INHERIT,
@@ -55,7 +59,7 @@ public final class Main implements Runnable {
         var line = new CommandLine(main).setOut(out).setErr(err);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler((e, a) -> {
-            report(err, e.getMessage(), e, main.debug);
+            report(err, explain(e), e, main.debug);
             return Exit.USAGE;
         });
         line.setExecutionExceptionHandler((e, command, parsed) -> switch (e) {
@@ -76,6 +80,20 @@ public final class Main implements Runnable {
         }
     }
 
+    private static String explain(ParameterException e) {
+        boolean command = e instanceof UnmatchedArgumentException u
+                && !u.isUnknownOption()
+                && u.getCommandLine().getParent() == null;
+        String what = command
+                ? "unknown command '" + ((UnmatchedArgumentException) e).getUnmatched().getFirst() + "'"
+                : e.getMessage();
+        var similar = e instanceof UnmatchedArgumentException u ? u.getSuggestions() : List.<String>of();
+        String hint = similar.isEmpty()
+                ? "'" + e.getCommandLine().getCommandSpec().qualifiedName() + " --help' lists what there is"
+                : "did you mean " + String.join(" or ", similar.subList(0, Math.min(3, similar.size()))) + "?";
+        return what + "; " + hint;
+    }
+
     private static int unexpected(PrintWriter err, Throwable e, boolean debug) {
         if (e instanceof OutOfMemoryError) {
             report(err, "out of memory (" + Runtime.getRuntime().maxMemory() / (1 << 20)
@@ -89,7 +107,7 @@ public final class Main implements Runnable {
 
     /** One line, whatever the message holds. */
     static void report(PrintWriter err, String message, Throwable e, boolean debug) {
-        err.println("gradus: " + String.valueOf(message).strip().replaceAll("\\s*\\R\\s*", "; "));
+        err.println("gradus: " + String.valueOf(message).strip().replaceAll(":\\s*\\R\\s*", ": ").replaceAll("\\s*\\R\\s*", "; "));
         if (debug) {
             e.printStackTrace(err);
         }

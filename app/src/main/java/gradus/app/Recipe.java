@@ -22,6 +22,7 @@ import gradus.train.WeightDecay;
  * @param warmUp epochs, perhaps a fraction of one, in which the rate rises from 0
  * @param weightDecay of kernels
  * @param labelSmoothing share of the target that is spread over all classes
+ * @param momentum of batch norm's moving statistics: a short training needs less than Keras's 0.99, or they lag behind
  * @param average share of the old value in the running average of the weights, 0 for none
  * @param augmentation random changes to training pictures
  * @param preprocess from bytes to the network's numbers
@@ -37,6 +38,7 @@ record Recipe(
         double warmUp,
         double weightDecay,
         double labelSmoothing,
+        double momentum,
         double average,
         Augmentation augmentation,
         Preprocess preprocess,
@@ -44,15 +46,15 @@ record Recipe(
 
     /** Made-up hand signs: the complete 50-layer network in a few minutes on two cores. */
     private static final Recipe GENERATED = new Recipe(
-            "resnet50", 3000, 5, 32, "adam", 1e-3, 0.5, 0, 0.05, 0, Augmentation.NONE, Preprocess.UNIT, false);
+            "resnet50", 3000, 5, 32, "adam", 1e-3, 0.5, 0, 0.05, 0.9, 0, Augmentation.NONE, Preprocess.UNIT, false);
 
     /** The 1080 photographs of hand signs, judged on 120 others. */
     private static final Recipe SIGNS = new Recipe(
-            "resnet50", 0, 30, 32, "adam", 1e-3, 2, 0, 0.05, 0, Augmentation.SIGNS, Preprocess.UNIT, true);
+            "resnet50", 0, 30, 32, "adam", 1e-3, 2, 0, 0.05, 0.9, 0, Augmentation.SIGNS, Preprocess.UNIT, true);
 
     /** CIFAR-10 with the network made for it (He et al., 2015). */
     private static final Recipe CIFAR10 = new Recipe(
-            "resnet20", 0, 30, 64, "sgd", 0.1, 1, 5e-4, 0, 0, Augmentation.CIFAR, Preprocess.TORCH, false);
+            "resnet20", 0, 30, 64, "sgd", 0.1, 1, 5e-4, 0, 0.9, 0, Augmentation.CIFAR, Preprocess.TORCH, false);
 
     /** Folders of pictures, and anything else. */
     private static final Recipe IMAGES = new Recipe(
@@ -65,6 +67,7 @@ record Recipe(
             2,
             0,
             0.05,
+            0.9,
             0,
             Augmentation.SIGNS.withRotate(8).withFlip(true),
             Preprocess.UNIT,
@@ -88,67 +91,73 @@ record Recipe(
 
     Recipe model(String name) {
         return new Recipe(
-                name, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                name, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
                 augmentation, preprocess, trainOnValidation);
     }
 
     Recipe examples(int n) {
         return new Recipe(
-                model, n, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                model, n, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
                 augmentation, preprocess, trainOnValidation);
     }
 
     Recipe epochs(int n) {
         return new Recipe(
-                model, examples, n, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                model, examples, n, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
                 augmentation, preprocess, trainOnValidation);
     }
 
     Recipe batch(int n) {
         return new Recipe(
-                model, examples, epochs, n, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                model, examples, epochs, n, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
                 augmentation, preprocess, trainOnValidation);
     }
 
     Recipe optimizer(String name) {
         return new Recipe(
-                model, examples, epochs, batch, name, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                model, examples, epochs, batch, name, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
                 augmentation, preprocess, trainOnValidation);
     }
 
     Recipe learningRate(double rate) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, rate, warmUp, weightDecay, labelSmoothing, average,
+                model, examples, epochs, batch, optimizer, rate, warmUp, weightDecay, labelSmoothing, momentum, average,
                 augmentation, preprocess, trainOnValidation);
     }
 
     Recipe warmUp(double epochsOfRise) {
         return new Recipe(
                 model, examples, epochs, batch, optimizer, learningRate, epochsOfRise, weightDecay, labelSmoothing,
-                average, augmentation, preprocess, trainOnValidation);
+                momentum, average, augmentation, preprocess, trainOnValidation);
     }
 
     Recipe weightDecay(double rate) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, warmUp, rate, labelSmoothing, average,
+                model, examples, epochs, batch, optimizer, learningRate, warmUp, rate, labelSmoothing, momentum, average,
                 augmentation, preprocess, trainOnValidation);
     }
 
     Recipe labelSmoothing(double share) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, share, average,
+                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, share, momentum, average,
+                augmentation, preprocess, trainOnValidation);
+    }
+
+    Recipe momentum(double share) {
+        return new Recipe(
+                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, share, average,
                 augmentation, preprocess, trainOnValidation);
     }
 
     Recipe average(double share) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, share,
+                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, share,
                 augmentation, preprocess, trainOnValidation);
     }
 
     Recipe withoutAugmentation() {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, average,
+                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
                 Augmentation.NONE, preprocess, trainOnValidation);
     }
 

@@ -93,6 +93,9 @@ final class Train implements Callable<Integer> {
     @Option(names = "--label-smoothing", paramLabel = "X", description = "share of the target spread over all classes")
     Double labelSmoothing;
 
+    @Option(names = "--momentum", paramLabel = "X", description = "of batch norm's moving statistics")
+    Double momentum;
+
     @Option(
             names = "--average",
             paramLabel = "X",
@@ -199,6 +202,7 @@ final class Train implements Callable<Integer> {
         r = warmUp == null ? r : r.warmUp(atLeast0("--warm-up", warmUp));
         r = weightDecay == null ? r : r.weightDecay(atLeast0("--weight-decay", weightDecay));
         r = labelSmoothing == null ? r : r.labelSmoothing(atLeast0("--label-smoothing", labelSmoothing));
+        r = momentum == null ? r : r.momentum(atLeast0("--momentum", momentum));
         r = average == null ? r : r.average(atLeast0("--average", average));
         r = noAugmentation ? r.withoutAugmentation() : r;
         int side = size == null ? 0 : positive("--size", size);
@@ -216,6 +220,7 @@ final class Train implements Callable<Integer> {
         fixed.put("--warm-up", warmUp);
         fixed.put("--weight-decay", weightDecay);
         fixed.put("--label-smoothing", labelSmoothing);
+        fixed.put("--momentum", momentum);
         fixed.put("--average", average);
         fixed.put("--seed", seed);
         fixed.put("--no-augmentation", noAugmentation ? true : null);
@@ -266,6 +271,7 @@ final class Train implements Callable<Integer> {
         }
         Recipe r = s.recipe;
         ResNet network = ResNets.byName(r.model());
+        network = network.blocks(network.blocks().momentum(r.momentum()));
         int height = s.size > 0 ? s.size : network.input().dim(0);
         int width = s.size > 0 ? s.size : network.input().dim(1);
         DataSplit split = Datasets.open(s.data, s.seed, height, width);
@@ -359,6 +365,10 @@ final class Train implements Callable<Integer> {
                 + s.recipe.epochs() + " epochs of batches of " + s.recipe.batch());
         if (s.from != null) {
             out.println("going on from " + file + ", epoch " + (training.epoch() + 1) + ", step " + training.step());
+            if (training.epoch() < s.recipe.epochs() && training.learningRate(training.step()) == 0) {
+                out.println("note: the learning rate has fallen to 0 as planned, so nothing more will be learned; to train"
+                        + " longer, begin anew with more --epochs");
+            }
         }
         out.flush();
     }
