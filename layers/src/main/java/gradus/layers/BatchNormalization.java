@@ -6,6 +6,7 @@ import gradus.op.Combine;
 import gradus.op.Moments;
 import gradus.op.Transpose;
 import gradus.op.Value;
+import gradus.tensor.DType;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
@@ -14,7 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * y = gamma (x - mean) / sqrt(variance + epsilon) + beta per channel (Ioffe and Szegedy, 2015). Keras's BatchNormalization.
+ * y = gamma (x - mean) / sqrt(variance + epsilon) + beta per channel (Ioffe and Szegedy, 2015). Keras's
+ * BatchNormalization.
  *
  * <p>In training mean and (biased) variance are those of the batch, over all axes but the channels, and
  * {@code moving = moving momentum + batch (1 - momentum)}. In inference, and while the layer is frozen, the moving
@@ -25,6 +27,7 @@ import java.util.List;
  * @param scale whether there is a gamma
  * @param unbiased whether the moving variance collects sum / (n - 1) instead of sum / n: false in Keras 3, true in
  *     tf.keras 2 for float32 images and in PyTorch
+ * @param initials what the four weights begin with
  */
 public record BatchNormalization(
         int axis,
@@ -33,12 +36,16 @@ public record BatchNormalization(
         boolean center,
         boolean scale,
         boolean unbiased,
-        Initializer betaInitializer,
-        Initializer gammaInitializer,
-        Initializer movingMeanInitializer,
-        Initializer movingVarianceInitializer,
+        Initials initials,
         String name)
         implements Layer {
+    /** What the weights begin with: zeros and ones by default. */
+    public record Initials(Initializer beta, Initializer gamma, Initializer movingMean, Initializer movingVariance) {
+        private static Initials usual() {
+            return new Initials(Initializers.zeros(), Initializers.ones(), Initializers.zeros(), Initializers.ones());
+        }
+    }
+
     /** @throws GradusException for arguments Keras refuses */
     public BatchNormalization {
         if (!(momentum >= 0 && momentum <= 1)) {
@@ -54,78 +61,52 @@ public record BatchNormalization(
 
     /** Over the last axis with momentum 0.99, epsilon 0.001, center and scale. */
     public static BatchNormalization of() {
-        return new BatchNormalization(
-                -1,
-                0.99,
-                1e-3,
-                true,
-                true,
-                false,
-                Initializers.zeros(),
-                Initializers.ones(),
-                Initializers.zeros(),
-                Initializers.ones(),
-                null);
+        return new BatchNormalization(-1, 0.99, 1e-3, true, true, false, Initials.usual(), null);
     }
 
     public BatchNormalization axis(int axis) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, movingMeanInitializer,
-                movingVarianceInitializer, name);
+        return new BatchNormalization(axis, momentum, epsilon, center, scale, unbiased, initials, name);
     }
 
     public BatchNormalization momentum(double momentum) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, movingMeanInitializer,
-                movingVarianceInitializer, name);
+        return new BatchNormalization(axis, momentum, epsilon, center, scale, unbiased, initials, name);
     }
 
     public BatchNormalization epsilon(double epsilon) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, movingMeanInitializer,
-                movingVarianceInitializer, name);
+        return new BatchNormalization(axis, momentum, epsilon, center, scale, unbiased, initials, name);
     }
 
     public BatchNormalization center(boolean center) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, movingMeanInitializer,
-                movingVarianceInitializer, name);
+        return new BatchNormalization(axis, momentum, epsilon, center, scale, unbiased, initials, name);
     }
 
     public BatchNormalization scale(boolean scale) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, movingMeanInitializer,
-                movingVarianceInitializer, name);
+        return new BatchNormalization(axis, momentum, epsilon, center, scale, unbiased, initials, name);
     }
 
     public BatchNormalization unbiased(boolean unbiased) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, movingMeanInitializer,
-                movingVarianceInitializer, name);
+        return new BatchNormalization(axis, momentum, epsilon, center, scale, unbiased, initials, name);
     }
 
-    public BatchNormalization betaInitializer(Initializer betaInitializer) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, movingMeanInitializer,
-                movingVarianceInitializer, name);
+    public BatchNormalization betaInitializer(Initializer beta) {
+        return initials(new Initials(beta, initials.gamma, initials.movingMean, initials.movingVariance));
     }
 
-    public BatchNormalization gammaInitializer(Initializer gammaInitializer) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, movingMeanInitializer,
-                movingVarianceInitializer, name);
+    public BatchNormalization gammaInitializer(Initializer gamma) {
+        return initials(new Initials(initials.beta, gamma, initials.movingMean, initials.movingVariance));
     }
 
     public BatchNormalization movingInitializers(Initializer mean, Initializer variance) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, mean, variance, name);
+        return initials(new Initials(initials.beta, initials.gamma, mean, variance));
+    }
+
+    public BatchNormalization initials(Initials initials) {
+        return new BatchNormalization(axis, momentum, epsilon, center, scale, unbiased, initials, name);
     }
 
     @Override
     public BatchNormalization named(String name) {
-        return new BatchNormalization(
-                axis, momentum, epsilon, center, scale, unbiased, betaInitializer, gammaInitializer, movingMeanInitializer,
-                movingVarianceInitializer, name);
+        return new BatchNormalization(axis, momentum, epsilon, center, scale, unbiased, initials, name);
     }
 
     @Override
@@ -137,8 +118,8 @@ public record BatchNormalization(
     private int channelAxis(Shape batch) {
         int a = axis < 0 ? axis + batch.rank() : axis;
         if (a < 1 || a >= batch.rank()) {
-            throw new ShapeException("axis " + axis + " is not an axis of " + Inputs.batched(batch.slice(1, batch.rank()))
-                    + " other than the batch");
+            throw new ShapeException("axis " + axis + " is not an axis of "
+                    + Inputs.batched(batch.slice(1, batch.rank())) + " other than the batch");
         }
         return a;
     }
@@ -149,13 +130,13 @@ public record BatchNormalization(
         Shape c = Shape.of(batch.dim(channelAxis(batch)));
         var weights = new ArrayList<Weight>();
         if (scale) {
-            weights.add(Weight.trained("gamma", c, gammaInitializer));
+            weights.add(Weight.trained("gamma", c, initials.gamma));
         }
         if (center) {
-            weights.add(Weight.trained("beta", c, betaInitializer));
+            weights.add(Weight.trained("beta", c, initials.beta));
         }
-        weights.add(Weight.kept("moving_mean", c, movingMeanInitializer));
-        weights.add(Weight.kept("moving_variance", c, movingVarianceInitializer));
+        weights.add(Weight.kept("moving_mean", c, initials.movingMean));
+        weights.add(Weight.kept("moving_variance", c, initials.movingVariance));
         return weights;
     }
 
@@ -200,6 +181,6 @@ public record BatchNormalization(
     }
 
     private static Value constant(Builder b, Shape shape, double value) {
-        return b.constant(Tensor.full(gradus.tensor.DType.F32, shape, value));
+        return b.constant(Tensor.full(DType.F32, shape, value));
     }
 }

@@ -5,7 +5,9 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 
-/** One application of a layer: a node of the graph that models are cut out of. Identity, not content, tells two apart. */
+/**
+ * One application of a layer: a node of the graph that models are cut out of. Identity, not content, tells two apart.
+ */
 final class Call {
     private static final AtomicLong COUNT = new AtomicLong();
 

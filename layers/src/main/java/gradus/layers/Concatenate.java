@@ -39,8 +39,8 @@ public record Concatenate(int axis, String name) implements Layer {
             throw new ShapeException("merges at least 2 inputs, not " + inputs.size());
         }
         if (axis < 0 && -axis > inputs.get(0).rank()) {
-            throw new ShapeException("axis " + axis + " is not an axis of " + Inputs.batched(inputs.get(0))
-                    + " other than the batch");
+            throw new ShapeException(
+                    "axis " + axis + " is not an axis of " + Inputs.batched(inputs.get(0)) + " other than the batch");
         }
         var batches = inputs.stream().map(s -> s.prepend(1)).toList();
         Shape y = new Concat(axis).shape(batches);

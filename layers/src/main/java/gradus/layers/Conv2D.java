@@ -13,10 +13,7 @@ import java.util.List;
  */
 public record Conv2D(
         int filters,
-        Size kernel,
-        Size strides,
-        Padding padding,
-        Size dilation,
+        Geometry geometry,
         int groups,
         boolean bias,
         ActivationFunction activation,
@@ -28,6 +25,9 @@ public record Conv2D(
     /** @throws GradusException for arguments Keras refuses */
     public Conv2D {
         require(filters > 0, "filters must be positive, got " + filters);
+        Size kernel = geometry.kernel();
+        Size strides = geometry.strides();
+        Size dilation = geometry.dilation();
         require(kernel.atLeast(1), "the kernel must be at least (1, 1), got " + kernel);
         require(strides.atLeast(1), "strides must be at least (1, 1), got " + strides);
         require(dilation.atLeast(1), "dilation must be at least (1, 1), got " + dilation);
@@ -53,10 +53,7 @@ public record Conv2D(
     public static Conv2D of(int filters, int kernelHeight, int kernelWidth) {
         return new Conv2D(
                 filters,
-                new Size(kernelHeight, kernelWidth),
-                Size.of(1),
-                Padding.VALID,
-                Size.of(1),
+                Geometry.of(new Size(kernelHeight, kernelWidth)),
                 1,
                 true,
                 ActivationFunction.LINEAR,
@@ -72,13 +69,27 @@ public record Conv2D(
 
     public Conv2D strides(int height, int width) {
         return new Conv2D(
-                filters, kernel, new Size(height, width), padding, dilation, groups, bias, activation, kernelInitializer,
-                biasInitializer, l2, name);
+                filters,
+                geometry.strides(new Size(height, width)),
+                groups,
+                bias,
+                activation,
+                kernelInitializer,
+                biasInitializer,
+                l2,
+                name);
     }
 
     public Conv2D padding(Padding padding) {
         return new Conv2D(
-                filters, kernel, strides, padding, dilation, groups, bias, activation, kernelInitializer, biasInitializer, l2,
+                filters,
+                geometry.padding(padding),
+                groups,
+                bias,
+                activation,
+                kernelInitializer,
+                biasInitializer,
+                l2,
                 name);
     }
 
@@ -97,26 +108,27 @@ public record Conv2D(
 
     public Conv2D dilation(int height, int width) {
         return new Conv2D(
-                filters, kernel, strides, padding, new Size(height, width), groups, bias, activation, kernelInitializer,
-                biasInitializer, l2, name);
+                filters,
+                geometry.dilation(new Size(height, width)),
+                groups,
+                bias,
+                activation,
+                kernelInitializer,
+                biasInitializer,
+                l2,
+                name);
     }
 
     public Conv2D groups(int groups) {
-        return new Conv2D(
-                filters, kernel, strides, padding, dilation, groups, bias, activation, kernelInitializer, biasInitializer, l2,
-                name);
+        return new Conv2D(filters, geometry, groups, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }
 
     public Conv2D bias(boolean bias) {
-        return new Conv2D(
-                filters, kernel, strides, padding, dilation, groups, bias, activation, kernelInitializer, biasInitializer, l2,
-                name);
+        return new Conv2D(filters, geometry, groups, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }
 
     public Conv2D activation(ActivationFunction activation) {
-        return new Conv2D(
-                filters, kernel, strides, padding, dilation, groups, bias, activation, kernelInitializer, biasInitializer, l2,
-                name);
+        return new Conv2D(filters, geometry, groups, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }
 
     public Conv2D activation(String activation) {
@@ -124,29 +136,21 @@ public record Conv2D(
     }
 
     public Conv2D kernelInitializer(Initializer kernelInitializer) {
-        return new Conv2D(
-                filters, kernel, strides, padding, dilation, groups, bias, activation, kernelInitializer, biasInitializer, l2,
-                name);
+        return new Conv2D(filters, geometry, groups, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }
 
     public Conv2D biasInitializer(Initializer biasInitializer) {
-        return new Conv2D(
-                filters, kernel, strides, padding, dilation, groups, bias, activation, kernelInitializer, biasInitializer, l2,
-                name);
+        return new Conv2D(filters, geometry, groups, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }
 
     /** Adds l2 sum(kernel^2) to the loss in training. */
     public Conv2D l2(double l2) {
-        return new Conv2D(
-                filters, kernel, strides, padding, dilation, groups, bias, activation, kernelInitializer, biasInitializer, l2,
-                name);
+        return new Conv2D(filters, geometry, groups, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }
 
     @Override
     public Conv2D named(String name) {
-        return new Conv2D(
-                filters, kernel, strides, padding, dilation, groups, bias, activation, kernelInitializer, biasInitializer, l2,
-                name);
+        return new Conv2D(filters, geometry, groups, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }
 
     @Override
@@ -160,11 +164,12 @@ public record Conv2D(
     }
 
     private Shape kernelShape(Shape x) {
-        return Shape.of(kernel.height(), kernel.width(), x.dim(-1) / groups, filters);
+        return Shape.of(geometry.kernel().height(), geometry.kernel().width(), x.dim(-1) / groups, filters);
     }
 
     private gradus.op.Conv2D operation(Shape x) {
-        return new gradus.op.Conv2D(padding.sliding(x, kernel, strides, dilation), groups);
+        return new gradus.op.Conv2D(
+                geometry.padding().sliding(x, geometry.kernel(), geometry.strides(), geometry.dilation()), groups);
     }
 
     @Override

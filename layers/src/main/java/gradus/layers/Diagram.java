@@ -13,12 +13,13 @@ import java.util.stream.Collectors;
  * longest path from the inputs runs straight down; what is shorter, a residual block's shortcut, goes round it.
  *
  * <pre>
- *        +-- max_pool --+
- *        |      |       |
- *        |  conv_2a2a   |
- *   conv_2a1   ...      |
- *        |  conv_2a2c   |
- *        +----> + <-----+
+ *        relu_2a ---+                max_pool ------+
+ *           |       |                    |          |
+ *       conv_2b2a   |                conv_3a2a   conv_3a1
+ *           |       |                    |          |
+ *          ...      |                   ...       bn_3a1
+ *           |       |                    |          |
+ *         add_2b &lt;--+                  add_3a &lt;-----+
  * </pre>
  */
 final class Diagram {
@@ -82,7 +83,11 @@ final class Diagram {
         }
         for (Call call : model.calls()) {
             for (LayerOutput x : call.inputs) {
-                text.append("  ").append(ids.get(x.call())).append(" -> ").append(ids.get(call)).append(";\n");
+                text.append("  ")
+                        .append(ids.get(x.call()))
+                        .append(" -> ")
+                        .append(ids.get(call))
+                        .append(";\n");
             }
         }
         return text.append("}\n").toString().replace(System.lineSeparator(), "\n");
@@ -116,21 +121,14 @@ final class Diagram {
         int width = MARGIN * 2 + 30 + columns * COLUMN;
         int height = MARGIN * 2 + rows * ROW;
         var svg = new StringBuilder();
-        svg.append(String.format(
-                Locale.ROOT,
-                """
-                <svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" \
-                font-family="sans-serif" font-size="13">
-                <title>%s</title>
-                <defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" \
-                orient="auto-start-reverse"><path d="M0 0L10 5L0 10z" fill="#555"/></marker></defs>
-                <rect width="100%%" height="100%%" fill="white"/>
-                """,
-                width,
-                height,
-                width,
-                height,
-                xml(model.name())));
+        svg.append(String.format(Locale.ROOT, """
+            <svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" \
+            font-family="sans-serif" font-size="13">
+            <title>%s</title>
+            <defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" \
+            orient="auto-start-reverse"><path d="M0 0L10 5L0 10z" fill="#555"/></marker></defs>
+            <rect width="100%%" height="100%%" fill="white"/>
+            """, width, height, width, height, xml(model.name())));
         for (Call call : model.calls()) {
             for (LayerOutput x : call.inputs) {
                 arrow(svg, cells.get(x.call()), cells.get(call), cells);
@@ -164,7 +162,10 @@ final class Diagram {
                 shape(call)));
     }
 
-    /** Straight down to the next row; else round the boxes between, along the left edge or through the gap of a column. */
+    /**
+     * Straight down to the next row; else round the boxes between, along the left edge or through the gap of a
+     * column.
+     */
     private static void arrow(StringBuilder svg, Cell from, Cell to, Map<Call, Cell> cells) {
         int top = from.y() + BOX_HEIGHT;
         boolean free = cells.values().stream()
@@ -176,8 +177,8 @@ final class Diagram {
         } else if (from.column() == to.column()) { // a shortcut without layers: round the left side, from side to side
             int left = from.x() - 30;
             colour = "#2a7d2a";
-            path = "M" + from.x() + " " + (from.y() + BOX_HEIGHT / 2) + "H" + left + "V" + (to.y() + BOX_HEIGHT / 2) + "H"
-                    + to.x();
+            path = "M" + from.x() + " " + (from.y() + BOX_HEIGHT / 2) + "H" + left + "V" + (to.y() + BOX_HEIGHT / 2)
+                    + "H" + to.x();
         } else if (from.column() < to.column()) { // out to a branch: along the row, then down
             colour = "#2a7d2a";
             path = "M" + (from.x() + BOX_WIDTH) + " " + (from.y() + BOX_HEIGHT / 2) + "H" + to.middle() + "V" + to.y();
@@ -193,8 +194,8 @@ final class Diagram {
     }
 
     /**
-     * Rows: the longest way from an input. Columns: the longest path to the first output stands in column 0; every other
-     * box goes into the first column that is free over all rows its arrows pass.
+     * Rows: the longest way from an input. Columns: the longest path to the first output stands in column 0; every
+     * other box goes into the first column that is free over all rows its arrows pass.
      */
     private static Map<Call, Cell> layout(Model model) {
         Map<Call, Integer> rows = new IdentityHashMap<>();
@@ -229,7 +230,9 @@ final class Diagram {
                         .max()
                         .orElse(row);
                 Call operand = call.inputs.isEmpty() ? null : call.inputs.get(0).call();
-                int column = operand != null && cells.get(operand).column() > 0 && readers.get(operand).size() == 1
+                int column = operand != null
+                                && cells.get(operand).column() > 0
+                                && readers.get(operand).size() == 1
                         ? cells.get(operand).column() // a branch goes on in its column
                         : freeColumn(taken, first, last);
                 taken.computeIfAbsent(column, k -> new ArrayList<>()).add(new int[] {first, last});

@@ -6,7 +6,8 @@ import gradus.tensor.Shape;
 import java.util.List;
 
 /**
- * In training y = x / (1 - rate), or 0 with probability rate; in inference y = x (Srivastava et al., 2014). Keras's Dropout.
+ * In training y = x / (1 - rate), or 0 with probability rate; in inference y = x (Srivastava et al., 2014). Keras's
+ * Dropout.
  *
  * @param rate fraction of the values to drop, in [0, 1]
  * @param seed what to draw from, or null for a seed made of the model's seed and the layer's name

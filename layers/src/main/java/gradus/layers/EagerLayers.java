@@ -16,9 +16,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Layers that compute at once, and their weights. A layer gets its weights when it is first called, in the order of calls,
- * as in Keras; the same layer object called again has the same weights. A {@link Model} called this way brings its own.
- * Names may repeat here: layers are told apart by identity.
+ * Layers that compute at once, and their weights. A layer gets its weights when it is first called, in the order of
+ * calls, as in Keras; the same layer object called again has the same weights. A {@link Model} called this way brings
+ * its own. Names may repeat here: layers are told apart by identity.
  */
 public final class EagerLayers {
     private final Eager<?> eager;
@@ -54,8 +54,9 @@ public final class EagerLayers {
     public Map<String, Variable> weights(Layer layer) {
         Map<String, Variable> w = weights.get(layer);
         if (w == null) {
-            throw new GradusException("this " + layer.type() + " was not called here; weights belong to the layer object,"
-                    + " and named() or another wither makes a new one");
+            throw new GradusException(
+                    "this " + layer.type() + " was not called here; weights belong to the layer object,"
+                            + " and named() or another wither makes a new one");
         }
         return Map.copyOf(w);
     }

@@ -4,7 +4,10 @@ import gradus.op.Value;
 import gradus.tensor.Shape;
 import java.util.List;
 
-/** y[c] = the mean of channel c. Shapes (h, w, c) to (c), or to (1, 1, c) with keepdims. Keras's GlobalAveragePooling2D. */
+/**
+ * y[c] = the mean of channel c. Shapes (h, w, c) to (c), or to (1, 1, c) with keepdims. Keras's
+ * GlobalAveragePooling2D.
+ */
 public record GlobalAveragePooling2D(boolean keepdims, String name) implements Layer {
     public static GlobalAveragePooling2D of() {
         return new GlobalAveragePooling2D(false, null);
@@ -30,6 +33,8 @@ public record GlobalAveragePooling2D(boolean keepdims, String name) implements L
         var b = to.builder();
         Value x = inputs.get(0);
         Value y = b.mean(x, 1, 3);
-        return keepdims ? b.reshape(y, Shape.of(x.shape().dim(0), 1, 1, x.shape().dim(3))) : y;
+        return keepdims
+                ? b.reshape(y, Shape.of(x.shape().dim(0), 1, 1, x.shape().dim(3)))
+                : y;
     }
 }

@@ -5,7 +5,10 @@ import gradus.op.Value;
 import gradus.tensor.Shape;
 import java.util.List;
 
-/** y[c] = the largest value of channel c; all maxima share its derivative. Shapes (h, w, c) to (c), or to (1, 1, c) with keepdims. Keras's GlobalMaxPooling2D. */
+/**
+ * y[c] = the largest value of channel c; all maxima share its derivative. Shapes (h, w, c) to (c), or to (1, 1, c)
+ * with keepdims. Keras's GlobalMaxPooling2D.
+ */
 public record GlobalMaxPooling2D(boolean keepdims, String name) implements Layer {
     public static GlobalMaxPooling2D of() {
         return new GlobalMaxPooling2D(false, null);
@@ -31,6 +34,8 @@ public record GlobalMaxPooling2D(boolean keepdims, String name) implements Layer
         var b = to.builder();
         Value x = inputs.get(0);
         Value y = b.apply(new Max(1, 3), x);
-        return keepdims ? b.reshape(y, Shape.of(x.shape().dim(0), 1, 1, x.shape().dim(3))) : y;
+        return keepdims
+                ? b.reshape(y, Shape.of(x.shape().dim(0), 1, 1, x.shape().dim(3)))
+                : y;
     }
 }

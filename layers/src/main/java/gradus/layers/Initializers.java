@@ -8,11 +8,12 @@ import gradus.tensor.Tensor;
 import java.util.Locale;
 
 /**
- * Keras's initializers with Keras's defaults. A random one without a seed draws from a seed made of the model's seed and
- * the weight's name; one with a seed gives the numbers that Keras gives on TensorFlow, and the same ones at every call.
+ * Keras's initializers with Keras's defaults. A random one without a seed draws from a seed made of the model's seed
+ * and the weight's name; one with a seed gives the numbers that Keras gives on TensorFlow, and the same ones at every
+ * call.
  *
- * <p>fan_in and fan_out are the numbers of weights that reach one output and leave one input: for a kernel (kh, kw, in, out)
- * kh kw in and kh kw out, for a matrix (in, out) in and out, for a vector its size.
+ * <p>fan_in and fan_out are the numbers of weights that reach one output and leave one input: for a kernel (kh, kw,
+ * in, out) kh kw in and kh kw out, for a matrix (in, out) in and out, for a vector its size.
  */
 public final class Initializers {
     private Initializers() {}
@@ -149,9 +150,10 @@ public final class Initializers {
             case "lecun_uniform" -> lecunUniform();
             case "lecun_normal" -> lecunNormal();
             case "orthogonal" -> orthogonal();
-            default -> throw new GradusException("unknown initializer \"" + name + "\"; there are zeros, ones, identity,"
-                    + " random_uniform, random_normal, truncated_normal, glorot_uniform, glorot_normal, he_uniform,"
-                    + " he_normal, lecun_uniform, lecun_normal, orthogonal");
+            default ->
+                throw new GradusException("unknown initializer \"" + name + "\"; there are zeros, ones, identity,"
+                        + " random_uniform, random_normal, truncated_normal, glorot_uniform, glorot_normal, he_uniform,"
+                        + " he_normal, lecun_uniform, lecun_normal, orthogonal");
         };
     }
 
@@ -173,12 +175,11 @@ public final class Initializers {
                 in = field * shape.dim(-2);
                 out = field * shape.dim(-1);
             }
-            double fan =
-                    switch (this) {
-                        case IN -> in;
-                        case OUT -> out;
-                        case AVERAGE -> (in + out) / 2;
-                    };
+            double fan = switch (this) {
+                case IN -> in;
+                case OUT -> out;
+                case AVERAGE -> (in + out) / 2;
+            };
             return Math.max(1, fan);
         }
     }
@@ -283,14 +284,15 @@ public final class Initializers {
                     double limit = Math.sqrt(3 * variance);
                     yield stream.uniform(shape, dtype, -limit, limit);
                 }
-                case TRUNCATED_NORMAL ->
-                    stream.truncatedNormal(shape, dtype, 0, Math.sqrt(variance) / CUT_DEVIATION);
+                case TRUNCATED_NORMAL -> stream.truncatedNormal(shape, dtype, 0, Math.sqrt(variance) / CUT_DEVIATION);
                 case UNTRUNCATED_NORMAL -> stream.normal(shape, dtype, 0, Math.sqrt(variance));
             };
         }
     }
 
-    /** gain times a matrix (all axes but the last, last) with orthonormal columns, or rows if there are fewer of them. */
+    /**
+     * gain times a matrix (all axes but the last, last) with orthonormal columns, or rows if there are fewer of them.
+     */
     public record Orthogonal(double gain, Long seed) implements Distribution {
         @Override
         public Orthogonal seed(long seed) {

@@ -10,7 +10,8 @@ final class Inputs {
 
     static Shape one(List<Shape> inputs) {
         if (inputs.size() != 1) {
-            throw new ShapeException("takes one input, not " + inputs.size() + "; merge them first, with Add or Concatenate");
+            throw new ShapeException(
+                    "takes one input, not " + inputs.size() + "; merge them first, with Add or Concatenate");
         }
         return inputs.get(0);
     }

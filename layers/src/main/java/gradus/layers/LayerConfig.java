@@ -1,8 +1,10 @@
 package gradus.layers;
 
 import gradus.io.FormatException;
+import gradus.tensor.DType;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
@@ -17,8 +19,8 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * Models as plain data and back. A layer is a map of its record's components with its type in front; what it is applied to
- * is a list of calls, each a list of [layer, call, output]:
+ * Models as plain data and back. A layer is a map of its record's components with its type in front; what it is
+ * applied to is a list of calls, each a list of [layer, call, output]:
  *
  * <pre>
  * {"name": "small", "layers": [
@@ -69,9 +71,10 @@ final class LayerConfig {
     /** Stands for an initializer that is a program's own function: weights can be loaded, but not made anew. */
     record Unknown() implements Initializer {
         @Override
-        public gradus.tensor.Tensor initialize(Shape shape, gradus.tensor.DType dtype, long defaultSeed) {
-            throw new GradusException("this model was read from a file and its initializer was a program's own function,"
-                    + " which a file cannot hold; load the weights, or build the model in the program");
+        public Tensor initialize(Shape shape, DType dtype, long defaultSeed) {
+            throw new GradusException(
+                    "this model was read from a file and its initializer was a program's own function,"
+                            + " which a file cannot hold; load the weights, or build the model in the program");
         }
     }
 
@@ -83,10 +86,11 @@ final class LayerConfig {
 
     static Map<String, Object> write(Model model) {
         Map<LayerState, List<Call>> callsOf = new LinkedHashMap<>(); // states are equal only to themselves
-        model.calls().forEach(c -> callsOf.computeIfAbsent(c.state, s -> new ArrayList<>())
-                .add(c));
-        Function<LayerOutput, Object> reference = x ->
-                List.of(model.nameOf(x.call()), callsOf.get(x.call().state).indexOf(x.call()), x.index());
+        model.calls()
+                .forEach(c ->
+                        callsOf.computeIfAbsent(c.state, s -> new ArrayList<>()).add(c));
+        Function<LayerOutput, Object> reference =
+                x -> List.of(model.nameOf(x.call()), callsOf.get(x.call().state).indexOf(x.call()), x.index());
         var layers = new ArrayList<>();
         callsOf.forEach((state, calls) -> {
             Layer layer = calls.get(0).layer;
@@ -97,9 +101,11 @@ final class LayerConfig {
                 case Model nested -> map.put("model", write(nested));
                 case Input input -> map.put("shape", value(input.shape()));
                 case Record record when LAYERS.get(layer.type()) == record.getClass() -> components(record, map);
-                default -> throw new GradusException("layer '" + model.nameOf(calls.get(0)) + "' of model '" + model.name()
-                        + "' is a " + layer.getClass().getName() + ", which a model file cannot hold; only Gradus's own"
-                        + " layers can be written");
+                default ->
+                    throw new GradusException("layer '" + model.nameOf(calls.get(0)) + "' of model '" + model.name()
+                            + "' is a " + layer.getClass().getName()
+                            + ", which a model file cannot hold; only Gradus's own"
+                            + " layers can be written");
             }
             if (!state.trainable) {
                 map.put("trainable", false);
@@ -196,7 +202,8 @@ final class LayerConfig {
         private final Map<String, List<List<LayerOutput>>> made = new HashMap<>();
 
         Reader(Map<String, Map<?, ?>> configs) {
-            // A layer's later calls may read layers further down, so calls are made as soon as their operands are there.
+            // A layer's later calls may read layers further down, so calls are made as soon as their operands are
+            // there.
             Map<String, Layer> layers = new LinkedHashMap<>();
             Map<Layer, List<?>> waiting = new IdentityHashMap<>();
             configs.forEach((name, map) -> {
@@ -344,8 +351,8 @@ final class LayerConfig {
                 }
             }
         }
-        if (type == Size.class && data instanceof Map<?, ?> map) {
-            return record(map, Size.class, where);
+        if (type.isRecord() && data instanceof Map<?, ?> map) {
+            return record(map, type.asSubclass(Record.class), where);
         }
         if (type == Initializer.class && data instanceof Map<?, ?> map) {
             Class<? extends Record> c = INITIALIZERS.get(String.valueOf(map.get("type")));

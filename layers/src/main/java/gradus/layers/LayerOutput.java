@@ -69,8 +69,9 @@ public final class LayerOutput {
     /** The computed values as an eager variable, which can be differentiated: {@code y.variable().sum().backward()}. */
     public Variable variable() {
         if (variable == null) {
-            throw new GradusException("the output " + index + " of layer type " + call.layer.type() + " has no value: it"
-                    + " began at an Input. Make a Model and call predict, or begin at LayerOutput.of(tensor)");
+            throw new GradusException(
+                    "the output " + index + " of layer type " + call.layer.type() + " has no value: it"
+                            + " began at an Input. Make a Model and call predict, or begin at LayerOutput.of(tensor)");
         }
         return variable;
     }
@@ -100,8 +101,8 @@ public final class LayerOutput {
             outputs = layer.outputs(shapes);
         } catch (ShapeException e) {
             String given = shapes.stream().map(Shape::toString).collect(Collectors.joining(", "));
-            throw new ShapeException((layer.name() == null ? "" : "layer '" + layer.name() + "': ") + layer.type() + " of "
-                    + given + ": " + e.getMessage());
+            throw new ShapeException((layer.name() == null ? "" : "layer '" + layer.name() + "': ") + layer.type()
+                    + " of " + given + ": " + e.getMessage());
         }
         long evaluated = inputs.stream().filter(LayerOutput::isEager).count();
         if (evaluated == 0) {

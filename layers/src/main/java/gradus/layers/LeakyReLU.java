@@ -6,7 +6,10 @@ import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import java.util.List;
 
-/** y = x for x > 0, else negativeSlope x. Keras's LeakyReLU, whose default slope is 0.3 (that of the activation is 0.2). */
+/**
+ * y = x for x > 0, else negativeSlope x. Keras's LeakyReLU, whose default slope is 0.3 (that of the activation is
+ * 0.2).
+ */
 public record LeakyReLU(double negativeSlope, String name) implements Layer {
     public LeakyReLU {
         if (!(negativeSlope >= 0)) {

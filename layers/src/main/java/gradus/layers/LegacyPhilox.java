@@ -5,8 +5,9 @@ import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 
 /**
- * The stateful random stream of TensorFlow up to 2.9, for notebooks of that time: every initializer made here draws where
- * the one before it stopped. A call of n values moves the stream on by 256 n blocks. Bit-exact for uniform distributions.
+ * The stateful random stream of TensorFlow up to 2.9, for notebooks of that time: every initializer made here draws
+ * where the one before it stopped. A call of n values moves the stream on by 256 n blocks. Bit-exact for uniform
+ * distributions.
  *
  * <p>Because each call changes the stream, initializers made here break the rule that weights depend on names and seeds
  * alone: they depend on the order of calls, which is the order of a model's layers.
@@ -16,8 +17,7 @@ public final class LegacyPhilox {
 
     /** The stream of {@code tf.random.set_seed(globalSeed)} and an operation with {@code seed=opSeed}. */
     public LegacyPhilox(long globalSeed, long opSeed) {
-        stream = new Philox(
-                (int) globalSeed, (int) (globalSeed >>> 32), 0, 0, (int) opSeed, (int) (opSeed >>> 32));
+        stream = new Philox((int) globalSeed, (int) (globalSeed >>> 32), 0, 0, (int) opSeed, (int) (opSeed >>> 32));
     }
 
     /** An initializer whose calls continue this stream instead of drawing from a seed. */

@@ -10,7 +10,8 @@ import java.util.List;
 public record MaxPooling2D(Size pool, Size strides, Padding padding, String name) implements Layer {
     public MaxPooling2D {
         if (!pool.atLeast(1) || !strides.atLeast(1)) {
-            throw new GradusException("MaxPooling2D: pool " + pool + " and strides " + strides + " must be at least (1, 1)");
+            throw new GradusException(
+                    "MaxPooling2D: pool " + pool + " and strides " + strides + " must be at least (1, 1)");
         }
     }
 

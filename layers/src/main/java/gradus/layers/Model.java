@@ -33,8 +33,8 @@ import java.util.TreeSet;
  * var model = Model.of("small", x, y);
  * </pre>
  *
- * <p>Layers are listed in the order in which they were applied. Weights are made when they are first needed, from seed 0
- * in float32, or by {@link #initialize}; they depend on the seed and on names alone.
+ * <p>Layers are listed in the order in which they were applied. Weights are made when they are first needed, from
+ * seed 0 in float32, or by {@link #initialize}; they depend on the seed and on names alone.
  */
 public final class Model implements Layer {
     private final String name;
@@ -78,7 +78,8 @@ public final class Model implements Layer {
             Call call = symbolic(inputs.get(i), "input " + i);
             if (!call.isInput()) {
                 throw new GradusException("model '" + name + "': input " + i + " is the output of " + label(call)
-                        + ", not of an Input; to begin in the middle of a network, build that part as a model of its own");
+                        + ", not of an Input; to begin in the middle of a network, build that part as a model"
+                        + " of its own");
             }
             if (given.put(call, true) != null) {
                 throw new GradusException("model '" + name + "': " + label(call) + " is given as input twice");
@@ -121,8 +122,10 @@ public final class Model implements Layer {
     private static String label(Call call) {
         String n = call.layer.name() != null ? call.layer.name() : call.state.number;
         String what = call.isInput() ? "the Input" : "layer";
-        return n != null ? what + " '" + n + "'" : what + " of type " + call.layer.type() + " and shape "
-                + call.outputs.get(0).shape();
+        return n != null
+                ? what + " '" + n + "'"
+                : what + " of type " + call.layer.type() + " and shape "
+                        + call.outputs.get(0).shape();
     }
 
     /** A layer object that is applied several times has one state. */
@@ -168,8 +171,8 @@ public final class Model implements Layer {
             }
             Call other = firstCalls.putIfAbsent(n, call);
             if (other != null) {
-                throw new GradusException("model '" + name + "' has two layers named '" + n + "' ("
-                        + other.layer.type() + " and " + call.layer.type() + "); give one of them another name");
+                throw new GradusException("model '" + name + "' has two layers named '" + n + "' (" + other.layer.type()
+                        + " and " + call.layer.type() + "); give one of them another name");
             }
             names.put(call.state, n);
         }
@@ -219,7 +222,8 @@ public final class Model implements Layer {
     private Call call(String layer) {
         Call call = firstCalls.get(layer);
         if (call == null) {
-            throw new GradusException("model '" + name + "' has no layer '" + layer + "'; it has " + firstCalls.keySet());
+            throw new GradusException(
+                    "model '" + name + "' has no layer '" + layer + "'; it has " + firstCalls.keySet());
         }
         return call;
     }
@@ -244,8 +248,7 @@ public final class Model implements Layer {
 
     /** The part of this model that leads to the named layers, with their outputs; weights are shared. */
     public Model upTo(String... layers) {
-        List<LayerOutput> ends =
-                Arrays.stream(layers).map(this::output).toList();
+        List<LayerOutput> ends = Arrays.stream(layers).map(this::output).toList();
         Map<Call, Boolean> reached = new IdentityHashMap<>();
         var stack = new ArrayDeque<Call>();
         ends.forEach(e -> stack.push(e.call()));
@@ -288,7 +291,8 @@ public final class Model implements Layer {
     @Override
     public List<Shape> outputs(List<Shape> shapes) {
         if (!shapes.equals(inputShapes())) {
-            throw new ShapeException("model '" + name + "' takes inputs of shapes " + inputShapes() + ", not " + shapes);
+            throw new ShapeException(
+                    "model '" + name + "' takes inputs of shapes " + inputShapes() + ", not " + shapes);
         }
         return outputShapes();
     }
@@ -357,9 +361,10 @@ public final class Model implements Layer {
     void checkBatch(int input, Shape batch) {
         Shape sample = inputs.get(input).shape();
         if (batch.rank() != sample.rank() + 1 || !batch.slice(1, batch.rank()).equals(sample)) {
-            throw new ShapeException("model '" + name + "': input '" + inputNames().get(input) + "' takes batches "
-                    + Inputs.batched(sample) + ", not " + batch + (batch.equals(sample) ? "; a single sample needs a batch"
-                            + " axis of 1 in front" : ""));
+            throw new ShapeException(
+                    "model '" + name + "': input '" + inputNames().get(input) + "' takes batches "
+                            + Inputs.batched(sample) + ", not " + batch
+                            + (batch.equals(sample) ? "; a single sample needs a batch" + " axis of 1 in front" : ""));
         }
     }
 
@@ -475,9 +480,14 @@ public final class Model implements Layer {
         return slots().stream().filter(s -> s.name.equals(weight)).findFirst().orElseThrow(() -> {
             int end = weight.lastIndexOf('/');
             boolean layer = end > 0 && firstCalls.containsKey(weight.substring(0, end));
-            return new GradusException("model '" + name + "' has no weight '" + weight + "'" + (layer
-                    ? "; that layer has " + slots().stream().map(Slot::name).filter(n -> n.startsWith(weight.substring(0, end + 1))).toList()
-                    : "; names are layer/kernel, and layerNames() lists the layers"));
+            return new GradusException("model '" + name + "' has no weight '" + weight + "'"
+                    + (layer
+                            ? "; that layer has "
+                                    + slots().stream()
+                                            .map(Slot::name)
+                                            .filter(n -> n.startsWith(weight.substring(0, end + 1)))
+                                            .toList()
+                            : "; names are layer/kernel, and layerNames() lists the layers"));
         });
     }
 
@@ -521,7 +531,10 @@ public final class Model implements Layer {
         }
     }
 
-    /** New weights for all layers, made of the seed and the weights' names alone (but for initializers with own seeds). */
+    /**
+     * New weights for all layers, made of the seed and the weights' names alone (but for initializers with own
+     * seeds).
+     */
     public synchronized void initialize(long seed, DType dtype) {
         this.seed = seed;
         this.dtype = dtype;
@@ -552,7 +565,9 @@ public final class Model implements Layer {
         return dtype;
     }
 
-    /** Whether training changes a layer. A frozen BatchNormalization uses its moving statistics and leaves them alone. */
+    /**
+     * Whether training changes a layer. A frozen BatchNormalization uses its moving statistics and leaves them alone.
+     */
     public void trainable(String layer, boolean yes) {
         call(layer).state.trainable = yes;
     }
@@ -581,7 +596,11 @@ public final class Model implements Layer {
 
     /** Counts changes of weights, so that copies of them know when they are out of date. */
     long version() {
-        return slots().stream().map(Slot::state).distinct().mapToLong(LayerState::version).sum();
+        return slots().stream()
+                .map(Slot::state)
+                .distinct()
+                .mapToLong(LayerState::version)
+                .sum();
     }
 
     // ---- computing ----
@@ -608,8 +627,8 @@ public final class Model implements Layer {
     }
 
     /**
-     * The output computed layer by layer, as Keras's {@code model(x, training=...)}. In training mode batch statistics and
-     * dropout are used and the moving statistics move on.
+     * The output computed layer by layer, as Keras's {@code model(x, training=...)}. In training mode batch
+     * statistics and dropout are used and the moving statistics move on.
      */
     public Tensor call(Tensor x, boolean training) {
         return LayerOutput.of(x, Eager.shared(), training).then(this).value();
@@ -637,7 +656,9 @@ public final class Model implements Layer {
         return Diagram.svg(this);
     }
 
-    /** The architecture as plain data: maps, lists, strings, numbers. {@link #fromConfig} makes an equal model of it. */
+    /**
+     * The architecture as plain data: maps, lists, strings, numbers. {@link #fromConfig} makes an equal model of it.
+     */
     public Map<String, Object> config() {
         return LayerConfig.write(this);
     }
@@ -650,6 +671,7 @@ public final class Model implements Layer {
     /** {@code Model name (inputs) -> (outputs), n parameters}. */
     @Override
     public String toString() {
-        return "Model " + name + " " + inputShapes() + " -> " + outputShapes() + ", " + parameterCount() + " parameters";
+        return "Model " + name + " " + inputShapes() + " -> " + outputShapes() + ", " + parameterCount()
+                + " parameters";
     }
 }

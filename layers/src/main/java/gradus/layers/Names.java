@@ -7,7 +7,9 @@ import java.util.Map;
 final class Names {
     private Names() {}
 
-    /** The layer's type in snake case: Conv2D gives conv2d, BatchNormalization batch_normalization, InputLayer input. */
+    /**
+     * The layer's type in snake case: Conv2D gives conv2d, BatchNormalization batch_normalization, InputLayer input.
+     */
     static String base(Layer layer) {
         if (layer instanceof Input) {
             return "input";

@@ -9,7 +9,10 @@ import java.util.Locale;
 public enum Padding {
     /** Nothing: {@code out = (in - k) / stride + 1}, rounded down. */
     VALID,
-    /** Zeros (nothing, in pooling) so that {@code out = in / stride}, rounded up; an odd row goes to the bottom or right. */
+    /**
+     * Zeros (nothing, in pooling) so that {@code out = in / stride}, rounded up; an odd row goes to the bottom or
+     * right.
+     */
     SAME;
 
     /** From Keras's {@code "valid"} or {@code "same"}. */

@@ -5,9 +5,9 @@ import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 
 /**
- * The counter-based random generator Philox4x32-10 (Salmon et al., 2011) and the distributions TensorFlow draws from it,
- * in TensorFlow's order, so that a seeded initializer gives the numbers it gives in Keras: uniform ones bit for bit,
- * normal ones up to the last bits of sine, cosine and logarithm.
+ * The counter-based random generator Philox4x32-10 (Salmon et al., 2011) and the distributions TensorFlow draws from
+ * it, in TensorFlow's order, so that a seeded initializer gives the numbers it gives in Keras: uniform ones bit for
+ * bit, normal ones up to the last bits of sine, cosine and logarithm.
  *
  * <p>A block of four 32-bit words is a function of a 64-bit key and a 128-bit counter alone: ten rounds, each of two
  * multiplications whose high and low halves change places, and a key that grows by a constant.
@@ -31,8 +31,8 @@ public final class Philox {
     }
 
     /**
-     * The stream of a stateless TensorFlow generator with seed pair (seed, 0), that of Keras since 2.10: one block under a
-     * fixed key turns the seed into key and start counter.
+     * The stream of a stateless TensorFlow generator with seed pair (seed, 0), that of Keras since 2.10: one block
+     * under a fixed key turns the seed into key and start counter.
      */
     public static Philox stateless(long seed) {
         var m = new int[4];
@@ -133,8 +133,8 @@ public final class Philox {
     }
 
     /**
-     * As {@link #normal}, but z outside (-2, 2) is drawn again. So that every value can be computed alone, each group of
-     * values (as many as one block gives) has 256 values' worth of blocks of its own.
+     * As {@link #normal}, but z outside (-2, 2) is drawn again. So that every value can be computed alone, each group
+     * of values (as many as one block gives) has 256 values' worth of blocks of its own.
      */
     public Tensor truncatedNormal(Shape shape, DType dtype, double mean, double deviation) {
         var z = new double[shape.size()];
@@ -161,7 +161,10 @@ public final class Philox {
         return dtype == DType.F32 ? 4 : 2;
     }
 
-    /** Two uniform numbers to two normal ones (Box and Muller, 1958): r sin(2 pi u1), r cos(2 pi u1), r = sqrt(-2 ln u0). */
+    /**
+     * Two uniform numbers to two normal ones (Box and Muller, 1958): r sin(2 pi u1), r cos(2 pi u1) with
+     * r = sqrt(-2 ln u0).
+     */
     private static void boxMuller(DType dtype, int[] w, double[] z) {
         if (dtype == DType.F32) { // rounded where float arithmetic rounds
             for (int k = 0; k < 4; k += 2) {

@@ -21,8 +21,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A model in inference mode on one backend. Plans are made per batch size when they are first needed and kept; new weights
- * of the model are noticed. Safe for use by several threads, one at a time.
+ * A model in inference mode on one backend. Plans are made per batch size when they are first needed and kept; new
+ * weights of the model are noticed. Safe for use by several threads, one at a time.
  *
  * @param <B> memory of the backend
  */
@@ -104,16 +104,16 @@ public final class Predictor<B> {
 
     private int check(List<Tensor> x) {
         if (x.size() != model.inputShapes().size()) {
-            throw new ShapeException("model '" + model.name() + "' takes " + model.inputShapes().size() + " inputs, not "
-                    + x.size());
+            throw new ShapeException(
+                    "model '" + model.name() + "' takes " + model.inputShapes().size() + " inputs, not " + x.size());
         }
         int n = -1;
         for (int i = 0; i < x.size(); i++) {
             Shape shape = x.get(i).shape();
             model.checkBatch(i, shape);
             if (n >= 0 && n != shape.dim(0)) {
-                throw new ShapeException("model '" + model.name() + "': the inputs have " + n + " and " + shape.dim(0)
-                        + " samples");
+                throw new ShapeException(
+                        "model '" + model.name() + "': the inputs have " + n + " and " + shape.dim(0) + " samples");
             }
             n = shape.dim(0);
         }
@@ -139,7 +139,8 @@ public final class Predictor<B> {
             var graph = new Graph();
             List<Value> inputs = new ArrayList<>();
             for (int i = 0; i < model.inputs().size(); i++) {
-                inputs.add(graph.input(model.inputNames().get(i), model.inputShapes().get(i).prepend(batch)));
+                inputs.add(graph.input(
+                        model.inputNames().get(i), model.inputShapes().get(i).prepend(batch)));
             }
             Lowered lowered = model.lower(graph, false, inputs);
             for (int i = 0; i < lowered.outputs().size(); i++) {

@@ -20,8 +20,8 @@ public record Reshape(Shape target, String name) implements Layer {
     public Shape output(List<Shape> inputs) {
         Shape x = Inputs.one(inputs);
         if (x.size() != target.size()) {
-            throw new ShapeException("a sample has " + x.size() + " values, the target shape " + target + " has "
-                    + target.size());
+            throw new ShapeException(
+                    "a sample has " + x.size() + " values, the target shape " + target + " has " + target.size());
         }
         return target;
     }

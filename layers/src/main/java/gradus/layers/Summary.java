@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -102,7 +103,7 @@ final class Summary {
 
     /** The calls of each layer, layers in the order of their first calls. */
     private static Map<LayerState, List<Call>> layers(Model model) {
-        var layers = new java.util.LinkedHashMap<LayerState, List<Call>>(); // states are equal only to themselves
+        var layers = new LinkedHashMap<LayerState, List<Call>>(); // states are equal only to themselves
         for (Call call : model.calls()) {
             layers.computeIfAbsent(call.state, s -> new ArrayList<>()).add(call);
         }
@@ -110,8 +111,8 @@ final class Summary {
     }
 
     /**
-     * Keras's order: layers farther from the outputs first; at one distance, in the order in which a walk from the outputs
-     * along first operands meets them.
+     * Keras's order: layers farther from the outputs first; at one distance, in the order in which a walk from the
+     * outputs along first operands meets them.
      */
     private static List<LayerState> byDepth(Model model) {
         Map<LayerState, Integer> depths = new IdentityHashMap<>();

@@ -10,8 +10,8 @@ import java.util.List;
 public record ZeroPadding2D(int top, int bottom, int left, int right, String name) implements Layer {
     public ZeroPadding2D {
         if (top < 0 || bottom < 0 || left < 0 || right < 0) {
-            throw new GradusException("ZeroPadding2D: padding must not be negative, got ((" + top + ", " + bottom + "), ("
-                    + left + ", " + right + "))");
+            throw new GradusException("ZeroPadding2D: padding must not be negative, got ((" + top + ", " + bottom
+                    + "), (" + left + ", " + right + "))");
         }
     }
 

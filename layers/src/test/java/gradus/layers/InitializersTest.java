@@ -22,8 +22,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Seeded initializers against numbers recorded from Keras on TensorFlow: uniform ones bit for bit. */
 class InitializersTest {
-    private static final List<Shape> SHAPES =
-            List.of(Shape.of(7, 7, 3, 64), Shape.of(3, 3, 5, 17), Shape.of(1, 1, 64, 6), Shape.of(2048, 6), Shape.of(33));
+    private static final List<Shape> SHAPES = List.of(
+            Shape.of(7, 7, 3, 64), Shape.of(3, 3, 5, 17), Shape.of(1, 1, 64, 6), Shape.of(2048, 6), Shape.of(33));
 
     private static Safetensors golden(String file) throws IOException {
         String name = "/golden/initializer/" + file + ".safetensors";
@@ -107,9 +107,8 @@ class InitializersTest {
     @Test
     void legacyStreamEqualsTensorFlow() throws IOException {
         Safetensors golden = golden("legacy_stateful_seed2_0");
-        Tensor first = new LegacyPhilox(2, 0)
-                .with(Initializers.randomUniform(0, 1))
-                .initialize(Shape.of(1000), DType.F32, 0);
+        Tensor first =
+                new LegacyPhilox(2, 0).with(Initializers.randomUniform(0, 1)).initialize(Shape.of(1000), DType.F32, 0);
         assertEquals(golden.tensor("call0_of_1000_uniform01"), first);
         Initializer stream = new LegacyPhilox(2, 0).glorotUniform();
         for (int i = 0; i < 6; i++) {

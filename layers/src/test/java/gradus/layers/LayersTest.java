@@ -24,8 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Shapes, weights, numbers and errors of single layers, as Keras defines them. */
 class LayersTest {
-    private static final Eager<?> FLOAT64 =
-            new Eager<>(Backends.open("reference", new Options(1, Precision.FLOAT64)));
+    private static final Eager<?> FLOAT64 = new Eager<>(Backends.open("reference", new Options(1, Precision.FLOAT64)));
 
     private static LayerOutput inference(Tensor x) {
         return LayerOutput.of(x, FLOAT64, false);
@@ -95,10 +94,13 @@ class LayersTest {
         assertEquals(out, layer.output(List.of(in)));
         assertEquals(
                 parameters,
-                layer.weights(List.of(in)).stream().mapToLong(w -> w.shape().size()).sum());
+                layer.weights(List.of(in)).stream()
+                        .mapToLong(w -> w.shape().size())
+                        .sum());
         LayerOutput symbol = Input.of(in, null).then(layer);
         assertEquals(out, symbol.shape());
-        Tensor value = inference(Tensor.zeros(DType.F64, in.prepend(2))).then(layer).value();
+        Tensor value =
+                inference(Tensor.zeros(DType.F64, in.prepend(2))).then(layer).value();
         assertEquals(out.prepend(2), value.shape());
     }
 
@@ -124,7 +126,9 @@ class LayersTest {
                 error(() -> MaxPooling2D.of(0), "at least"),
                 error(() -> image.then(MaxPooling2D.of(9).named("p")), "layer 'p'"),
                 error(() -> Add.of().named("sum").apply(image), "at least 2"),
-                error(() -> Add.of().named("sum").apply(image, Input.of(8, 7, 3)), "layer 'sum': Add of (8, 8, 3), (8, 7, 3)"),
+                error(
+                        () -> Add.of().named("sum").apply(image, Input.of(8, 7, 3)),
+                        "layer 'sum': Add of (8, 8, 3), (8, 7, 3)"),
                 error(() -> Subtract.of().apply(image, image, image), "exactly 2"),
                 error(() -> Concatenate.of().apply(image, Input.of(8, 7, 3)), "Concatenate"),
                 error(() -> Concatenate.of(0), "batch"),
@@ -162,7 +166,8 @@ class LayersTest {
             var weights = y.eager().weights(layer);
             assertEquals(0.3, weights.get("moving_mean").value().item(), 1e-12);
             double variance = unbiased ? 14.0 / 3 : 3.5;
-            assertEquals(0.9 + 0.1 * variance, weights.get("moving_variance").value().item(), 1e-12);
+            assertEquals(
+                    0.9 + 0.1 * variance, weights.get("moving_variance").value().item(), 1e-12);
         }
     }
 
@@ -208,7 +213,9 @@ class LayersTest {
         var functions = ActivationFunction.values();
         assertEquals(expected.length, functions.length);
         for (int i = 0; i < functions.length; i++) {
-            Tensor y = inference(Tensor.of(Shape.of(1, 1), x)).then(Activation.of(functions[i])).value();
+            Tensor y = inference(Tensor.of(Shape.of(1, 1), x))
+                    .then(Activation.of(functions[i]))
+                    .value();
             assertEquals(expected[i], y.item(), 1e-7, functions[i].toString());
             assertEquals(functions[i], ActivationFunction.of(functions[i].toString()));
         }
@@ -231,14 +238,18 @@ class LayersTest {
         assertArrayEquals(
                 new double[] {-2, -1, 0, 1, 2, 3, 3, 4, 5, 6, 7, 8},
                 Subtract.of().apply(a, one).value().doubles());
-        assertEquals(22.0 / 3, Average.of().apply(a, b, eager.input(count(2, 2, 3))).value().get(1), 1e-12);
+        assertEquals(
+                22.0 / 3,
+                Average.of().apply(a, b, eager.input(count(2, 2, 3))).value().get(1),
+                1e-12);
         assertEquals(Shape.of(2, 2, 6), Concatenate.of().apply(a, a).value().shape());
         assertEquals(Shape.of(2, 4, 3), Concatenate.of(1).apply(a, a).value().shape());
     }
 
     @Test
     void averageDoesNotCountPadding() {
-        Tensor y = inference(count(1, 3, 3, 1)).then(AveragePooling2D.of(2).same()).value();
+        Tensor y =
+                inference(count(1, 3, 3, 1)).then(AveragePooling2D.of(2).same()).value();
         assertArrayEquals(new double[] {2, 3.5, 6.5, 8}, y.doubles());
     }
 

@@ -29,7 +29,11 @@ class ModelTest {
 
     private static Model small() {
         LayerOutput x = Input.of(8, 8, 3);
-        return Model.of("small", x, body(x).then(Flatten.of()).then(Dense.of(2).activation("softmax").named("fc")));
+        return Model.of(
+                "small",
+                x,
+                body(x).then(Flatten.of())
+                        .then(Dense.of(2).activation("softmax").named("fc")));
     }
 
     private static Tensor pictures(int n) {
@@ -50,8 +54,14 @@ class ModelTest {
         assertEquals(m.parameterCount() - 8, m.trainableCount());
         assertEquals(
                 List.of(
-                        "conv/kernel", "conv/bias", "bn/gamma", "bn/beta", "bn/moving_mean", "bn/moving_variance",
-                        "fc/kernel", "fc/bias"),
+                        "conv/kernel",
+                        "conv/bias",
+                        "bn/gamma",
+                        "bn/beta",
+                        "bn/moving_mean",
+                        "bn/moving_variance",
+                        "fc/kernel",
+                        "fc/bias"),
                 m.weightList().stream().map(ModelWeight::name).toList());
         assertEquals(List.of(Shape.of(8, 8, 3)), m.inputShapes());
         assertEquals(List.of(Shape.of(2)), m.outputShapes());
@@ -62,7 +72,10 @@ class ModelTest {
     @Test
     void numberingIsKerass() {
         LayerOutput x = Input.of(4, 4, 1);
-        LayerOutput y = x.then(Conv2D.of(1, 1)).then(Conv2D.of(1, 1)).then(LeakyReLU.of()).then(BatchNormalization.of());
+        LayerOutput y = x.then(Conv2D.of(1, 1))
+                .then(Conv2D.of(1, 1))
+                .then(LeakyReLU.of())
+                .then(BatchNormalization.of());
         Model m = Model.of("m", x, y.then(Conv2D.of(1, 1).named("conv2d_2")).then(Conv2D.of(1, 1)));
         assertEquals(
                 List.of("input_1", "conv2d", "conv2d_1", "leaky_re_lu", "batch_normalization", "conv2d_2", "conv2d_3"),
@@ -72,7 +85,8 @@ class ModelTest {
     @Test
     void duplicateNamesAreNamed() {
         LayerOutput x = Input.of(4, 4, 1);
-        LayerOutput y = x.then(BatchNormalization.of().named("bn2a")).then(BatchNormalization.of().named("bn2a"));
+        LayerOutput y = x.then(BatchNormalization.of().named("bn2a"))
+                .then(BatchNormalization.of().named("bn2a"));
         assertTrue(error(() -> Model.of("m", x, y)).contains("two layers named 'bn2a'"));
         String slash = error(() -> Model.of("m", x, x.then(Conv2D.of(1, 1).named("a/b"))));
         assertTrue(slash.contains("a/b"), slash);
@@ -96,8 +110,11 @@ class ModelTest {
         LayerOutput a = Input.of(Shape.of(3), "a");
         LayerOutput b = Input.of(Shape.of(3), "b");
         Model m = Model.of(
-                "two", List.of(a, b), List.of(Add.of().apply(a, b), Subtract.of().apply(a, b)));
-        List<Tensor> y = m.predict(List.of(Tensor.of(Shape.of(1, 3), 1f, 2f, 3f), Tensor.of(Shape.of(1, 3), 4f, 4f, 4f)));
+                "two",
+                List.of(a, b),
+                List.of(Add.of().apply(a, b), Subtract.of().apply(a, b)));
+        List<Tensor> y =
+                m.predict(List.of(Tensor.of(Shape.of(1, 3), 1f, 2f, 3f), Tensor.of(Shape.of(1, 3), 4f, 4f, 4f)));
         assertEquals(Tensor.of(Shape.of(1, 3), 5f, 6f, 7f), y.get(0));
         assertEquals(Tensor.of(Shape.of(1, 3), -3f, -2f, -1f), y.get(1));
         assertTrue(error(() -> m.predict(Tensor.of(Shape.of(1, 3), 1f, 2f, 3f))).contains("2 inputs"));
@@ -136,7 +153,8 @@ class ModelTest {
         assertEquals(Shape.of(2, 8, 8, 4), features.predict(pictures(2)).shape());
         assertEquals(2, m.upTo("conv", "activation").outputs().size());
         // What is built on top of a model shares its weights as well, as in Keras.
-        Model more = Model.of("more", m.inputs().get(0), m.output("flatten").then(Dense.of(5).named("other")));
+        Model more = Model.of(
+                "more", m.inputs().get(0), m.output("flatten").then(Dense.of(5).named("other")));
         assertSame(m.weight("conv/kernel"), more.weight("conv/kernel"));
     }
 
@@ -150,7 +168,12 @@ class ModelTest {
         b.initialize(1, DType.F32);
         assertEquals(a.weights(), b.weights());
         LayerOutput x = Input.of(8, 8, 3);
-        Model other = Model.of("other", x, x.then(Conv2D.of(9, 1)).then(Conv2D.of(3, 1)).then(Conv2D.of(4, 3).named("conv")));
+        Model other = Model.of(
+                "other",
+                x,
+                x.then(Conv2D.of(9, 1))
+                        .then(Conv2D.of(3, 1))
+                        .then(Conv2D.of(4, 3).named("conv")));
         other.initialize(1, DType.F32);
         assertEquals(a.weight("conv/kernel"), other.weight("conv/kernel"));
         b.initialize(2, DType.F32);
@@ -187,7 +210,9 @@ class ModelTest {
         Model m = small();
         var graph = new Graph();
         Lowered training = m.lower(graph, true, List.of(graph.input("x", Shape.of(5, 8, 8, 3))));
-        assertEquals(Set.of("bn/moving_mean", "bn/moving_variance"), training.updates().keySet());
+        assertEquals(
+                Set.of("bn/moving_mean", "bn/moving_variance"),
+                training.updates().keySet());
         assertEquals(1, training.penalties().size());
         assertEquals(Shape.of(5, 2), training.outputs().get(0).shape());
         assertTrue(graph.parameters().containsKey("conv/kernel"));
@@ -246,8 +271,8 @@ class ModelTest {
         Tensor x = pictures(70);
         Tensor all = m.predict(x);
         assertEquals(Shape.of(70, 2), all.shape());
-        Tensor last = m.predict(Tensor.of(
-                Shape.of(1, 8, 8, 3), java.util.Arrays.copyOfRange(x.floats(), 69 * 192, 70 * 192)));
+        Tensor last = m.predict(
+                Tensor.of(Shape.of(1, 8, 8, 3), java.util.Arrays.copyOfRange(x.floats(), 69 * 192, 70 * 192)));
         assertEquals(all.get(138), last.get(0));
         assertEquals(all.get(139), last.get(1));
     }
@@ -282,32 +307,32 @@ class ModelTest {
     @Test
     void summaryIsKerass() {
         LayerOutput x = Input.of(64, 64, 3);
-        LayerOutput y = x.then(ZeroPadding2D.of(3)).then(Conv2D.of(64, 7).strides(2).named("conv1"));
+        LayerOutput y =
+                x.then(ZeroPadding2D.of(3)).then(Conv2D.of(64, 7).strides(2).named("conv1"));
         LayerOutput z = y.then(BatchNormalization.of().named("bn1"));
         Model m = Model.of("ResNet50", x, Add.of().apply(y, z));
-        String expected =
-                """
-                Model: "ResNet50"
-                __________________________________________________________________________________________________
-                 Layer (type)                   Output Shape         Param #     Connected to                    \s
-                ==================================================================================================
-                 input_1 (InputLayer)           [(None, 64, 64, 3)]  0           []                              \s
-                                                                                                                 \s
-                 zero_padding2d (ZeroPadding2D)  (None, 70, 70, 3)   0           ['input_1[0][0]']               \s
-                                                                                                                 \s
-                 conv1 (Conv2D)                 (None, 32, 32, 64)   9472        ['zero_padding2d[0][0]']        \s
-                                                                                                                 \s
-                 bn1 (BatchNormalization)       (None, 32, 32, 64)   256         ['conv1[0][0]']                 \s
-                                                                                                                 \s
-                 add (Add)                      (None, 32, 32, 64)   0           ['conv1[0][0]',                 \s
-                                                                                  'bn1[0][0]']                   \s
-                                                                                                                 \s
-                ==================================================================================================
-                Total params: 9,728
-                Trainable params: 9,600
-                Non-trainable params: 128
-                __________________________________________________________________________________________________
-                """;
+        String expected = """
+            Model: "ResNet50"
+            __________________________________________________________________________________________________
+             Layer (type)                   Output Shape         Param #     Connected to                    \s
+            ==================================================================================================
+             input_1 (InputLayer)           [(None, 64, 64, 3)]  0           []                              \s
+                                                                                                             \s
+             zero_padding2d (ZeroPadding2D)  (None, 70, 70, 3)   0           ['input_1[0][0]']               \s
+                                                                                                             \s
+             conv1 (Conv2D)                 (None, 32, 32, 64)   9472        ['zero_padding2d[0][0]']        \s
+                                                                                                             \s
+             bn1 (BatchNormalization)       (None, 32, 32, 64)   256         ['conv1[0][0]']                 \s
+                                                                                                             \s
+             add (Add)                      (None, 32, 32, 64)   0           ['conv1[0][0]',                 \s
+                                                                              'bn1[0][0]']                   \s
+                                                                                                             \s
+            ==================================================================================================
+            Total params: 9,728
+            Trainable params: 9,600
+            Non-trainable params: 128
+            __________________________________________________________________________________________________
+            """;
         assertEquals(expected, m.summary());
         assertEquals(expected, m.summary(true));
     }
@@ -331,8 +356,12 @@ class ModelTest {
     void configRoundTrip() {
         LayerOutput x = Input.of(8, 8, 3);
         LayerOutput z = Input.of(Shape.of(8, 8, 3), "second");
-        var shared = Conv2D.of(3, 3).same().kernelInitializer(Initializers.glorotUniform(7)).activation("relu");
-        LayerOutput y = Concatenate.of().apply(x.then(shared), z.then(shared).then(Dropout.of(0.1).seed(3)));
+        var shared = Conv2D.of(3, 3)
+                .same()
+                .kernelInitializer(Initializers.glorotUniform(7))
+                .activation("relu");
+        LayerOutput y = Concatenate.of()
+                .apply(x.then(shared), z.then(shared).then(Dropout.of(0.1).seed(3)));
         Model inner = small();
         Model m = Model.of("all", List.of(x, z), List.of(y, x.then(inner)));
         m.trainable("small", false);

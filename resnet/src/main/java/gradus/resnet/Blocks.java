@@ -14,9 +14,9 @@ import gradus.tensor.GradusException;
 import gradus.tensor.ShapeException;
 
 /**
- * Residual blocks y = relu(F(x) + shortcut(x)) (He et al., 2015), as functions of what flows through them: a symbol when a
- * model is built, an array when one wants to look at the numbers. What all blocks of a network have in common is kept
- * here; the defaults are those of Keras and of the notebooks.
+ * Residual blocks y = relu(F(x) + shortcut(x)) (He et al., 2015), as functions of what flows through them: a symbol
+ * when a model is built, an array when one wants to look at the numbers. What all blocks of a network have in common
+ * is kept here; the defaults are those of Keras and of the notebooks.
  *
  * <pre>
  * identity       x -> conv 1x1, F1 -> bn, relu -> conv f x f, F2 -> bn, relu -> conv 1x1, F3 -> bn -> + -> relu
@@ -48,8 +48,7 @@ public record Blocks(
         double l2) {
     /** The notebooks' blocks: glorot_uniform, epsilon 0.001, momentum 0.99, bias, stride on the first convolution. */
     public static Blocks of() {
-        return new Blocks(
-                Naming.COURSE, Initializers.glorotUniform(), 1e-3, 0.99, false, true, false, false, false, 0);
+        return new Blocks(Naming.COURSE, Initializers.glorotUniform(), 1e-3, 0.99, false, true, false, false, false, 0);
     }
 
     public Blocks naming(Naming naming) {
@@ -139,13 +138,13 @@ public record Blocks(
         return bottleneck(x, f, filters, stride, true, stage, place(this, stage, block).block);
     }
 
-    LayerOutput bottleneck(
-            LayerOutput x, int f, Filters filters, int stride, boolean project, int stage, int block) {
+    LayerOutput bottleneck(LayerOutput x, int f, Filters filters, int stride, boolean project, int stage, int block) {
         var at = new Place(this, stage, block);
         int channels = x.shape().dim(-1);
         if (!project && channels != filters.last()) {
-            throw new ShapeException("identity block " + stage + (char) ('a' + block) + " of " + x.shape() + ": the sum needs "
-                    + filters.last() + " channels, x has " + channels + "; use the convolutional block");
+            throw new ShapeException(
+                    "identity block " + stage + (char) ('a' + block) + " of " + x.shape() + ": the sum needs "
+                            + filters.last() + " channels, x has " + channels + "; use the convolutional block");
         }
         LayerOutput shortcut = shortcutFirst && project ? projection(x, filters.last(), stride, at) : x;
         LayerOutput y = x.then(conv(filters.first(), 1, strideOnKernel ? 1 : stride, at, "2a"));
@@ -187,7 +186,8 @@ public record Blocks(
         if (changes && shortcutFirst) {
             shortcut = shortcut(x, filters, stride, kind, at);
         }
-        LayerOutput y = kernel(x, 3, filters, stride, at, "2a").then(norm(at, "2a")).then(relu(at, "2a"));
+        LayerOutput y =
+                kernel(x, 3, filters, stride, at, "2a").then(norm(at, "2a")).then(relu(at, "2a"));
         y = kernel(y, 3, filters, 1, at, "2b").then(norm(at, "2b"));
         if (changes && !shortcutFirst) {
             shortcut = shortcut(x, filters, stride, kind, at);
@@ -200,8 +200,11 @@ public record Blocks(
             return projection(x, filters, stride, at);
         }
         int more = filters - x.shape().dim(-1);
-        LayerOutput y = stride == 1 ? x : x.then(MaxPooling2D.of(1).strides(stride).named(at.leaf("pool", "1")));
-        return more == 0 ? y : y.then(ChannelPadding.of(more / 2, more - more / 2).named(at.leaf("channels", "1")));
+        LayerOutput y =
+                stride == 1 ? x : x.then(MaxPooling2D.of(1).strides(stride).named(at.leaf("pool", "1")));
+        return more == 0
+                ? y
+                : y.then(ChannelPadding.of(more / 2, more - more / 2).named(at.leaf("channels", "1")));
     }
 
     // ---- pre-activation blocks (He et al., 2016), as ResNet50V2 of keras.applications ----

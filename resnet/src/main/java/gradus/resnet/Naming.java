@@ -2,12 +2,15 @@ package gradus.resnet;
 
 /**
  * How the layers of a residual network are called. Weight files name tensors after layers, so files of different origin
- * need different schemes. A method returns null where a scheme leaves the name to Keras's numbering (activation_1, add_2).
+ * need different schemes. A method returns null where a scheme leaves the name to Keras's numbering (activation_1,
+ * add_2).
  *
  * <p>A leaf says which convolution of a block is meant: "2a", "2b", "2c" on the main path, "1" on the shortcut.
  */
 public enum Naming {
-    /** {@code conv_2a2a}, {@code bn_2a2a}, {@code relu_2a2a}, {@code add_2a}, {@code relu_2a}: every layer has a name. */
+    /**
+     * {@code conv_2a2a}, {@code bn_2a2a}, {@code relu_2a2a}, {@code add_2a}, {@code relu_2a}: every layer has a name.
+     */
     COURSE {
         @Override
         String stem(String what) {
@@ -72,12 +75,11 @@ public enum Naming {
 
         @Override
         String leaf(String what, int stage, int block, String leaf) {
-            String prefix =
-                    switch (what) {
-                        case "conv" -> "res";
-                        case "bn" -> "bn";
-                        default -> null;
-                    };
+            String prefix = switch (what) {
+                case "conv" -> "res";
+                case "bn" -> "bn";
+                default -> null;
+            };
             return prefix == null ? null : prefix + stage + letter(block) + "_branch" + leaf;
         }
 
@@ -113,7 +115,9 @@ public enum Naming {
         }
     };
 
-    /** Outside the blocks: input, padding, conv, bn, relu, pool_padding, pool, avg_pool, flatten, post_bn, post_relu. */
+    /**
+     * Outside the blocks: input, padding, conv, bn, relu, pool_padding, pool, avg_pool, flatten, post_bn, post_relu.
+     */
     abstract String stem(String what);
 
     /** Of one convolution in a block: conv, bn, relu, pad. Stages count from 2, blocks from 0. */

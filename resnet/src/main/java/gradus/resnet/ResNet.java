@@ -31,7 +31,14 @@ import java.util.List;
  * @param logits whether the outputs are logits instead of the softmax of them
  */
 public record ResNet(
-        String name, Shape input, int classes, Begin begin, Kind kind, Blocks blocks, List<Stage> stages, End end,
+        String name,
+        Shape input,
+        int classes,
+        Begin begin,
+        Kind kind,
+        Blocks blocks,
+        List<Stage> stages,
+        End end,
         boolean logits) {
     /** What stands before the blocks. */
     public enum Begin {

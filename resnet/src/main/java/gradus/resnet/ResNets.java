@@ -75,9 +75,7 @@ public final class ResNets {
 
     /** The second notebook as it is coded: 126 filters in stage 3, stride 1 in stage 5; 23,610,822 parameters. */
     public static ResNet secondNotebook() {
-        return course()
-                .stage(3, Stage.of(Filters.of(126, 126, 512), 4, 2))
-                .stage(5, Stage.bottleneck(512, 3, 1));
+        return course().stage(3, Stage.of(Filters.of(126, 126, 512), 4, 2)).stage(5, Stage.bottleneck(512, 3, 1));
     }
 
     /**
@@ -93,14 +91,29 @@ public final class ResNets {
     private static ResNet keras(String name, int... depths) {
         var blocks = Blocks.of().naming(Naming.APPLICATIONS).epsilon(1.001e-5).shortcutFirst(true);
         return new ResNet(
-                name, PICTURE, 1000, Begin.IMAGENET, Kind.BOTTLENECK, blocks, stages(Kind.BOTTLENECK, depths),
-                End.GLOBAL_AVERAGE, false);
+                name,
+                PICTURE,
+                1000,
+                Begin.IMAGENET,
+                Kind.BOTTLENECK,
+                blocks,
+                stages(Kind.BOTTLENECK, depths),
+                End.GLOBAL_AVERAGE,
+                false);
     }
 
     /** As in torchvision: stride on the 3x3 (version 1.5), no biases, symmetric padding, epsilon 1e-5. */
     private static ResNet torch(String name, Kind kind, int... depths) {
         return new ResNet(
-                name, PICTURE, 1000, Begin.IMAGENET, kind, torchBlocks(), stages(kind, depths), End.GLOBAL_AVERAGE, false);
+                name,
+                PICTURE,
+                1000,
+                Begin.IMAGENET,
+                kind,
+                torchBlocks(),
+                stages(kind, depths),
+                End.GLOBAL_AVERAGE,
+                false);
     }
 
     private static Blocks torchBlocks() {
@@ -124,7 +137,15 @@ public final class ResNets {
                 Stage.bottleneck(512, depths[3], 1));
         var blocks = Blocks.of().naming(Naming.APPLICATIONS).epsilon(1.001e-5).shortcutFirst(true);
         return new ResNet(
-                name, PICTURE, 1000, Begin.PREACTIVATION, Kind.PREACTIVATION, blocks, stages, End.GLOBAL_AVERAGE, false);
+                name,
+                PICTURE,
+                1000,
+                Begin.PREACTIVATION,
+                Kind.PREACTIVATION,
+                blocks,
+                stages,
+                End.GLOBAL_AVERAGE,
+                false);
     }
 
     private static List<Stage> stages(Kind kind, int... depths) {
@@ -142,8 +163,8 @@ public final class ResNets {
     }
 
     /**
-     * The CIFAR networks of He et al. (2015): depth 6 n + 2 on 32 x 32 x 3 pictures, 3 stages of n blocks with 16, 32, 64
-     * filters, parameter-free shortcuts. {@code kind(Kind.BASIC)} gives them projections.
+     * The CIFAR networks of He et al. (2015): depth 6 n + 2 on 32 x 32 x 3 pictures, 3 stages of n blocks with 16,
+     * 32, 64 filters, parameter-free shortcuts. {@code kind(Kind.BASIC)} gives them projections.
      *
      * @throws GradusException unless depth is 6 n + 2
      */

@@ -138,7 +138,8 @@ class BlocksTest {
                 .epsilon(((Number) attributes.get("epsilon")).doubleValue())
                 .momentum(((Number) attributes.get("momentum")).doubleValue())
                 .unbiased(unbiased);
-        int[] f = ((List<?>) attributes.get("filters")).stream().mapToInt(n -> ((Number) n).intValue()).toArray();
+        int[] f = ((List<?>) attributes.get("filters"))
+                .stream().mapToInt(n -> ((Number) n).intValue()).toArray();
         var filters = Filters.of(f[0], f[1], f[2]);
         int kernel = ((Number) attributes.get("f")).intValue();
         int stride = ((Number) attributes.get("stride")).intValue();
@@ -223,12 +224,15 @@ class BlocksTest {
     @Test
     void repeatedNamesAreLegalOnArraysAndErrorsInModels() {
         var blocks = Blocks.of();
-        LayerOutput array = LayerOutput.of(Tensor.of(Shape.of(1, 2, 2, 1), 1f, 2f, 3f, 4f), new Eager<>(FLOAT32), false);
+        LayerOutput array =
+                LayerOutput.of(Tensor.of(Shape.of(1, 2, 2, 1), 1f, 2f, 3f, 4f), new Eager<>(FLOAT32), false);
         var filters = Filters.of(2, 2, 1);
-        blocks.identity(blocks.identity(array, 2, filters, 2, "a"), 2, filters, 2, "a").value();
+        blocks.identity(blocks.identity(array, 2, filters, 2, "a"), 2, filters, 2, "a")
+                .value();
         LayerOutput x = Input.of(2, 2, 1);
         LayerOutput y = blocks.identity(blocks.identity(x, 2, filters, 2, "a"), 2, filters, 2, "a");
-        String message = assertThrows(GradusException.class, () -> Model.of("m", x, y)).getMessage();
+        String message =
+                assertThrows(GradusException.class, () -> Model.of("m", x, y)).getMessage();
         assertTrue(message.contains("conv_2a2a"), message);
         var wide = assertThrows(GradusException.class, () -> blocks.identity(x, 2, Filters.of(2, 2, 3), 2, "a"));
         assertTrue(wide.getMessage().contains("use the convolutional block"), wide.getMessage());

@@ -58,7 +58,8 @@ class ResNetsTest {
     @Test
     void everyNameBuilds() {
         assertEquals(18, ResNets.names().size());
-        String message = assertThrows(GradusException.class, () -> ResNets.byName("resnet51")).getMessage();
+        String message = assertThrows(GradusException.class, () -> ResNets.byName("resnet51"))
+                .getMessage();
         assertTrue(message.contains("resnet50v1.5"), message);
         assertThrows(GradusException.class, () -> ResNets.cifar(21));
     }
@@ -68,12 +69,15 @@ class ResNetsTest {
     void layersEqualTheRecordedSummary(String name, String file) throws IOException {
         List<String> expected;
         try (var in = ResNetsTest.class.getResourceAsStream("/golden/" + file)) {
-            expected = new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+            expected = new String(in.readAllBytes(), StandardCharsets.UTF_8)
+                    .lines()
+                    .toList();
         }
         Model model = ResNets.byName(name).build();
         Map<String, Integer> parameters = model.weightList().stream()
                 .collect(Collectors.groupingBy(
-                        w -> w.name().split("/")[0], Collectors.summingInt(w -> w.shape().size())));
+                        w -> w.name().split("/")[0],
+                        Collectors.summingInt(w -> w.shape().size())));
         assertEquals(177, model.layerNames().size());
         assertEquals(177 + 2, expected.size()); // header and totals
         for (int i = 0; i < 177; i++) {
@@ -86,7 +90,8 @@ class ResNetsTest {
             assertEquals(expected.get(i + 1), row);
         }
         // and so do the rows of the printed table
-        List<String> rows = model.summary().lines()
+        List<String> rows = model.summary()
+                .lines()
                 .filter(line -> line.matches(" \\S+ \\(\\w+\\) .*"))
                 .map(line -> line.trim().split(" +")[0])
                 .skip(1)
@@ -117,20 +122,37 @@ class ResNetsTest {
 
     @Test
     void namingSchemes() {
-        Model branch = ResNets.course().blocks(Blocks.of().naming(Naming.BRANCH)).build();
+        Model branch =
+                ResNets.course().blocks(Blocks.of().naming(Naming.BRANCH)).build();
         assertEquals(
                 List.of(
-                        "input_1", "conv1_pad", "conv1", "bn_conv1", "activation", "max_pooling2d", "res2a_branch2a",
+                        "input_1",
+                        "conv1_pad",
+                        "conv1",
+                        "bn_conv1",
+                        "activation",
+                        "max_pooling2d",
+                        "res2a_branch2a",
                         "bn2a_branch2a"),
                 branch.layerNames().subList(0, 8));
         assertTrue(branch.layerNames().containsAll(List.of("res5c_branch2c", "bn4f_branch2b", "res3a_branch1", "fc6")));
-        Model notebook = ResNets.course().blocks(Blocks.of().naming(Naming.NOTEBOOK)).build();
+        Model notebook =
+                ResNets.course().blocks(Blocks.of().naming(Naming.NOTEBOOK)).build();
         assertEquals(
-                List.of("input_1", "zero_padding2d", "conv1", "bn1", "activation", "max_pooling2d", "conv_2a2a", "bn_2a2a"),
+                List.of(
+                        "input_1",
+                        "zero_padding2d",
+                        "conv1",
+                        "bn1",
+                        "activation",
+                        "max_pooling2d",
+                        "conv_2a2a",
+                        "bn_2a2a"),
                 notebook.layerNames().subList(0, 8));
         Model keras = ResNets.byName("resnet50-224").build();
         assertTrue(keras.layerNames()
-                .containsAll(List.of("conv1_conv", "pool1_pad", "conv2_block1_0_conv", "conv5_block3_out", "predictions")));
+                .containsAll(
+                        List.of("conv1_conv", "pool1_pad", "conv2_block1_0_conv", "conv5_block3_out", "predictions")));
         Model v2 = ResNets.byName("resnet50v2").build();
         assertTrue(v2.layerNames()
                 .containsAll(List.of("conv2_block1_preact_bn", "conv4_block6_2_pad", "post_bn", "conv5_block3_out")));
@@ -150,7 +172,8 @@ class ResNetsTest {
         Model small = ResNets.cifar(20).build();
         assertEquals(Shape.of(8, 8, 64), small.outputShape("conv4_block3_out"));
         String message = assertThrows(
-                        GradusException.class, () -> ResNets.course().input(16, 16, 3).build())
+                        GradusException.class,
+                        () -> ResNets.course().input(16, 16, 3).build())
                 .getMessage();
         assertTrue(message.contains("avg_pool"), message);
     }
