@@ -200,20 +200,16 @@ final class Normalization implements Workers.Task {
                 sums(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, partial);
             }
             case NORMALIZE -> {
-                for (int r = 0; r < n; r++, at += c) {
-                    normalize(at);
+                if (residual == null) {
+                    normalize(x.array(), x.offset() + at, n, y.array(), y.offset() + at);
+                } else {
+                    float[] r = residual.array();
+                    normalize(x.array(), x.offset() + at, n, r, residual.offset() + at, y.array(), y.offset() + at);
                 }
             }
-            case MOMENTS_GRADIENT -> {
-                for (int r = 0; r < n; r++, at += c) {
-                    momentsGradient(at);
-                }
-            }
-            case GRADIENT -> {
-                for (int r = 0; r < n; r++, at += c) {
-                    gradient(at);
-                }
-            }
+            case MOMENTS_GRADIENT -> momentsGradient(x.array(), x.offset() + at, n, y.array(), y.offset() + at);
+            case GRADIENT ->
+                gradient(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, y.array(), y.offset() + at);
         }
     }
 
@@ -318,104 +314,85 @@ final class Normalization implements Workers.Task {
         }
     }
 
-    // ---- one row ----
+    // ---- the rows of a chunk; k holds the coefficients, one row of each after the other ----
 
-    private void normalize(int at) {
+    /** y = (x - mean) scale + shift, then ReLU. */
+    private void normalize(float[] x, int xo, int rows, float[] y, int yo) {
         float[] k = coefficients;
-        float[] x = this.x.array();
-        float[] y = this.y.array();
-        int xo = this.x.offset() + at;
-        int yo = this.y.offset() + at;
-        int mean = BASE;
-        int scale = mean + pitch;
+        int c = this.c;
+        int scale = BASE + pitch;
         int shift = scale + pitch;
-        if (residual == null) {
-            normalize(x, xo, k, mean, scale, shift, relu, y, yo, c);
-        } else {
-            normalize(x, xo, k, mean, scale, shift, residual.array(), residual.offset() + at, relu, y, yo, c);
+        boolean relu = this.relu;
+        for (int r = 0; r < rows; r++, xo += c, yo += c) {
+            int j = 0;
+            for (; j < bound(c); j += L) {
+                FloatVector u = load(x, xo + j).sub(load(k, BASE + j)).fma(load(k, scale + j), load(k, shift + j));
+                (relu ? u.blend(0, u.compare(LE, 0)) : u).intoArray(y, yo + j);
+            }
+            for (; j < c; j++) {
+                float u = Math.fma(x[xo + j] - k[BASE + j], k[scale + j], k[shift + j]);
+                y[yo + j] = relu && u <= 0 ? 0 : u;
+            }
         }
     }
 
-    private static void normalize(
-            float[] x, int xo, float[] k, int mean, int scale, int shift, boolean relu, float[] y, int yo, int c) {
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector u = load(x, xo + j).sub(load(k, mean + j)).fma(load(k, scale + j), load(k, shift + j));
-            (relu ? u.blend(0, u.compare(LE, 0)) : u).intoArray(y, yo + j);
-        }
-        for (; j < c; j++) {
-            float u = Math.fma(x[xo + j] - k[mean + j], k[scale + j], k[shift + j]);
-            y[yo + j] = relu && u <= 0 ? 0 : u;
-        }
-    }
-
-    private static void normalize(
-            float[] x,
-            int xo,
-            float[] k,
-            int mean,
-            int scale,
-            int shift,
-            float[] residual,
-            int ro,
-            boolean relu,
-            float[] y,
-            int yo,
-            int c) {
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector u = load(x, xo + j).sub(load(k, mean + j)).fma(load(k, scale + j), load(k, shift + j));
-            u = u.add(load(residual, ro + j));
-            (relu ? u.blend(0, u.compare(LE, 0)) : u).intoArray(y, yo + j);
-        }
-        for (; j < c; j++) {
-            float u = Math.fma(x[xo + j] - k[mean + j], k[scale + j], k[shift + j]) + residual[ro + j];
-            y[yo + j] = relu && u <= 0 ? 0 : u;
+    /** y = (x - mean) scale + shift + residual, then ReLU. */
+    private void normalize(float[] x, int xo, int rows, float[] residual, int ro, float[] y, int yo) {
+        float[] k = coefficients;
+        int c = this.c;
+        int scale = BASE + pitch;
+        int shift = scale + pitch;
+        boolean relu = this.relu;
+        for (int r = 0; r < rows; r++, xo += c, ro += c, yo += c) {
+            int j = 0;
+            for (; j < bound(c); j += L) {
+                FloatVector u = load(x, xo + j).sub(load(k, BASE + j)).fma(load(k, scale + j), load(k, shift + j));
+                u = u.add(load(residual, ro + j));
+                (relu ? u.blend(0, u.compare(LE, 0)) : u).intoArray(y, yo + j);
+            }
+            for (; j < c; j++) {
+                float u = Math.fma(x[xo + j] - k[BASE + j], k[scale + j], k[shift + j]) + residual[ro + j];
+                y[yo + j] = relu && u <= 0 ? 0 : u;
+            }
         }
     }
 
     /** dx = (dm0 + 2 dm1 (x - mean)) / rows. */
-    private void momentsGradient(int at) {
+    private void momentsGradient(float[] x, int xo, int rows, float[] y, int yo) {
         float[] k = coefficients;
-        float[] x = this.x.array();
-        float[] y = this.y.array();
-        int xo = this.x.offset() + at;
-        int yo = this.y.offset() + at;
+        int c = this.c;
         int slope = BASE + pitch;
         int mean = slope + pitch;
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            load(x, xo + j)
-                    .sub(load(k, mean + j))
-                    .fma(load(k, slope + j), load(k, BASE + j))
-                    .intoArray(y, yo + j);
-        }
-        for (; j < c; j++) {
-            y[yo + j] = Math.fma(x[xo + j] - k[mean + j], k[slope + j], k[BASE + j]);
+        for (int r = 0; r < rows; r++, xo += c, yo += c) {
+            int j = 0;
+            for (; j < bound(c); j += L) {
+                FloatVector centred = load(x, xo + j).sub(load(k, mean + j));
+                centred.fma(load(k, slope + j), load(k, BASE + j)).intoArray(y, yo + j);
+            }
+            for (; j < c; j++) {
+                y[yo + j] = Math.fma(x[xo + j] - k[mean + j], k[slope + j], k[BASE + j]);
+            }
         }
     }
 
     /** dx = scale (dy - s0 / rows - (x - mean) slope). */
-    private void gradient(int at) {
+    private void gradient(float[] dy, int dyo, float[] x, int xo, int rows, float[] y, int yo) {
         float[] k = coefficients;
-        float[] x = this.x.array();
-        float[] dy = this.dy.array();
-        float[] y = this.y.array();
-        int xo = this.x.offset() + at;
-        int dyo = this.dy.offset() + at;
-        int yo = this.y.offset() + at;
+        int c = this.c;
         int slope = BASE + pitch;
         int shift = slope + pitch;
         int scale = shift + pitch;
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector centred = load(x, xo + j).sub(load(k, BASE + j));
-            FloatVector u = load(dy, dyo + j).sub(load(k, shift + j));
-            u.sub(centred.mul(load(k, slope + j))).mul(load(k, scale + j)).intoArray(y, yo + j);
-        }
-        for (; j < c; j++) {
-            float centred = x[xo + j] - k[BASE + j];
-            y[yo + j] = (dy[dyo + j] - k[shift + j] - centred * k[slope + j]) * k[scale + j];
+        for (int r = 0; r < rows; r++, dyo += c, xo += c, yo += c) {
+            int j = 0;
+            for (; j < bound(c); j += L) {
+                FloatVector centred = load(x, xo + j).sub(load(k, BASE + j));
+                FloatVector u = load(dy, dyo + j).sub(load(k, shift + j));
+                u.sub(centred.mul(load(k, slope + j))).mul(load(k, scale + j)).intoArray(y, yo + j);
+            }
+            for (; j < c; j++) {
+                float centred = x[xo + j] - k[BASE + j];
+                y[yo + j] = (dy[dyo + j] - k[shift + j] - centred * k[slope + j]) * k[scale + j];
+            }
         }
     }
 }

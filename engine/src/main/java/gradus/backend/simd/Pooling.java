@@ -33,12 +33,8 @@ final class Pooling implements Workers.Task {
     private Memory y;
     private Memory dx;
 
-    /** Per worker: the winning tap of each channel of one window, and the maxima. */
-    private final float[][] winners;
-
     Pooling(Workers workers) {
         this.workers = workers;
-        winners = new float[workers.count()][0];
     }
 
     void max(Window g, Memory x, Memory y) {
@@ -46,9 +42,6 @@ final class Pooling implements Workers.Task {
     }
 
     void maxGradient(Window g, Memory dy, Memory x, Memory dx) {
-        for (int i = 0; i < winners.length; i++) {
-            winners[i] = winners[i].length < 2 * g.c() ? new float[2 * g.c()] : winners[i];
-        }
         run(Kind.MAX_GRADIENT, g, x, dy, dx, g.n());
     }
 
@@ -80,7 +73,7 @@ final class Pooling implements Workers.Task {
     public void run(int part, int worker) {
         if (kind == Kind.MAX || kind == Kind.AVERAGE) {
             for (int q = 0; q < g.ow(); q++) {
-                window(part / g.oh(), part % g.oh(), q, worker);
+                window(part / g.oh(), part % g.oh(), q);
             }
             return;
         }
@@ -89,57 +82,42 @@ final class Pooling implements Workers.Task {
         Arrays.fill(dx.array(), from, from + size, 0);
         for (int p = 0; p < g.oh(); p++) {
             for (int q = 0; q < g.ow(); q++) {
-                window(part, p, q, worker);
+                window(part, p, q);
             }
         }
     }
 
-    /** One window: taps [i0, i1) x [j0, j1) of it lie inside the image. */
-    private void window(int image, int p, int q, int worker) {
+    /** One window: a rectangle of taps inside the image, described by its first pixel and the distances between taps. */
+    private void window(int image, int p, int q) {
         int top = p * g.strideH() - g.top();
         int left = q * g.strideW() - g.left();
         int i0 = first(top, g.dilationH());
-        int i1 = end(top, g.dilationH(), g.h(), g.kh());
         int j0 = first(left, g.dilationW());
-        int j1 = end(left, g.dilationW(), g.w(), g.kw());
+        int height = Math.max(0, end(top, g.dilationH(), g.h(), g.kh()) - i0);
+        int width = Math.max(0, end(left, g.dilationW(), g.w(), g.kw()) - j0);
+        if (height == 0 || width == 0) {
+            height = 0;
+            i0 = 0;
+            j0 = 0;
+        }
+        int row = (image * g.h() + top + i0 * g.dilationH()) * g.w();
+        int at = (row + left + j0 * g.dilationW()) * g.c();
         int result = y.offset() + ((image * g.oh() + p) * g.ow() + q) * g.c();
-        int count = Math.max(0, i1 - i0) * Math.max(0, j1 - j0);
-        boolean average = kind == Kind.AVERAGE;
-        if (average) {
-            Arrays.fill(y.array(), result, result + g.c(), 0);
-        } else if (kind == Kind.MAX) {
-            Arrays.fill(y.array(), result, result + g.c(), Float.NEGATIVE_INFINITY);
-        } else if (kind == Kind.MAX_GRADIENT) {
-            Arrays.fill(winners[worker], 0, g.c(), i0 * g.kw() + j0);
-            Arrays.fill(winners[worker], g.c(), 2 * g.c(), Float.NEGATIVE_INFINITY);
-        }
-        for (int i = i0; i < i1; i++) {
-            for (int j = j0; j < j1; j++) {
-                int pixel = ((image * g.h() + top + i * g.dilationH()) * g.w() + left + j * g.dilationW()) * g.c();
-                switch (kind) {
-                    case MAX -> max(x.array(), x.offset() + pixel, y.array(), result, g.c());
-                    case MAX_GRADIENT ->
-                        find(x.array(), x.offset() + pixel, i * g.kw() + j, winners[worker], g.c());
-                    case AVERAGE ->
-                        Elementwise.add(
-                                y.array(), result, x.array(), x.offset() + pixel, y.array(), result, g.c());
-                    case AVERAGE_GRADIENT ->
-                        addShare(y.array(), result, 1f / count, dx.array(), dx.offset() + pixel, g.c());
-                }
-            }
-        }
-        if (average) {
-            divide(y.array(), result, count, g.c());
-        } else if (kind == Kind.MAX_GRADIENT) {
-            for (int i = i0; i < i1; i++) {
-                for (int j = j0; j < j1; j++) {
-                    int pixel = ((image * g.h() + top + i * g.dilationH()) * g.w() + left + j * g.dilationW()) * g.c();
-                    send(y.array(), result, i * g.kw() + j, winners[worker], dx.array(), dx.offset() + pixel, g.c());
-                }
-            }
+        int down = g.dilationH() * g.w() * g.c();
+        int over = g.dilationW() * g.c();
+        switch (kind) {
+            case MAX -> max(x.array(), x.offset() + at, height, down, width, over, y.array(), result, g.c());
+            case AVERAGE -> average(x.array(), x.offset() + at, height, down, width, over, y.array(), result, g.c());
+            case MAX_GRADIENT ->
+                maxGradient(
+                        y.array(), result, x.array(), x.offset() + at, height, down, width, over,
+                        dx.array(), dx.offset() + at, g.c());
+            case AVERAGE_GRADIENT ->
+                averageGradient(y.array(), result, height, down, width, over, dx.array(), dx.offset() + at, g.c());
         }
     }
 
+    /** The first tap inside, for a window that starts at a padded position; and the first after that is outside again. */
     private static int first(int start, int dilation) {
         return start >= 0 ? 0 : MatMul.ceil(-start, dilation);
     }
@@ -148,73 +126,118 @@ final class Pooling implements Workers.Task {
         return start >= size ? 0 : Math.min(taps, MatMul.ceil(size - start, dilation));
     }
 
-    private static void max(float[] x, int xo, float[] y, int yo, int c) {
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector u = load(x, xo + j);
-            FloatVector best = load(y, yo + j);
-            best.blend(u, u.compare(GT, best).or(u.compare(NE, u)))
-                    .intoArray(y, yo + j);
-        }
-        for (; j < c; j++) {
-            float u = x[xo + j];
-            if (u > y[yo + j] || u != u) {
-                y[yo + j] = u;
+    // ---- one window: tap (i, j) of channel c at xo + i * down + j * over + c ----
+
+    private static void max(
+            float[] x, int xo, int height, int down, int width, int over, float[] y, int yo, int channels) {
+        int c = 0;
+        for (; c < bound(channels); c += L) {
+            FloatVector best = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+            for (int i = 0; i < height; i++) {
+                for (int j = 0; j < width; j++) {
+                    FloatVector u = load(x, xo + i * down + j * over + c);
+                    best = best.blend(u, u.compare(GT, best).or(u.compare(NE, u)));
+                }
             }
+            best.intoArray(y, yo + c);
+        }
+        for (; c < channels; c++) {
+            float best = Float.NEGATIVE_INFINITY;
+            for (int i = 0; i < height; i++) {
+                for (int j = 0; j < width; j++) {
+                    float u = x[xo + i * down + j * over + c];
+                    best = u > best || u != u ? u : best;
+                }
+            }
+            y[yo + c] = best;
         }
     }
 
-    /**
-     * As max, also noting the number of the tap, or of the first NaN; winners are c tap numbers followed by c maxima. They
-     * begin with the first tap and -infinity.
-     */
-    private static void find(float[] x, int xo, int tap, float[] winners, int c) {
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector u = load(x, xo + j);
-            FloatVector best = load(winners, c + j);
-            var wins = u.compare(GT, best).or(u.compare(NE, u).and(best.compare(EQ, best)));
-            best.blend(u, wins).intoArray(winners, c + j);
-            load(winners, j).blend(tap, wins).intoArray(winners, j);
-        }
-        for (; j < c; j++) {
-            float u = x[xo + j];
-            float best = winners[c + j];
-            if (u > best || u != u && best == best) {
-                winners[c + j] = u;
-                winners[j] = tap;
-            }
-        }
-    }
-
-    private static void send(float[] dy, int dyo, int tap, float[] winners, float[] dx, int dxo, int c) {
+    /** The winner is the first maximum, or the first NaN, by number of its tap; it gets dy added. */
+    private static void maxGradient(
+            float[] dy, int dyo, float[] x, int xo, int height, int down, int width, int over, float[] dx, int dxo,
+            int channels) {
         FloatVector zero = FloatVector.zero(SPECIES);
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector d = zero.blend(load(dy, dyo + j), load(winners, j).compare(EQ, tap));
-            load(dx, dxo + j).add(d).intoArray(dx, dxo + j);
-        }
-        for (; j < c; j++) {
-            if (winners[j] == tap) {
-                dx[dxo + j] += dy[dyo + j];
+        int c = 0;
+        for (; c < bound(channels); c += L) {
+            FloatVector best = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+            FloatVector winner = zero;
+            for (int i = 0; i < height; i++) {
+                for (int j = 0; j < width; j++) {
+                    FloatVector u = load(x, xo + i * down + j * over + c);
+                    var wins = u.compare(GT, best).or(u.compare(NE, u).and(best.compare(EQ, best)));
+                    best = best.blend(u, wins);
+                    winner = winner.blend(i * width + j, wins);
+                }
+            }
+            FloatVector d = load(dy, dyo + c);
+            for (int i = 0; i < height; i++) {
+                for (int j = 0; j < width; j++) {
+                    int at = dxo + i * down + j * over + c;
+                    load(dx, at).add(zero.blend(d, winner.compare(EQ, i * width + j))).intoArray(dx, at);
+                }
             }
         }
+        for (; c < channels && height > 0; c++) {
+            float best = Float.NEGATIVE_INFINITY;
+            int winner = 0;
+            for (int i = 0; i < height; i++) {
+                for (int j = 0; j < width; j++) {
+                    float u = x[xo + i * down + j * over + c];
+                    if (u > best || u != u && best == best) {
+                        best = u;
+                        winner = i * down + j * over;
+                    }
+                }
+            }
+            dx[dxo + winner + c] += dy[dyo + c];
+        }
     }
 
-    private static void addShare(float[] dy, int dyo, float share, float[] dx, int dxo, int c) {
-        FloatVector s = FloatVector.broadcast(SPECIES, share);
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            load(dy, dyo + j).fma(s, load(dx, dxo + j)).intoArray(dx, dxo + j);
+    private static void average(
+            float[] x, int xo, int height, int down, int width, int over, float[] y, int yo, int channels) {
+        float count = height * width;
+        int c = 0;
+        for (; c < bound(channels); c += L) {
+            FloatVector sum = FloatVector.zero(SPECIES);
+            for (int i = 0; i < height; i++) {
+                for (int j = 0; j < width; j++) {
+                    sum = sum.add(load(x, xo + i * down + j * over + c));
+                }
+            }
+            sum.div(count).intoArray(y, yo + c);
         }
-        for (; j < c; j++) {
-            dx[dxo + j] = Math.fma(dy[dyo + j], share, dx[dxo + j]);
+        for (; c < channels; c++) {
+            float sum = 0;
+            for (int i = 0; i < height; i++) {
+                for (int j = 0; j < width; j++) {
+                    sum += x[xo + i * down + j * over + c];
+                }
+            }
+            y[yo + c] = sum / count;
         }
     }
 
-    private static void divide(float[] y, int yo, float count, int c) {
-        for (int j = 0; j < c; j++) {
-            y[yo + j] /= count;
+    private static void averageGradient(
+            float[] dy, int dyo, int height, int down, int width, int over, float[] dx, int dxo, int channels) {
+        float count = height * width;
+        int c = 0;
+        for (; c < bound(channels); c += L) {
+            FloatVector share = load(dy, dyo + c).div(count);
+            for (int i = 0; i < height; i++) {
+                for (int j = 0; j < width; j++) {
+                    int at = dxo + i * down + j * over + c;
+                    load(dx, at).add(share).intoArray(dx, at);
+                }
+            }
+        }
+        for (; c < channels; c++) {
+            float share = dy[dyo + c] / count;
+            for (int i = 0; i < height; i++) {
+                for (int j = 0; j < width; j++) {
+                    dx[dxo + i * down + j * over + c] += share;
+                }
+            }
         }
     }
 }
