@@ -18,8 +18,9 @@ import picocli.CommandLine.Spec;
 /** {@code gradus doctor}. */
 @Command(
         name = "doctor",
-        description = "Says what gradus finds on this machine: JDK, processor, memory, backends and how fast they are, and"
-                + " for a backend that cannot run, why and what to do about it.")
+        description =
+                "Says what gradus finds on this machine: JDK, processor, memory, backends and how fast they are, and"
+                        + " for a backend that cannot run, why and what to do about it.")
 final class Doctor implements Callable<Integer> {
     private static final int SIDE = 768;
     private static final int RUNS = 8;
@@ -31,19 +32,29 @@ final class Doctor implements Callable<Integer> {
     public Integer call() {
         var out = spec.commandLine().getOut();
         var runtime = Runtime.getRuntime();
-        line(out, "JDK", System.getProperty("java.vm.name") + " " + Runtime.version() + ", "
-                + System.getProperty("java.vendor") + ", " + System.getProperty("java.home"));
-        line(out, "system", System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
-                + System.getProperty("os.arch") + ", " + runtime.availableProcessors() + " processors");
+        line(
+                out,
+                "JDK",
+                System.getProperty("java.vm.name") + " " + Runtime.version() + ", " + System.getProperty("java.vendor")
+                        + ", " + System.getProperty("java.home"));
+        line(
+                out,
+                "system",
+                System.getProperty("os.name") + " " + System.getProperty("os.version") + ", "
+                        + System.getProperty("os.arch") + ", " + runtime.availableProcessors() + " processors");
         line(out, "memory", runtime.maxMemory() / (1 << 20) + " MiB of heap at most (java -Xmx sets it)");
         boolean vectors = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
-        line(out, "Vector API", vectors
-                ? "module jdk.incubator.vector is there"
-                : "missing: run with 'java --add-modules jdk.incubator.vector', as ./gradus does");
+        line(
+                out,
+                "Vector API",
+                vectors
+                        ? "module jdk.incubator.vector is there"
+                        : "missing: run with 'java --add-modules jdk.incubator.vector', as ./gradus does");
         for (Precision precision : Precision.values()) {
             var options = new Options(0, precision);
             for (BackendProvider provider : Backends.providers()) {
-                String what = "backend " + provider.name() + " " + precision.name().toLowerCase(Locale.ROOT);
+                String what =
+                        "backend " + provider.name() + " " + precision.name().toLowerCase(Locale.ROOT);
                 var problem = provider.unavailable(options);
                 if (problem.isPresent()) {
                     line(out, what, "not available: " + problem.get());

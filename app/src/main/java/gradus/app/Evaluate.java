@@ -14,7 +14,8 @@ import picocli.CommandLine.Spec;
 /** {@code gradus evaluate MODEL --data SET}. */
 @Command(
         name = "evaluate",
-        description = "Accuracy and loss of a model on the test part of a data set, or without one on its validation part.")
+        description =
+                "Accuracy and loss of a model on the test part of a data set, or without one on its validation part.")
 final class Evaluate implements Callable<Integer> {
     @Spec
     CommandSpec spec;
@@ -28,8 +29,9 @@ final class Evaluate implements Callable<Integer> {
     @Option(
             names = "--data",
             paramLabel = "SET",
-            description = "generated, signs:DIR, images:DIR, cifar10:FILE[,FILE..] or idx:DIR; default: what it was trained"
-                    + " on")
+            description =
+                    "generated, signs:DIR, images:DIR, cifar10:FILE[,FILE..] or idx:DIR; default: what it was trained"
+                            + " on")
     String data;
 
     @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "of generated data (default 0)")
@@ -49,8 +51,8 @@ final class Evaluate implements Callable<Integer> {
         Dataset held = Judge.heldOut(Datasets.open(set, seed, pictures.height(), pictures.width()), set);
         held = pictures.channels() == 3 ? held.rgb() : held;
         if (held.labels().size() != file.labels().size()) {
-            throw new UsageException("the model knows " + file.labels().size() + " classes " + file.labels() + ", " + set
-                    + " has " + held.labels().size() + ": " + held.labels());
+            throw new UsageException("the model knows " + file.labels().size() + " classes " + file.labels() + ", "
+                    + set + " has " + held.labels().size() + ": " + held.labels());
         }
         if (!held.labels().equals(file.labels())) {
             spec.commandLine()

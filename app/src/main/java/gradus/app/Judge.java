@@ -17,7 +17,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 
-/** Accuracy and loss of a model on pictures that it did not learn from; the same for {@code train} and {@code evaluate}. */
+/**
+ * Accuracy and loss of a model on pictures that it did not learn from; the same for {@code train} and {@code evaluate}.
+ */
 record Judge(String data, Evaluation evaluation, List<String> labels) {
     private static final int BATCH = 32;
 

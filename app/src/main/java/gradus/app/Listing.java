@@ -21,7 +21,8 @@ import picocli.CommandLine.Spec;
 /** {@code gradus listing}. */
 @Command(
         name = "listing",
-        description = "Prints the program that trains a network, one line an operation: forward, loss, derivatives, update.")
+        description =
+                "Prints the program that trains a network, one line an operation: forward, loss, derivatives, update.")
 final class Listing implements Callable<Integer> {
     @Spec
     CommandSpec spec;
@@ -50,7 +51,8 @@ final class Listing implements Callable<Integer> {
             var training = Training.compile(
                             network.model(file), Sgd.of(0.1), SparseCategoricalCrossentropy.of(), List.of(), backend)
                     .fused(!unfused);
-            Graph graph = inference ? training.inferenceGraph(batch, null) : training.trainingGraph(batch, Shape.of(batch));
+            Graph graph =
+                    inference ? training.inferenceGraph(batch, null) : training.trainingGraph(batch, Shape.of(batch));
             spec.commandLine().getOut().print(gradus.graph.Listing.of(graph));
         }
         return Exit.OK;

@@ -18,7 +18,14 @@ import picocli.CommandLine.UnmatchedArgumentException;
         name = "gradus",
         description = "Trains and runs residual networks with an engine written from scratch in Java.",
         subcommands = {
-            Train.class, Evaluate.class, Predict.class, Summary.class, Plot.class, Listing.class, Golden.class, Doctor.class
+            Train.class,
+            Evaluate.class,
+            Predict.class,
+            Summary.class,
+            Plot.class,
+            Listing.class,
+            Golden.class,
+            Doctor.class
         },
         mixinStandardHelpOptions = true,
         version = "gradus 0.1.0",
@@ -85,7 +92,8 @@ public final class Main implements Runnable {
                 && !u.isUnknownOption()
                 && u.getCommandLine().getParent() == null;
         String what = command
-                ? "unknown command '" + ((UnmatchedArgumentException) e).getUnmatched().getFirst() + "'"
+                ? "unknown command '"
+                        + ((UnmatchedArgumentException) e).getUnmatched().getFirst() + "'"
                 : e.getMessage();
         var similar = e instanceof UnmatchedArgumentException u ? u.getSuggestions() : List.<String>of();
         String hint = similar.isEmpty()
@@ -96,18 +104,29 @@ public final class Main implements Runnable {
 
     private static int unexpected(PrintWriter err, Throwable e, boolean debug) {
         if (e instanceof OutOfMemoryError) {
-            report(err, "out of memory (" + Runtime.getRuntime().maxMemory() / (1 << 20)
-                    + " MiB of heap): use a smaller --batch, or give java more with -Xmx", e, debug);
+            report(
+                    err,
+                    "out of memory (" + Runtime.getRuntime().maxMemory() / (1 << 20)
+                            + " MiB of heap): use a smaller --batch, or give java more with -Xmx",
+                    e,
+                    debug);
             return Exit.USAGE;
         }
-        report(err, "internal error: " + e + " (this is a mistake in gradus, please report it; --debug shows where)", e,
+        report(
+                err,
+                "internal error: " + e + " (this is a mistake in gradus, please report it; --debug shows where)",
+                e,
                 debug);
         return Exit.INTERNAL;
     }
 
     /** One line, whatever the message holds. */
     static void report(PrintWriter err, String message, Throwable e, boolean debug) {
-        err.println("gradus: " + String.valueOf(message).strip().replaceAll(":\\s*\\R\\s*", ": ").replaceAll("\\s*\\R\\s*", "; "));
+        err.println("gradus: "
+                + String.valueOf(message)
+                        .strip()
+                        .replaceAll(":\\s*\\R\\s*", ": ")
+                        .replaceAll("\\s*\\R\\s*", "; "));
         if (debug) {
             e.printStackTrace(err);
         }

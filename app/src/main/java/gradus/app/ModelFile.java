@@ -29,10 +29,10 @@ record ModelFile(Path file, Checkpoint checkpoint, Model model, List<String> lab
             labels = IntStream.range(0, outputs).mapToObj(Integer::toString).toList();
         }
         if (labels.size() != outputs) {
-            throw new UsageException(file + ": the model has " + outputs + " outputs but the file names " + labels.size()
-                    + " labels");
+            throw new UsageException(
+                    file + ": the model has " + outputs + " outputs but the file names " + labels.size() + " labels");
         }
-        return new ModelFile(file, checkpoint, model, labels, Pictures.of(checkpoint, model));
+        return new ModelFile(file, checkpoint, model, labels, Pictures.of(file, checkpoint, model));
     }
 
     /** The model file in a folder, or the file itself. */

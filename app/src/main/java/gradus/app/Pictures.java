@@ -32,12 +32,12 @@ record Pictures(int height, int width, int channels, Preprocess mode) {
     }
 
     /** As the model file says; scaled to 0..1 if it does not. */
-    static Pictures of(Checkpoint file, Model model) {
-        String text = file.metadata().get(Checkpoint.PREPROCESSING);
+    static Pictures of(Path file, Checkpoint checkpoint, Model model) {
+        String text = checkpoint.metadata().get(Checkpoint.PREPROCESSING);
         if (text == null) {
             return of(model, Preprocess.UNIT);
         }
-        if (Json.parse(text) instanceof Map<?, ?> map && map.get("mode") instanceof String mode) {
+        if (parsed(file, text) instanceof Map<?, ?> map && map.get("mode") instanceof String mode) {
             for (Preprocess known : Preprocess.values()) {
                 if (known.name().equals(mode)) {
                     return of(model, known);
@@ -45,9 +45,17 @@ record Pictures(int height, int width, int channels, Preprocess mode) {
             }
         }
         throw new FormatException(
-                "metadata entry 'preprocessing' must have a mode out of " + Arrays.toString(Preprocess.values()) + ", not "
-                        + text,
+                file + ": metadata entry 'preprocessing' must have a mode out of "
+                        + Arrays.toString(Preprocess.values()) + ", not " + text,
                 -1);
+    }
+
+    private static Object parsed(Path file, String text) {
+        try {
+            return Json.parse(text);
+        } catch (FormatException e) {
+            throw new FormatException(file + ": metadata entry 'preprocessing' is not JSON: " + e.getMessage(), -1, e);
+        }
     }
 
     String json() {

@@ -16,7 +16,8 @@ import picocli.CommandLine.Spec;
 /** {@code gradus plot FILE.svg}. */
 @Command(
         name = "plot",
-        description = "Draws a network as a diagram: FILE.svg for a browser, FILE.dot for Graphviz. Default: model.svg.")
+        description =
+                "Draws a network as a diagram: FILE.svg for a browser, FILE.dot for Graphviz. Default: model.svg.")
 final class Plot implements Callable<Integer> {
     @Spec
     CommandSpec spec;

@@ -100,8 +100,8 @@ final class Predict implements Callable<Integer> {
 
     /** Returns whether all pictures could be read. */
     private boolean predict(ModelFile file, List<Path> files, Backend<?> backend) {
-        var training = Training.compile(
-                file.model(), Sgd.of(0), SparseCategoricalCrossentropy.of(), List.of(), backend);
+        var training =
+                Training.compile(file.model(), Sgd.of(0), SparseCategoricalCrossentropy.of(), List.of(), backend);
         var out = spec.commandLine().getOut();
         boolean good = true;
         for (int from = 0; from < files.size(); from += BATCH) {
@@ -160,7 +160,8 @@ final class Predict implements Callable<Integer> {
         }
         var text = new StringBuilder(image.toString()).append(':');
         for (int index : best) {
-            text.append(String.format(Locale.ROOT, "  %s %.1f %%", labels.get(index), 100 * p.get(row * classes + index)));
+            text.append(
+                    String.format(Locale.ROOT, "  %s %.1f %%", labels.get(index), 100 * p.get(row * classes + index)));
         }
         out.println(text);
     }

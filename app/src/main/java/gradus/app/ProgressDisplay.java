@@ -98,7 +98,9 @@ final class ProgressDisplay implements Callback {
     }
 
     private double speed(Progress p, long now) {
-        return p.samples() > rateSamples ? (p.samples() - rateSamples) / ((now - rateStart) / 1e9) : p.samplesPerSecond();
+        return p.samples() > rateSamples
+                ? (p.samples() - rateSamples) / ((now - rateStart) / 1e9)
+                : p.samplesPerSecond();
     }
 
     private double left(Progress p, long now) {

@@ -91,74 +91,218 @@ record Recipe(
 
     Recipe model(String name) {
         return new Recipe(
-                name, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
-                augmentation, preprocess, trainOnValidation);
+                name,
+                examples,
+                epochs,
+                batch,
+                optimizer,
+                learningRate,
+                warmUp,
+                weightDecay,
+                labelSmoothing,
+                momentum,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe examples(int n) {
         return new Recipe(
-                model, n, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
-                augmentation, preprocess, trainOnValidation);
+                model,
+                n,
+                epochs,
+                batch,
+                optimizer,
+                learningRate,
+                warmUp,
+                weightDecay,
+                labelSmoothing,
+                momentum,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe epochs(int n) {
         return new Recipe(
-                model, examples, n, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
-                augmentation, preprocess, trainOnValidation);
+                model,
+                examples,
+                n,
+                batch,
+                optimizer,
+                learningRate,
+                warmUp,
+                weightDecay,
+                labelSmoothing,
+                momentum,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe batch(int n) {
         return new Recipe(
-                model, examples, epochs, n, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
-                augmentation, preprocess, trainOnValidation);
+                model,
+                examples,
+                epochs,
+                n,
+                optimizer,
+                learningRate,
+                warmUp,
+                weightDecay,
+                labelSmoothing,
+                momentum,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe optimizer(String name) {
         return new Recipe(
-                model, examples, epochs, batch, name, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
-                augmentation, preprocess, trainOnValidation);
+                model,
+                examples,
+                epochs,
+                batch,
+                name,
+                learningRate,
+                warmUp,
+                weightDecay,
+                labelSmoothing,
+                momentum,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe learningRate(double rate) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, rate, warmUp, weightDecay, labelSmoothing, momentum, average,
-                augmentation, preprocess, trainOnValidation);
+                model,
+                examples,
+                epochs,
+                batch,
+                optimizer,
+                rate,
+                warmUp,
+                weightDecay,
+                labelSmoothing,
+                momentum,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe warmUp(double epochsOfRise) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, epochsOfRise, weightDecay, labelSmoothing,
-                momentum, average, augmentation, preprocess, trainOnValidation);
+                model,
+                examples,
+                epochs,
+                batch,
+                optimizer,
+                learningRate,
+                epochsOfRise,
+                weightDecay,
+                labelSmoothing,
+                momentum,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe weightDecay(double rate) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, warmUp, rate, labelSmoothing, momentum, average,
-                augmentation, preprocess, trainOnValidation);
+                model,
+                examples,
+                epochs,
+                batch,
+                optimizer,
+                learningRate,
+                warmUp,
+                rate,
+                labelSmoothing,
+                momentum,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe labelSmoothing(double share) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, share, momentum, average,
-                augmentation, preprocess, trainOnValidation);
+                model,
+                examples,
+                epochs,
+                batch,
+                optimizer,
+                learningRate,
+                warmUp,
+                weightDecay,
+                share,
+                momentum,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe momentum(double share) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, share, average,
-                augmentation, preprocess, trainOnValidation);
+                model,
+                examples,
+                epochs,
+                batch,
+                optimizer,
+                learningRate,
+                warmUp,
+                weightDecay,
+                labelSmoothing,
+                share,
+                average,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe average(double share) {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, share,
-                augmentation, preprocess, trainOnValidation);
+                model,
+                examples,
+                epochs,
+                batch,
+                optimizer,
+                learningRate,
+                warmUp,
+                weightDecay,
+                labelSmoothing,
+                momentum,
+                share,
+                augmentation,
+                preprocess,
+                trainOnValidation);
     }
 
     Recipe withoutAugmentation() {
         return new Recipe(
-                model, examples, epochs, batch, optimizer, learningRate, warmUp, weightDecay, labelSmoothing, momentum, average,
-                Augmentation.NONE, preprocess, trainOnValidation);
+                model,
+                examples,
+                epochs,
+                batch,
+                optimizer,
+                learningRate,
+                warmUp,
+                weightDecay,
+                labelSmoothing,
+                momentum,
+                average,
+                Augmentation.NONE,
+                preprocess,
+                trainOnValidation);
     }
 
     /** The data set's description with the number of generated pictures in it, if it does not say one itself. */
@@ -180,15 +324,12 @@ record Recipe(
         var decay = WeightDecay.ofKernels(weightDecay);
         return switch (optimizer) {
             case "sgd" ->
-                Sgd.of(rate)
-                        .momentum(0.9)
-                        .nesterov(true)
-                        .weightDecay(decay)
-                        .average(average);
+                Sgd.of(rate).momentum(0.9).nesterov(true).weightDecay(decay).average(average);
             case "adam" -> Adam.of(rate).weightDecay(decay).average(average);
             case "adamw" -> AdamW.of(rate).weightDecay(decay).average(average);
             case "rmsprop" -> RmsProp.of(rate).weightDecay(decay).average(average);
-            default -> throw new UsageException("--optimizer must be sgd, adam, adamw or rmsprop, not '" + optimizer + "'");
+            default ->
+                throw new UsageException("--optimizer must be sgd, adam, adamw or rmsprop, not '" + optimizer + "'");
         };
     }
 }

@@ -13,7 +13,9 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** {@code gradus summary}. */
-@Command(name = "summary", description = "Prints the layers of a network with output shapes and parameters, as Keras does.")
+@Command(
+        name = "summary",
+        description = "Prints the layers of a network with output shapes and parameters, as Keras does.")
 final class Summary implements Callable<Integer> {
     @Spec
     CommandSpec spec;

@@ -44,7 +44,8 @@ import picocli.CommandLine.Spec;
         name = "train",
         description = {
             "Trains a residual network. Without options: the complete 50-layer network on generated hand signs.",
-            "Leaves in --out: model.safetensors (all that predict, evaluate and --resume need), history.csv, curves.png.",
+            "Leaves in --out: model.safetensors (all that predict, evaluate and --resume need), history.csv,"
+                    + " curves.png.",
             "Ctrl-C leaves them too, in the middle of an epoch, and --resume goes on from there."
         })
 final class Train implements Callable<Integer> {
@@ -105,10 +106,16 @@ final class Train implements Callable<Integer> {
     @Option(names = "--no-augmentation", description = "train on the pictures as they are")
     boolean noAugmentation;
 
-    @Option(names = "--seed", paramLabel = "N", description = "what first weights, order and changes are drawn from (0)")
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "what first weights, order and changes are drawn from (0)")
     Long seed;
 
-    @Option(names = "--out", paramLabel = "DIR", description = "where results go; default runs/SET, such as runs/generated")
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            description = "where results go; default runs/SET, such as runs/generated")
     Path out;
 
     @Option(
@@ -129,15 +136,15 @@ final class Train implements Callable<Integer> {
     public Integer call() {
         Settings settings = resume ? resumed() : chosen();
         Path folder = out != null ? out : Path.of("runs", Recipe.kind(settings.data));
-        boolean made = create(folder);
+        List<Path> made = create(folder);
         boolean finished = false;
         try (var backend = engine.open()) {
             int status = run(settings, folder, backend);
             finished = true;
             return status;
         } finally {
-            if (made && !finished) {
-                deleteIfEmpty(folder);
+            if (!finished) {
+                made.forEach(Train::deleteIfEmpty);
             }
         }
     }
@@ -226,8 +233,9 @@ final class Train implements Callable<Integer> {
         fixed.put("--no-augmentation", noAugmentation ? true : null);
         fixed.forEach((name, value) -> {
             if (value != null) {
-                throw new UsageException(name + " cannot be changed by --resume: the settings are those the training was"
-                        + " begun with. Leave it out, or begin anew without --resume");
+                throw new UsageException(
+                        name + " cannot be changed by --resume: the settings are those the training was"
+                                + " begun with. Leave it out, or begin anew without --resume");
             }
         });
         Path folder = out != null ? out : Path.of("runs", data == null ? "generated" : Recipe.kind(data));
@@ -281,7 +289,11 @@ final class Train implements Callable<Integer> {
         Dataset watched = watchValidation ? split.validation().rgb() : heldOut;
 
         Training<B> training = s.from == null
-                ? begin(s, network.input(height, width, 3).classes(train.labels().size()), train, backend)
+                ? begin(
+                        s,
+                        network.input(height, width, 3).classes(train.labels().size()),
+                        train,
+                        backend)
                 : s.from.resume(backend);
         Model net = training.model();
         var pictures = Pictures.of(net, r.preprocess());
@@ -302,6 +314,7 @@ final class Train implements Callable<Integer> {
         }
         callbacks.add(new SaveCheckpoint(file, null, metadata));
         callbacks.add(new CsvHistory(folder.resolve("history.csv")));
+        callbacks.add(drawing(folder.resolve("curves.png"), progress));
         var source = BatchPipeline.training(train, r.batch(), s.seed, r.augmentation(), r.preprocess());
         var validation = BatchPipeline.evaluation(watched, r.batch(), r.preprocess());
         long start = System.nanoTime();
@@ -310,18 +323,16 @@ final class Train implements Callable<Integer> {
                     source, validation, FitOptions.of(r.epochs()).callbacks(callbacks.toArray(Callback[]::new)));
             if (history.stopped()) {
                 Checkpoint.of(training).with(metadata).save(file);
-                draw(history, folder, progress);
-                progress.println("interrupted in epoch " + (training.epoch() + 1) + " after step " + training.step() + "; "
-                        + file + " is saved, go on with: gradus train --resume --out " + folder);
+                progress.println("interrupted in epoch " + (training.epoch() + 1) + " after step " + training.step()
+                        + "; " + file + " is saved, go on with: gradus train --resume --out " + folder);
                 progress.flush();
                 interrupt.saved();
                 return Exit.INTERRUPTED;
             }
-            draw(history, folder, progress);
         }
         if (!quiet) {
-            progress.println("trained in " + ProgressDisplay.time((System.nanoTime() - start) / 1e9) + "; results are in "
-                    + folder);
+            progress.println("trained in " + ProgressDisplay.time((System.nanoTime() - start) / 1e9)
+                    + "; results are in " + folder);
             progress.flush();
         }
         var judge = Judge.of(s.data, net, r.preprocess(), heldOut, backend);
@@ -337,8 +348,7 @@ final class Train implements Callable<Integer> {
         Model net = network.build();
         net.initialize(s.seed, engine.precision() == Precision.FLOAT64 ? DType.F64 : DType.F32);
         var loss = SparseCategoricalCrossentropy.of().labelSmoothing(s.recipe.labelSmoothing());
-        return Training.compile(
-                net, s.recipe.optimizer(train.size()), loss, List.of(new Metric.Accuracy()), backend);
+        return Training.compile(net, s.recipe.optimizer(train.size()), loss, List.of(new Metric.Accuracy()), backend);
     }
 
     private static void introduce(
@@ -366,28 +376,39 @@ final class Train implements Callable<Integer> {
         if (s.from != null) {
             out.println("going on from " + file + ", epoch " + (training.epoch() + 1) + ", step " + training.step());
             if (training.epoch() < s.recipe.epochs() && training.learningRate(training.step()) == 0) {
-                out.println("note: the learning rate has fallen to 0 as planned, so nothing more will be learned; to train"
-                        + " longer, begin anew with more --epochs");
+                out.println(
+                        "note: the learning rate has fallen to 0 as planned, so nothing more will be learned; to train"
+                                + " longer, begin anew with more --epochs");
             }
         }
         out.flush();
     }
 
-    /** A picture is not worth losing a training for: without fonts, for instance, there is none. */
-    private static void draw(History history, Path folder, PrintWriter out) {
-        if (history.epochs().isEmpty()) {
-            return;
-        }
-        try {
-            Curves.write(history, folder.resolve("curves.png"));
-        } catch (RuntimeException | LinkageError | InternalError e) {
-            out.println("note: curves.png could not be drawn (" + e + "); history.csv has the numbers");
-        }
+    /** Draws the curves after each epoch. A picture is not worth losing a training for: without fonts there is none. */
+    private static Callback drawing(Path file, PrintWriter out) {
+        return new Callback() {
+            private boolean failed;
+
+            @Override
+            public void onEpochEnd(Training<?> training, History history) {
+                try {
+                    if (!failed) {
+                        Curves.write(history, file);
+                    }
+                } catch (RuntimeException | LinkageError | InternalError e) {
+                    failed = true;
+                    out.println("note: " + file + " could not be drawn (" + e + "); history.csv has the numbers");
+                }
+            }
+        };
     }
 
-    /** Returns whether the folder is new. */
-    private static boolean create(Path folder) {
-        boolean there = Files.isDirectory(folder);
+    /** Makes a folder. Returns what is new of its path, innermost first. */
+    private static List<Path> create(Path folder) {
+        var made = new ArrayList<Path>();
+        for (Path p = folder.toAbsolutePath(); p != null && !Files.exists(p); p = p.getParent()) {
+            made.add(p);
+        }
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {
@@ -396,7 +417,7 @@ final class Train implements Callable<Integer> {
         if (!Files.isWritable(folder)) {
             throw new FileException("folder " + folder + " cannot be written to");
         }
-        return !there;
+        return made;
     }
 
     private static void deleteIfEmpty(Path folder) {

@@ -51,7 +51,8 @@ final class BlockCases {
         with.put(mode + "d_x", x);
         for (ModelWeight w : model.weightList()) {
             if (w.trainable()) {
-                with.put(mode + "d_" + fileName(w.name()), p.graph().parameters().get(w.name()));
+                with.put(
+                        mode + "d_" + fileName(w.name()), p.graph().parameters().get(w.name()));
             }
         }
         p.gradients(y, dy, with);
@@ -113,7 +114,9 @@ final class BlockCases {
         boolean training = c.flag("training");
         p.output(
                 "y",
-                model.lower(p.graph(), training, List.of(p.input(c, "x"))).outputs().getFirst());
+                model.lower(p.graph(), training, List.of(p.input(c, "x")))
+                        .outputs()
+                        .getFirst());
         Map<String, Tensor> results = p.run(weights(c, model));
         var checks = new ArrayList<>(Cases.compare(c, rows, results, engine.isDouble()));
         if (engine.precision() == Precision.FLOAT32) {

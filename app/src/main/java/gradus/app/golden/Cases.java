@@ -30,8 +30,8 @@ interface Cases {
             GoldenCase c, Map<String, Manifest.Row> rows, Map<String, Tensor> results, boolean doublePrecision) {
         for (String name : rows.keySet()) {
             if (!c.has(name + GoldenCase.TRUTH)) {
-                throw new GoldenException(Manifest.FILE + " lists tensor " + name + ", the file has no " + name
-                        + GoldenCase.TRUTH);
+                throw new GoldenException(
+                        Manifest.FILE + " lists tensor " + name + ", the file has no " + name + GoldenCase.TRUTH);
             }
         }
         var checks = new ArrayList<Check>();

@@ -5,8 +5,8 @@ import gradus.tensor.Tensor;
 import java.util.Locale;
 
 /**
- * One tensor that is compared with the truth, element by element: {@code |actual - expected| <= tolerance}. Written so that
- * NaN fails; -0.0 equals 0.0.
+ * One tensor that is compared with the truth, element by element: {@code |actual - expected| <= tolerance}. Written so
+ * that NaN fails; -0.0 equals 0.0.
  */
 record Check(String tensor, Tensor expected, Tensor actual, Tolerance tolerance) {
     static Check of(String tensor, Tensor expected, Tensor actual, double bound) {
@@ -18,7 +18,8 @@ record Check(String tensor, Tensor expected, Tensor actual, Tolerance tolerance)
     }
 
     /**
-     * @param ratio largest error as a multiple of its tolerance: above 1 is a failure, infinite for a NaN or a wrong shape
+     * @param ratio largest error as a multiple of its tolerance: above 1 is a failure, infinite for a NaN or a wrong
+     *     shape
      * @param message what failed, or "" if nothing did
      */
     record Verdict(double ratio, String message) {
@@ -30,8 +31,7 @@ record Check(String tensor, Tensor expected, Tensor actual, Tolerance tolerance)
     Verdict verdict() {
         Shape shape = expected.shape();
         if (!shape.equals(actual.shape())) {
-            return new Verdict(
-                    Double.POSITIVE_INFINITY, tensor + ": shape " + actual.shape() + ", expected " + shape);
+            return new Verdict(Double.POSITIVE_INFINITY, tensor + ": shape " + actual.shape() + ", expected " + shape);
         }
         double worst = 0;
         int at = -1;

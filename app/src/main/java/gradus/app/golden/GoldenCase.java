@@ -76,7 +76,9 @@ record GoldenCase(String file, String group, Map<String, Object> attributes, Map
     }
 
     List<String> texts(String name) {
-        return list(name).stream().map(e -> as(e, String.class, name, "a list of strings")).toList();
+        return list(name).stream()
+                .map(e -> as(e, String.class, name, "a list of strings"))
+                .toList();
     }
 
     /** An attribute that holds attributes, as a case of its own over the same tensors. */

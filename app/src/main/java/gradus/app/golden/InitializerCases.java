@@ -18,9 +18,9 @@ import java.util.stream.IntStream;
 import java.util.zip.CRC32;
 
 /**
- * Seeded initializers. Tensors are named {@code NAME/SHAPE/seedS/WHAT}; uniform ones must be equal bit for bit, normal ones
- * to a few units of rounding, as sine and logarithm differ between libraries. The backend has no part in it; what type the
- * values have is said by the file.
+ * Seeded initializers. Tensors are named {@code NAME/SHAPE/seedS/WHAT}; uniform ones must be equal bit for bit, normal
+ * ones to a few units of rounding, as sine and logarithm differ between libraries. The backend has no part in it; what
+ * type the values have is said by the file.
  */
 final class InitializerCases {
     private static final double NORMAL_F32 = 5e-7;
@@ -45,7 +45,9 @@ final class InitializerCases {
                 throw new GoldenException("tensor " + tensor + " is not named NAME/SHAPE/seedS/WHAT");
             }
             Tensor values = drawn.computeIfAbsent(part[0] + part[1] + part[2], k -> {
-                int[] dims = Arrays.stream(part[1].split("x")).mapToInt(Integer::parseInt).toArray();
+                int[] dims = Arrays.stream(part[1].split("x"))
+                        .mapToInt(Integer::parseInt)
+                        .toArray();
                 Initializer initializer = Initializers.byName(part[0]);
                 return initializer.initialize(Shape.of(dims), dtype, Long.parseLong(part[2].substring(4)));
             });
@@ -107,9 +109,7 @@ final class InitializerCases {
         int n = values.size();
         double magnitude = sum(values, Math::abs);
         double squares = sum(values, v -> v * v);
-        double[] actual = {
-            sum(values, v -> v), squares, -max(values, v -> -v), max(values, v -> v), values.get(n - 1)
-        };
+        double[] actual = {sum(values, v -> v), squares, -max(values, v -> -v), max(values, v -> v), values.get(n - 1)};
         double[] tolerance = {
             n * bound + SUMMATION * magnitude, 2 * bound * magnitude + SUMMATION * squares, bound, bound, bound
         };

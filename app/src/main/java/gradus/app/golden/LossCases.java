@@ -17,7 +17,8 @@ final class LossCases {
         String prediction = logits ? "logits" : "probs";
         Value x = p.input(c, prediction);
         Value target = p.input(c, c.has("labels") ? "labels" : "targets");
-        Value each = loss(c.text("loss"), logits, c.number("label_smoothing", 0)).perSample(p.graph(), x, target);
+        Value each =
+                loss(c.text("loss"), logits, c.number("label_smoothing", 0)).perSample(p.graph(), x, target);
         Value mean = p.graph().mean(each);
         p.output("per_sample", each);
         p.output("loss", mean);

@@ -28,8 +28,8 @@ final class Manifest {
     }
 
     /**
-     * Reads the table. A folder without one gives a manifest that complains when it is asked for a tolerance, for not every
-     * group needs one.
+     * Reads the table. A folder without one gives a manifest that complains when it is asked for a tolerance, for not
+     * every group needs one.
      *
      * @throws GoldenException for a table that cannot be understood, with the line
      */
@@ -44,11 +44,13 @@ final class Manifest {
             throw new GoldenException("cannot read " + path + ": " + e, e);
         }
         var manifest = new Manifest(null);
-        List<String> head = lines.isEmpty() ? List.of() : Arrays.asList(lines.getFirst().split("\t", -1));
+        List<String> head =
+                lines.isEmpty() ? List.of() : Arrays.asList(lines.getFirst().split("\t", -1));
         for (String column : List.of("file", "tensor", "tol_f64", "tol_f32")) {
             if (!head.contains(column)) {
-                throw new GoldenException(path + ": the first line must name the columns file, tensor, tol_f64, tol_f32;"
-                        + " there is no " + column);
+                throw new GoldenException(
+                        path + ": the first line must name the columns file, tensor, tol_f64, tol_f32;"
+                                + " there is no " + column);
             }
         }
         for (int i = 1; i < lines.size(); i++) {

@@ -24,8 +24,8 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * The whole ResNet-50: inference, training mode with all gradients, moving statistics, and three steps each of Adam and SGD.
- * Weights, pictures and the directions on which gradients are projected follow from {@link Formula}.
+ * The whole ResNet-50: inference, training mode with all gradients, moving statistics, and three steps each of Adam and
+ * SGD. Weights, pictures and the directions on which gradients are projected follow from {@link Formula}.
  */
 final class NetworkCases<B> {
     private static final int PICTURES = 10_000;
@@ -138,9 +138,7 @@ final class NetworkCases<B> {
 
     /** The files call the classifier fc, the model fc6. */
     private String modelName(String parameter) {
-        return parameter.startsWith("fc/")
-                ? model.layerNames().getLast() + parameter.substring(2)
-                : parameter;
+        return parameter.startsWith("fc/") ? model.layerNames().getLast() + parameter.substring(2) : parameter;
     }
 
     private Parameters<B> parameters() {
@@ -201,8 +199,9 @@ final class NetworkCases<B> {
     }
 
     private static double norm(Tensor t) {
-        return Math.sqrt(
-                IntStream.range(0, t.size()).mapToDouble(i -> t.get(i) * t.get(i)).sum());
+        return Math.sqrt(IntStream.range(0, t.size())
+                .mapToDouble(i -> t.get(i) * t.get(i))
+                .sum());
     }
 
     // ---- what is computed ----
@@ -259,7 +258,8 @@ final class NetworkCases<B> {
     /** Lengths of the moving statistics after one step. */
     private void movingStatistics(boolean unbiased) {
         var parameters = parameters();
-        plan(forward(unbiased ? probes(network, true) : model, true), parameters).run();
+        plan(forward(unbiased ? probes(network, true) : model, true), parameters)
+                .run();
         List<String> norms = c.texts("batch_norms");
         var mean = new double[norms.size()];
         var variance = new double[norms.size()];

@@ -6,11 +6,11 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * What counts as equal for a whole network, where one absolute number per tensor would not do: relative to the truth, to a
- * gradient's length, or, where training of the network is badly conditioned, not at all in float32.
+ * What counts as equal for a whole network, where one absolute number per tensor would not do: relative to the truth,
+ * to a gradient's length, or, where training of the network is badly conditioned, not at all in float32.
  *
- * @param zeroGradients for each trainable parameter whether its gradient is mathematically zero: biases of convolutions in
- *     front of a batch norm
+ * @param zeroGradients for each trainable parameter whether its gradient is mathematically zero: biases of convolutions
+ *     in front of a batch norm
  * @param sizes elements of each trainable parameter
  */
 record NetworkRules(GoldenCase c, boolean float64, boolean damped, boolean[] zeroGradients, int[] sizes) {
@@ -86,7 +86,10 @@ record NetworkRules(GoldenCase c, boolean float64, boolean damped, boolean[] zer
     }
 
     private static double largest(Tensor t) {
-        return IntStream.range(0, t.size()).mapToDouble(i -> Math.abs(t.get(i))).max().orElse(0);
+        return IntStream.range(0, t.size())
+                .mapToDouble(i -> Math.abs(t.get(i)))
+                .max()
+                .orElse(0);
     }
 
     /** Marks biases of convolutions among the trainable parameters. */

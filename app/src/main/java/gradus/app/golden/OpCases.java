@@ -28,8 +28,17 @@ final class OpCases {
         Value x = p.input(c, "x");
         Value w = p.input(c, "w");
         var with = new LinkedHashMap<>(Map.of("dx", x, "dw", w));
-        Value y = p.graph().apply(
-                new Conv2D(sliding(c, x.shape(), w.shape().dim(0), w.shape().dim(1)), 1), x, w);
+        Value y = p.graph()
+                .apply(
+                        new Conv2D(
+                                sliding(
+                                        c,
+                                        x.shape(),
+                                        w.shape().dim(0),
+                                        w.shape().dim(1)),
+                                1),
+                        x,
+                        w);
         if (c.has("b")) {
             Value b = p.input(c, "b");
             with.put("db", b);
@@ -46,8 +55,8 @@ final class OpCases {
         var with = new LinkedHashMap<>(Map.of("dx", x, "dw", w));
         int in = x.shape().dim(-1);
         Value rows = p.graph().reshape(x, Shape.of(x.shape().size() / in, in));
-        Value y = p.graph().reshape(
-                p.graph().matMul(rows, w), x.shape().with(-1, w.shape().dim(1)));
+        Value y = p.graph()
+                .reshape(p.graph().matMul(rows, w), x.shape().with(-1, w.shape().dim(1)));
         if (c.flag("bias", c.has("b"))) {
             Value b = p.input(c, "b");
             with.put("db", b);
@@ -115,8 +124,7 @@ final class OpCases {
         return valueAndGradients(p, c, y, Map.of("da", a, "db", b));
     }
 
-    private static Map<String, Tensor> valueAndGradients(
-            Program p, GoldenCase c, Value y, Map<String, Value> with) {
+    private static Map<String, Tensor> valueAndGradients(Program p, GoldenCase c, Value y, Map<String, Value> with) {
         p.output("y", y);
         p.gradients(y, p.input(c, "dy"), with);
         return p.run();

@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A graph together with what is fed to it: first the forward part with its outputs, then at most once derivatives, then it
- * is run and read by name.
+ * A graph together with what is fed to it: first the forward part with its outputs, then at most once derivatives, then
+ * it is run and read by name.
  */
 final class Program {
     private final Engine engine;
@@ -48,8 +48,8 @@ final class Program {
     }
 
     /**
-     * Outputs the derivatives of sum(y dy) under the given names; zeros where y does not depend on a value. y must be an
-     * output. The forward part is fused first, if the engine does so.
+     * Outputs the derivatives of sum(y dy) under the given names; zeros where y does not depend on a value. y must be
+     * an output. The forward part is fused first, if the engine does so.
      */
     void gradients(Value y, Value dy, Map<String, Value> with) {
         if (engine.fused()) {
@@ -67,7 +67,9 @@ final class Program {
             if (d != null) {
                 graph.output(names.get(i), d);
             } else {
-                known.put(names.get(i), Tensor.zeros(DType.F64, with.get(names.get(i)).shape()));
+                known.put(
+                        names.get(i),
+                        Tensor.zeros(DType.F64, with.get(names.get(i)).shape()));
             }
         }
     }

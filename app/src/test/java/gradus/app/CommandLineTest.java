@@ -1,0 +1,190 @@
+package gradus.app;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.io.Json;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class CommandLineTest {
+    private static final String[] TINY = {
+        "train", "--model", "resnet20", "--size", "16", "--examples", "24", "--batch", "8", "--epochs", "1"
+    };
+
+    @TempDir
+    static Path folder;
+
+    private static Path model;
+    private static Run trained;
+
+    private record Run(int status, String out, String err) {
+        @SuppressWarnings("unchecked") // JSON objects have string keys
+        Map<String, Object> json() {
+            return (Map<String, Object>) Json.parse(out.strip());
+        }
+    }
+
+    private static Run gradus(String... args) {
+        var out = new StringWriter();
+        var err = new StringWriter();
+        int status = Main.run(new PrintWriter(out, true), new PrintWriter(err, true), args);
+        return new Run(status, out.toString(), err.toString());
+    }
+
+    private static String[] with(String[] args, String... more) {
+        return Stream.concat(Arrays.stream(args), Arrays.stream(more)).toArray(String[]::new);
+    }
+
+    @BeforeAll
+    static void train() {
+        model = folder.resolve("run");
+        trained = gradus(with(TINY, "--out", model.toString(), "--json", "--seed", "3"));
+    }
+
+    @Test
+    void trainLeavesModelHistoryAndCurves() throws IOException {
+        assertEquals(0, trained.status, trained.err);
+        assertEquals(
+                List.of("data", "n", "accuracy", "loss"),
+                List.copyOf(trained.json().keySet()));
+        assertEquals("generated:24", trained.json().get("data"));
+        List<String> history = Files.readAllLines(model.resolve("history.csv"));
+        assertEquals("epoch,loss,accuracy,val_loss,val_accuracy,learning_rate", history.getFirst());
+        assertEquals(2, history.size());
+        assertTrue(ImageIO.read(model.resolve("curves.png").toFile()).getWidth() > 100);
+        assertTrue(Files.size(model.resolve("model.safetensors")) > 1_000_000);
+    }
+
+    @Test
+    void evaluateGivesWhatTrainingEndedWith() {
+        Run run = gradus("evaluate", model.toString(), "--data", "generated:24", "--seed", "3", "--json");
+        assertEquals(0, run.status, run.err);
+        assertEquals(trained.json(), run.json());
+    }
+
+    @Test
+    void predictPrintsOneJsonLineAPictureAndReportsTheUnreadable() throws IOException {
+        Path good = folder.resolve("good.png");
+        ImageIO.write(new BufferedImage(30, 20, BufferedImage.TYPE_INT_RGB), "png", good.toFile());
+        Path bad = folder.resolve("bad.png");
+        Files.writeString(bad, "no picture");
+        Run run = gradus("predict", model.toString(), bad.toString(), good.toString(), "--json", "--top", "2");
+        assertEquals(2, run.status);
+        assertTrue(run.err.startsWith("gradus: " + bad), run.err);
+        assertEquals(1, run.err.strip().lines().count());
+        assertEquals(good.toString(), run.json().get("file"));
+        List<?> predictions = (List<?>) run.json().get("predictions");
+        assertEquals(2, predictions.size());
+        assertEquals(
+                List.of("index", "label", "probability"), List.copyOf(((Map<?, ?>) predictions.getFirst()).keySet()));
+    }
+
+    @Test
+    void equalRunsHaveEqualFilesAndResumeAddsEpochs() throws IOException {
+        Path whole = folder.resolve("whole");
+        Path parts = folder.resolve("parts");
+        String[] fixed = with(TINY, "--optimizer", "sgd", "--warm-up", "0", "-q");
+        assertEquals(0, gradus(with(fixed, "--out", whole.toString())).status);
+        assertEquals(0, gradus(with(fixed, "--out", parts.toString())).status);
+        assertEquals(-1, Files.mismatch(whole.resolve("model.safetensors"), parts.resolve("model.safetensors")));
+        Run again = gradus("train", "--resume", "--out", parts.toString(), "--epochs", "2", "-q");
+        assertEquals(0, again.status, again.err);
+        assertEquals(3, Files.readAllLines(parts.resolve("history.csv")).size());
+        Run changed = gradus("train", "--resume", "--out", parts.toString(), "--batch", "5");
+        assertEquals(2, changed.status);
+        assertTrue(changed.err.contains("--batch cannot be changed"), changed.err);
+    }
+
+    @Test
+    void aLossThatIsNotFiniteIsOneLineAndLeavesNothing() {
+        Path out = folder.resolve("nan");
+        Run run = gradus(with(
+                TINY,
+                "--optimizer",
+                "sgd",
+                "--learning-rate",
+                "1e30",
+                "--warm-up",
+                "0",
+                "-q",
+                "--out",
+                out.toString()));
+        assertEquals(2, run.status, run.err);
+        assertTrue(run.err.contains("loss is"), run.err);
+        assertEquals(1, run.err.strip().lines().count(), run.err);
+        assertFalse(Files.exists(out));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "trian | unknown command",
+                "train --epoch 3 | --epochs",
+                "train --epochs none | --epochs",
+                "train --epochs 0 | --epochs must be 1 or more",
+                "train --data nothing:x | unknown data set",
+                "train --data signs:/no/such/folder | no such file",
+                "train --model resnet51 | no architecture",
+                "train --precision int8 | float32 or float64",
+                "train --backend quantum | no backend 'quantum'",
+                "train --precision float64 --backend simd | float32 only",
+                "train --resume --out /no/such/folder | nothing to resume",
+                "evaluate /no/such/model | no such file",
+                "predict /no/such/model x.png | no such file",
+                "summary --input 8x8x3 | does not fit",
+                "summary --input large | 224x224x3",
+                "golden /no/such/folder | not a folder"
+            })
+    void mistakesAreOneLineAndStatus2(String args, String message) {
+        Run run = gradus(args.strip().split(" "));
+        assertEquals(2, run.status, run.err);
+        assertTrue(run.err.startsWith("gradus: "), run.err);
+        assertTrue(run.err.contains(message.strip()), run.err);
+        assertEquals(1, run.err.strip().lines().count(), run.err);
+        assertTrue(run.out.isEmpty(), run.out);
+    }
+
+    @Test
+    void debugShowsWhere() {
+        assertTrue(gradus("evaluate", "/no/such/model", "--debug").err.contains("\tat gradus.app"));
+    }
+
+    @Test
+    void truncatedModelsAreRefused() throws IOException {
+        byte[] bytes = Files.readAllBytes(model.resolve("model.safetensors"));
+        Path cut = folder.resolve("cut.safetensors");
+        Files.write(cut, Arrays.copyOf(bytes, bytes.length - 1));
+        Run run = gradus("evaluate", cut.toString());
+        assertEquals(2, run.status);
+        assertTrue(run.err.contains("cut.safetensors"), run.err);
+    }
+
+    @Test
+    void summaryPlotListingAndDoctor() throws IOException {
+        assertTrue(gradus("summary").out.contains("Total params: 23,600,006"));
+        assertTrue(gradus("summary", model.toString()).out.contains("Trainable params"));
+        Path svg = folder.resolve("x.svg");
+        assertEquals(0, gradus("plot", model.toString(), svg.toString()).status);
+        assertTrue(Files.readString(svg).contains("<svg"));
+        assertTrue(gradus("listing", model.toString()).out.contains("Conv2DKernelGradient"));
+        assertTrue(gradus("doctor").out.contains("backend reference float64"));
+        assertTrue(gradus("--help").out.contains("Exit status"));
+    }
+}
