@@ -350,7 +350,17 @@ final class Elementwise implements Workers.Task {
     }
 
     private static void adamStep(
-            float epsilon, float rate, float[] w, int wo, float[] m, int mo, float[] v, int vo, float[] y, int yo, int n) {
+            float epsilon,
+            float rate,
+            float[] w,
+            int wo,
+            float[] m,
+            int mo,
+            float[] v,
+            int vo,
+            float[] y,
+            int yo,
+            int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
             FloatVector root = load(v, vo + i).sqrt().add(epsilon);

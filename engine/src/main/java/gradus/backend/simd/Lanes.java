@@ -26,9 +26,8 @@ final class Lanes {
             case 128 -> FloatVector.SPECIES_128;
             case 256 -> FloatVector.SPECIES_256;
             case 512 -> FloatVector.SPECIES_512;
-            default -> FloatVector.SPECIES_PREFERRED.length() >= 4
-                    ? FloatVector.SPECIES_PREFERRED
-                    : FloatVector.SPECIES_128;
+            default ->
+                FloatVector.SPECIES_PREFERRED.length() >= 4 ? FloatVector.SPECIES_PREFERRED : FloatVector.SPECIES_128;
         };
     }
 

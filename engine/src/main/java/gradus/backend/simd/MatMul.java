@@ -429,8 +429,18 @@ final class MatMul implements Workers.Task {
     }
 
     private void tileColumn(
-            int worker, int group, int split, int row, int m0, int tile, int valid, int column, int n1, int depth,
-            int panel, boolean add) {
+            int worker,
+            int group,
+            int split,
+            int row,
+            int m0,
+            int tile,
+            int valid,
+            int column,
+            int n1,
+            int depth,
+            int panel,
+            boolean add) {
         float[] to = splits > 1 ? partials : c;
         int start = splits > 1 ? BASE + split * m * n : cStart + group * cGroup;
         int pitch = splits > 1 ? n : cPixel;

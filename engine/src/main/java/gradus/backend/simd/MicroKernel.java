@@ -40,8 +40,7 @@ final class MicroKernel {
     /** Elements from one k to the next in a block of columns: an odd number of cache lines, to use every cache set. */
     static final int PITCH = 144;
 
-    private static final boolean FEW_REGISTERS =
-            L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8 && isX86();
+    private static final boolean FEW_REGISTERS = L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8 && isX86();
 
     private MicroKernel() {}
 

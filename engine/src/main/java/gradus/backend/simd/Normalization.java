@@ -106,7 +106,8 @@ final class Normalization implements Workers.Task {
         float[] ma = m.array();
         for (int j = 0; j < c; j++) {
             coefficient(0, j, ma[m.offset() + j]);
-            coefficient(1, j, (float) (gamma.array()[gamma.offset() + j] / Math.sqrt(ma[m.offset() + c + j] + epsilon)));
+            coefficient(1, j, (float)
+                    (gamma.array()[gamma.offset() + j] / Math.sqrt(ma[m.offset() + c + j] + epsilon)));
             coefficient(2, j, beta.array()[beta.offset() + j]);
         }
         this.x = x;
@@ -131,8 +132,7 @@ final class Normalization implements Workers.Task {
         release();
     }
 
-    void gradient(
-            int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory s, Memory dx) {
+    void gradient(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory s, Memory dx) {
         prepare(Kind.GRADIENT, rows, c);
         float[] ma = m.array();
         float[] sa = s.array();

@@ -110,8 +110,17 @@ final class Pooling implements Workers.Task {
             case AVERAGE -> average(x.array(), x.offset() + at, height, down, width, over, y.array(), result, g.c());
             case MAX_GRADIENT ->
                 maxGradient(
-                        y.array(), result, x.array(), x.offset() + at, height, down, width, over,
-                        dx.array(), dx.offset() + at, g.c());
+                        y.array(),
+                        result,
+                        x.array(),
+                        x.offset() + at,
+                        height,
+                        down,
+                        width,
+                        over,
+                        dx.array(),
+                        dx.offset() + at,
+                        g.c());
             case AVERAGE_GRADIENT ->
                 averageGradient(y.array(), result, height, down, width, over, dx.array(), dx.offset() + at, g.c());
         }
@@ -155,7 +164,16 @@ final class Pooling implements Workers.Task {
 
     /** The winner is the first maximum, or the first NaN, by number of its tap; it gets dy added. */
     private static void maxGradient(
-            float[] dy, int dyo, float[] x, int xo, int height, int down, int width, int over, float[] dx, int dxo,
+            float[] dy,
+            int dyo,
+            float[] x,
+            int xo,
+            int height,
+            int down,
+            int width,
+            int over,
+            float[] dx,
+            int dxo,
             int channels) {
         FloatVector zero = FloatVector.zero(SPECIES);
         int c = 0;
@@ -174,7 +192,9 @@ final class Pooling implements Workers.Task {
             for (int i = 0; i < height; i++) {
                 for (int j = 0; j < width; j++) {
                     int at = dxo + i * down + j * over + c;
-                    load(dx, at).add(zero.blend(d, winner.compare(EQ, i * width + j))).intoArray(dx, at);
+                    load(dx, at)
+                            .add(zero.blend(d, winner.compare(EQ, i * width + j)))
+                            .intoArray(dx, at);
                 }
             }
         }

@@ -139,8 +139,7 @@ final class SimdBackend implements Backend<Memory> {
     }
 
     @Override
-    public void matMul(
-            int m, int n, int k, boolean transposeA, boolean transposeB, Memory a, Memory b, Memory y) {
+    public void matMul(int m, int n, int k, boolean transposeA, boolean transposeB, Memory a, Memory b, Memory y) {
         matMul.matMul(m, n, k, transposeA, transposeB, a, b, y);
     }
 
@@ -160,8 +159,7 @@ final class SimdBackend implements Backend<Memory> {
     }
 
     @Override
-    public void conv2dFused(
-            Window g, ScalarFunction f, Memory x, Memory w, Memory bias, Memory residual, Memory y) {
+    public void conv2dFused(Window g, ScalarFunction f, Memory x, Memory w, Memory bias, Memory residual, Memory y) {
         convolution.fused(g, f, x, w, bias, residual, y);
     }
 

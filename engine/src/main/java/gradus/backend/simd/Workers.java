@@ -40,7 +40,8 @@ final class Workers implements AutoCloseable {
         for (int i = 0; i < threads.length; i++) {
             int worker = i + 1;
             sleepers[i] = new Sleeper();
-            threads[i] = Thread.ofPlatform().daemon().name("gradus-simd-" + worker).unstarted(() -> loop(worker));
+            threads[i] =
+                    Thread.ofPlatform().daemon().name("gradus-simd-" + worker).unstarted(() -> loop(worker));
         }
         for (Thread t : threads) {
             t.start();

@@ -155,8 +155,7 @@ class AgreementTest {
         for (int t = 0; t < TIMES; t++) {
             var g = twins.window(true);
             Tensor[] x = {twins.numbers(inputs(g))};
-            twins.agree(
-                    "averagePool " + g, 8, (b, m, y) -> b.averagePool(g, m[0], y), results(g), x, magnitudes(x));
+            twins.agree("averagePool " + g, 8, (b, m, y) -> b.averagePool(g, m[0], y), results(g), x, magnitudes(x));
             Tensor[] dy = {twins.numbers(results(g))};
             twins.agree(
                     "averagePoolGradient " + g,
@@ -313,8 +312,7 @@ class AgreementTest {
             twins.within("softmax " + rows + ", " + classes, softmax, bound, x);
             twins.within("logSoftmax " + rows + ", " + classes, logSoftmax, logBound, x);
             Tensor labels = twins.whole(rows);
-            twins.within(
-                    "oneHot", (b, m, y) -> b.oneHot(rows, classes, m[0], y), same(rows * classes, 0), labels);
+            twins.within("oneHot", (b, m, y) -> b.oneHot(rows, classes, m[0], y), same(rows * classes, 0), labels);
         }
     }
 
@@ -421,15 +419,15 @@ class AgreementTest {
             Tensor x = twins.numbers(d[0] * d[1] * d[2]);
             int[] plain = {d[1] * d[2], d[2], 1};
             // a transpose, a slice, a repetition, and padding of a slab of zeros
-            var transpose = new StridedCopy(new int[] {d[2], d[0], d[1]}, 0, new int[] {1, plain[0], plain[1]}, 0, new int[] {
-                d[0] * d[1], d[1], 1
-            });
+            var transpose =
+                    new StridedCopy(new int[] {d[2], d[0], d[1]}, 0, new int[] {1, plain[0], plain[1]}, 0, new int[] {
+                        d[0] * d[1], d[1], 1
+                    });
             twins.within("transpose", (b, m, y) -> b.copy(transpose, m[0], y), same(x.size(), 0), x);
             int cut = twins.random.nextInt(d[1]);
             var slice = new StridedCopy(
                     new int[] {d[0], d[1] - cut, d[2]}, cut * d[2], plain, 0, new int[] {(d[1] - cut) * d[2], d[2], 1});
-            twins.within(
-                    "slice", (b, m, y) -> b.copy(slice, m[0], y), same(d[0] * (d[1] - cut) * d[2], 0), x);
+            twins.within("slice", (b, m, y) -> b.copy(slice, m[0], y), same(d[0] * (d[1] - cut) * d[2], 0), x);
             var repeat = new StridedCopy(new int[] {5, x.size()}, 0, new int[] {0, 1}, 0, new int[] {x.size(), 1});
             twins.within("repeat", (b, m, y) -> b.copy(repeat, m[0], y), same(5 * x.size(), 0), x);
             var pad = new StridedCopy(d, 0, plain, 3, new int[] {d[1] * (d[2] + 5), d[2] + 5, 1});

@@ -31,7 +31,8 @@ class SteadyTest {
     private static final Broadcast EQUAL = Broadcast.of(Shape.of(N), Shape.of(N));
     private static final Broadcast BIAS = Broadcast.of(Shape.of(ROWS, C), Shape.of(C));
     private static final Broadcast SCALAR = Broadcast.of(Shape.of(N), Shape.SCALAR);
-    private static final StridedCopy TURN = new StridedCopy(new int[] {C, ROWS}, 0, new int[] {1, C}, 0, new int[] {ROWS, 1});
+    private static final StridedCopy TURN =
+            new StridedCopy(new int[] {C, ROWS}, 0, new int[] {1, C}, 0, new int[] {ROWS, 1});
     private static final ScalarFunction RELU = new ScalarFunction.Relu();
     private static final ScalarFunction SIGMOID = new ScalarFunction.Sigmoid();
 

@@ -49,14 +49,16 @@ final class Twins implements AutoCloseable {
             memory[i] = backend.allocate(in[i].size());
             backend.write(in[i], memory[i]);
         }
-        // the result lies in a slab with NaN around it and in it: whoever forgets an element, or writes too many, is seen
+        // the result lies in a slab with NaN around it and in it: whoever forgets an element, or writes too many, is
+        // seen
         Object slab = backend.allocate(size + 48);
         backend.fill(size + 48, Double.NaN, slab);
         Object y = backend.slice(slab, 16, size);
         call.on(backend, memory, y);
         backend.synchronize();
         for (int i = 0; i < size + 48; i = i == 15 ? 16 + size : i + 1) {
-            if (!Double.isNaN(backend.read(backend.slice(slab, i, 1), Shape.of(1)).get(0))) {
+            if (!Double.isNaN(
+                    backend.read(backend.slice(slab, i, 1), Shape.of(1)).get(0))) {
                 fail("wrote outside its result at " + (i - 16) + " of " + size);
             }
         }
