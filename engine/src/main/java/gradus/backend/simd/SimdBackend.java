@@ -2,6 +2,7 @@ package gradus.backend.simd;
 
 import gradus.backend.Arithmetic;
 import gradus.backend.Backend;
+import gradus.backend.BackendException;
 import gradus.backend.Broadcast;
 import gradus.backend.ScalarFunction;
 import gradus.backend.StridedCopy;
@@ -16,6 +17,9 @@ import java.util.Arrays;
  * grows to what the largest operation needs and stays.
  */
 final class SimdBackend implements Backend<Memory> {
+    /** The longest array that all JVMs can make, less the margins of a slab. */
+    private static final int MAX_LENGTH = Integer.MAX_VALUE - 128;
+
     private final Workers workers;
     private final Elementwise elementwise;
     private final Reduction reduction;
@@ -49,7 +53,18 @@ final class SimdBackend implements Backend<Memory> {
 
     @Override
     public Memory allocate(long n) {
-        return new Memory(Lanes.array(Math.toIntExact(n)), Lanes.BASE, (int) n);
+        if (n < 0 || n > MAX_LENGTH) {
+            throw new BackendException("simd backend: cannot allocate " + n + " elements, one block has at most "
+                    + MAX_LENGTH + "; use a smaller batch or smaller images");
+        }
+        try {
+            return new Memory(Lanes.array((int) n), Lanes.BASE, (int) n);
+        } catch (OutOfMemoryError e) {
+            throw new BackendException(
+                    "simd backend: no memory for " + n + " elements (" + n * Float.BYTES
+                            + " bytes); use a smaller batch or give the JVM more with -Xmx",
+                    e);
+        }
     }
 
     @Override
