@@ -5,6 +5,7 @@ import gradus.backend.BackendProvider;
 import gradus.backend.BackendProvider.Options;
 import gradus.backend.BackendProvider.Precision;
 import gradus.backend.Backends;
+import gradus.backend.simd.Probe;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.io.PrintWriter;
@@ -50,6 +51,11 @@ final class Doctor implements Callable<Integer> {
                 vectors
                         ? "module jdk.incubator.vector is there"
                         : "missing: run with 'java --add-modules jdk.incubator.vector', as ./gradus does");
+        if (vectors) {
+            double first = Probe.fmaPeakGflops(); // partly interpreted: the second measurement is of compiled code
+            double peak = Math.max(first, Probe.fmaPeakGflops());
+            line(out, "FMA peak", String.format(Locale.ROOT, "%.0f GFLOP/s a core in float32", peak));
+        }
         for (Precision precision : Precision.values()) {
             var options = new Options(0, precision);
             for (BackendProvider provider : Backends.providers()) {
@@ -92,6 +98,11 @@ final class Doctor implements Callable<Integer> {
             backend.synchronize();
             best = Math.max(best, 2.0 * n * n * n / (System.nanoTime() - start));
         }
-        return String.format(Locale.ROOT, "%.1f GFLOP/s in a product of %d x %d matrices", best, n, n);
+        // the first measurement is partly of code that is not compiled yet
+        double peak = Math.max(backend.peakGflops(), backend.peakGflops());
+        String product = String.format(Locale.ROOT, "%.1f GFLOP/s in a product of %d x %d matrices", best, n, n);
+        return Double.isNaN(peak)
+                ? product
+                : String.format(Locale.ROOT, "%s, %.0f %% of the FMA peak %.1f", product, 100 * best / peak, peak);
     }
 }

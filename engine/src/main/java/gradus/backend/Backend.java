@@ -23,6 +23,14 @@ public interface Backend<B> extends AutoCloseable {
     /** One line on what is running: precision, threads, vector width, device. */
     String description();
 
+    /**
+     * The limit that speeds are stated against: 10^9 float operations a second in multiply-adds from registers, on all
+     * threads. Measured when asked for, which takes about 0.2 s; NaN if this backend cannot tell.
+     */
+    default double peakGflops() {
+        return Double.NaN;
+    }
+
     // ---- memory ----
 
     /** New memory of {@code n} zeros. */

@@ -33,6 +33,8 @@ import gradus.tensor.ShapeException;
  * @param strideOnKernel whether the stride is on the f x f convolution (v1.5) instead of the first 1x1 (v1)
  * @param symmetric whether f x f convolutions with a stride pad f / 2 on all sides, as in PyTorch, instead of SAME
  * @param shortcutFirst whether the shortcut's layers come before those of the main path, as in keras.applications
+ * @param zeroGamma whether the last batch norm of each block begins with gamma 0, so that a new network passes on its
+ *     shortcuts alone and learns faster at first (Goyal et al., 2017)
  * @param l2 factor of the penalty l2 sum(w^2) on kernels, 0 for none
  */
 public record Blocks(
@@ -45,60 +47,76 @@ public record Blocks(
         boolean strideOnKernel,
         boolean symmetric,
         boolean shortcutFirst,
+        boolean zeroGamma,
         double l2) {
     /** The notebooks' blocks: glorot_uniform, epsilon 0.001, momentum 0.99, bias, stride on the first convolution. */
     public static Blocks of() {
-        return new Blocks(Naming.COURSE, Initializers.glorotUniform(), 1e-3, 0.99, false, true, false, false, false, 0);
+        return new Blocks(Naming.COURSE, Initializers.glorotUniform(), 1e-3, 0.99, false, true, false, false, false, false, 0);
     }
 
     public Blocks naming(Naming naming) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
     }
 
     public Blocks initializer(Initializer initializer) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
     }
 
     public Blocks epsilon(double epsilon) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
     }
 
     public Blocks momentum(double momentum) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
     }
 
     public Blocks unbiased(boolean unbiased) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
     }
 
     public Blocks bias(boolean bias) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
     }
 
     public Blocks strideOnKernel(boolean strideOnKernel) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
     }
 
     public Blocks symmetric(boolean symmetric) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
     }
 
     public Blocks shortcutFirst(boolean shortcutFirst) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+    }
+
+    public Blocks zeroGamma(boolean zeroGamma) {
+        return new Blocks(
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks l2(double l2) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, l2);
+                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
     }
 
     /** Where a block stands: stages count from 2, blocks from 0. */
@@ -151,7 +169,7 @@ public record Blocks(
         y = y.then(norm(at, "2a")).then(relu(at, "2a"));
         y = kernel(y, f, filters.middle(), strideOnKernel ? stride : 1, at, "2b");
         y = y.then(norm(at, "2b")).then(relu(at, "2b"));
-        y = y.then(conv(filters.last(), 1, 1, at, "2c")).then(norm(at, "2c"));
+        y = y.then(conv(filters.last(), 1, 1, at, "2c")).then(lastNorm(at, "2c"));
         if (project && !shortcutFirst) {
             shortcut = projection(x, filters.last(), stride, at);
         }
@@ -188,7 +206,7 @@ public record Blocks(
         }
         LayerOutput y =
                 kernel(x, 3, filters, stride, at, "2a").then(norm(at, "2a")).then(relu(at, "2a"));
-        y = kernel(y, 3, filters, 1, at, "2b").then(norm(at, "2b"));
+        y = kernel(y, 3, filters, 1, at, "2b").then(lastNorm(at, "2b"));
         if (changes && !shortcutFirst) {
             shortcut = shortcut(x, filters, stride, kind, at);
         }
@@ -251,6 +269,11 @@ public record Blocks(
 
     private BatchNormalization norm(Place at, String leaf) {
         return norm().named(at.leaf("bn", leaf));
+    }
+
+    private BatchNormalization lastNorm(Place at, String leaf) {
+        var norm = norm(at, leaf);
+        return zeroGamma ? norm.gammaInitializer(Initializers.zeros()) : norm;
     }
 
     BatchNormalization norm() {

@@ -5,7 +5,7 @@ import static gradus.backend.simd.Lanes.SPECIES;
 import jdk.incubator.vector.FloatVector;
 
 /** Measures what one core can do at most, as a yardstick: speeds of kernels are stated as a share of it. */
-public final class Probe {
+final class Probe {
     private static final int LOOPS = 100_000;
     private static final int CHAINS = 12;
 
@@ -18,7 +18,7 @@ public final class Probe {
      * Float32 multiply-adds of one core from registers alone, in 10^9 additions and multiplications per second: the best of
      * about 200 ms. Needs a readable {@code jdk.incubator.vector}.
      */
-    public static double fmaPeakGflops() {
+    static double fmaPeakGflops() {
         double best = 0;
         for (long end = System.nanoTime() + 200_000_000; System.nanoTime() < end; ) {
             long start = System.nanoTime();

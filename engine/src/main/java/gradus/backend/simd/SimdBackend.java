@@ -45,6 +45,12 @@ final class SimdBackend implements Backend<Memory> {
         return "simd";
     }
 
+    /** Of one core times the number of threads: clocks that fall when all cores work are not seen. */
+    @Override
+    public double peakGflops() {
+        return workers.count() * Probe.fmaPeakGflops();
+    }
+
     @Override
     public String description() {
         return "float32, Vector API, " + Lanes.SPECIES.vectorBitSize() + " bits, " + workers.count()
