@@ -5,7 +5,6 @@ import gradus.backend.BackendProvider;
 import gradus.backend.BackendProvider.Options;
 import gradus.backend.BackendProvider.Precision;
 import gradus.backend.Backends;
-import gradus.backend.simd.Probe;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.io.PrintWriter;
@@ -51,11 +50,6 @@ final class Doctor implements Callable<Integer> {
                 vectors
                         ? "module jdk.incubator.vector is there"
                         : "missing: run with 'java --add-modules jdk.incubator.vector', as ./gradus does");
-        if (vectors) {
-            double first = Probe.fmaPeakGflops(); // partly interpreted: the second measurement is of compiled code
-            double peak = Math.max(first, Probe.fmaPeakGflops());
-            line(out, "FMA peak", String.format(Locale.ROOT, "%.0f GFLOP/s a core in float32", peak));
-        }
         for (Precision precision : Precision.values()) {
             var options = new Options(0, precision);
             for (BackendProvider provider : Backends.providers()) {
