@@ -61,7 +61,7 @@ public final class Main implements Runnable {
     }
 
     /** Runs one command line and returns its exit status. Prints to the given writers only. */
-    static int run(PrintWriter out, PrintWriter err, String... args) {
+    public static int run(PrintWriter out, PrintWriter err, String... args) {
         var main = new Main();
         var line = new CommandLine(main).setOut(out).setErr(err);
         line.setCaseInsensitiveEnumValuesAllowed(true);
