@@ -16,8 +16,8 @@ import picocli.CommandLine.Spec;
         name = "golden",
         description =
                 "Computes every case of a folder of golden cases (NAME.safetensors and manifest.tsv), compares with"
-                    + " the folder's own tolerances, and ends with 'N passed, N failed'. Exit status 0 if none failed,"
-                    + " 1 if some did.")
+                        + " the folder's own tolerances, and ends with 'N passed, N failed'. Exit status 0 if none failed,"
+                        + " 1 if some did.")
 final class Golden implements Callable<Integer> {
     @Spec
     CommandSpec spec;

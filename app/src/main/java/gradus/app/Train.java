@@ -279,7 +279,7 @@ final class Train implements Callable<Integer> {
         }
         Recipe r = s.recipe;
         ResNet network = ResNets.byName(r.model());
-        network = network.blocks(network.blocks().momentum(r.momentum()));
+        network = network.blocks(network.blocks().momentum(r.momentum()).zeroGamma(true));
         int height = s.size > 0 ? s.size : network.input().dim(0);
         int width = s.size > 0 ? s.size : network.input().dim(1);
         DataSplit split = Datasets.open(s.data, s.seed, height, width);

@@ -140,8 +140,7 @@ public final class Eager<B> implements Builder {
         var leaves = new ArrayList<Variable>();
         collect(scalar, new IdentityHashMap<>(), nodes, leaves);
         Value one = constant(Tensor.of(scalar.shape(), 1.0));
-        List<Value> derivatives = Gradient.append(
-                this, layer -> {}, nodes, Map.of(scalar, one), List.copyOf(leaves));
+        List<Value> derivatives = Gradient.append(this, layer -> {}, nodes, Map.of(scalar, one), List.copyOf(leaves));
         for (int i = 0; i < leaves.size(); i++) {
             if (derivatives.get(i) != null) {
                 leaves.get(i).accumulate((Variable) derivatives.get(i));
@@ -150,8 +149,7 @@ public final class Eager<B> implements Builder {
     }
 
     /** Everything the value was computed from, operands first. An own stack: networks are deeper than call stacks. */
-    private static void collect(
-            Variable root, Map<Variable, Boolean> done, List<Node> nodes, List<Variable> leaves) {
+    private static void collect(Variable root, Map<Variable, Boolean> done, List<Node> nodes, List<Variable> leaves) {
         record Frame(Variable v, int next) {}
         var stack = new java.util.ArrayDeque<Frame>();
         stack.push(new Frame(root, 0));

@@ -136,7 +136,9 @@ public final class Fuse {
         if (node.op() instanceof BatchNorm) {
             Value x = node.inputs().get(0);
             Node moments = producer.get(node.inputs().get(1));
-            boolean own = moments != null && moments.op() instanceof Moments && moments.inputs().get(0) == x;
+            boolean own = moments != null
+                    && moments.op() instanceof Moments
+                    && moments.inputs().get(0) == x;
             Node before = own ? null : only(x);
             Core conv = before == null ? null : convolution(before);
             return conv == null ? new Core(null, null, node, own) : new Core(conv.conv, conv.biasAdd, node, false);
@@ -189,8 +191,8 @@ public final class Fuse {
             List<Value> in = core.norm.inputs();
             Value mean = result.row(in.get(1), 0);
             Value variance = result.row(in.get(1), 1);
-            Value deviation = result.map(
-                    new ScalarFunction.Sqrt(), result.map(new ScalarFunction.Affine(1, epsilon), variance));
+            Value deviation =
+                    result.map(new ScalarFunction.Sqrt(), result.map(new ScalarFunction.Affine(1, epsilon), variance));
             Value s = result.divide(in.get(2), deviation);
             w = result.multiply(w, s);
             Value shift = bias == null ? result.scale(mean, -1) : result.subtract(bias, mean);

@@ -32,8 +32,7 @@ public final class Gradient {
         }
         var result = new Graph(graph);
         Value one = result.constant(Tensor.of(scalar.shape(), 1.0));
-        return new Result(
-                result, append(result, result::scope, List.copyOf(graph.nodes()), Map.of(scalar, one), with));
+        return new Result(result, append(result, result::scope, List.copyOf(graph.nodes()), Map.of(scalar, one), with));
     }
 
     /**

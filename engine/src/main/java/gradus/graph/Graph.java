@@ -143,8 +143,8 @@ public final class Graph implements Builder {
             throw new GradusException("update of '" + parameter + "': the graph has no such parameter");
         }
         if (!p.shape().equals(value.shape())) {
-            throw new ShapeException("update of '" + parameter + "' " + p.shape() + " with a value of shape "
-                    + value.shape());
+            throw new ShapeException(
+                    "update of '" + parameter + "' " + p.shape() + " with a value of shape " + value.shape());
         }
         if (updates.putIfAbsent(parameter, value) != null) {
             throw new GradusException("parameter '" + parameter + "' is updated twice");

@@ -61,7 +61,8 @@ public final class Listing {
     }
 
     private static void line(StringBuilder text, String left, Value v, String scope) {
-        text.append(String.format(Locale.ROOT, "%-60s %-20s %s", left, v.shape(), scope).stripTrailing())
+        text.append(String.format(Locale.ROOT, "%-60s %-20s %s", left, v.shape(), scope)
+                        .stripTrailing())
                 .append('\n');
     }
 }

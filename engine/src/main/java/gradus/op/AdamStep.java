@@ -13,7 +13,9 @@ public record AdamStep(double epsilon) implements Op {
     @Override
     public Shape shape(List<Shape> inputs) {
         Shape w = inputs.get(0);
-        if (!w.equals(inputs.get(1)) || !w.equals(inputs.get(2)) || inputs.get(3).size() != 1) {
+        if (!w.equals(inputs.get(1))
+                || !w.equals(inputs.get(2))
+                || inputs.get(3).size() != 1) {
             throw new ShapeException("w, m and v must have the same shape and rate one element");
         }
         return w;

@@ -16,7 +16,8 @@ public record Add() implements Op {
     @Override
     public List<Value> gradient(Builder b, List<Value> inputs, Value y, Value dy, boolean[] needed) {
         return Arrays.asList(
-                needed[0] ? b.sumTo(dy, inputs.get(0).shape()) : null, needed[1] ? b.sumTo(dy, inputs.get(1).shape()) : null);
+                needed[0] ? b.sumTo(dy, inputs.get(0).shape()) : null,
+                needed[1] ? b.sumTo(dy, inputs.get(1).shape()) : null);
     }
 
     @Override

@@ -20,7 +20,8 @@ public record AveragePool2D(int height, int width, Sliding sliding) implements O
 
     @Override
     public List<Value> gradient(Builder b, List<Value> inputs, Value y, Value dy, boolean[] needed) {
-        return Collections.singletonList(b.apply(new AveragePool2DGradient(this, inputs.get(0).shape()), dy));
+        return Collections.singletonList(
+                b.apply(new AveragePool2DGradient(this, inputs.get(0).shape()), dy));
     }
 
     @Override

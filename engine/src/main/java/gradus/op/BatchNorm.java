@@ -23,8 +23,8 @@ public record BatchNorm(double epsilon) implements Op {
         if (!inputs.get(1).equals(Shape.of(2, c))
                 || !inputs.get(2).equals(Shape.of(c))
                 || !inputs.get(3).equals(Shape.of(c))) {
-            throw new ShapeException("x has " + c + " channels: statistics must be (2, " + c + "), gamma and beta (" + c
-                    + ",)");
+            throw new ShapeException(
+                    "x has " + c + " channels: statistics must be (2, " + c + "), gamma and beta (" + c + ",)");
         }
     }
 

@@ -19,8 +19,8 @@ public record Conv2D(Sliding sliding, int groups) implements Op {
         }
         Window g = sliding.over(x, w.dim(0), w.dim(1), w.dim(3), groups);
         if (groups < 1 || g.c() % groups != 0 || g.f() % groups != 0) {
-            throw new ShapeException(g.c() + " input and " + g.f() + " output channels do not split into " + groups
-                    + " groups");
+            throw new ShapeException(
+                    g.c() + " input and " + g.f() + " output channels do not split into " + groups + " groups");
         }
         if (w.dim(2) != g.c() / groups) {
             throw new ShapeException("the kernel reads " + w.dim(2) + " channels, the images have " + g.c()

@@ -18,8 +18,10 @@ public record FusedConv2D(Conv2D conv, boolean residual, ScalarFunction f) imple
     @Override
     public Shape shape(List<Shape> inputs) {
         Shape y = conv.shape(inputs);
-        if (!inputs.get(2).equals(Shape.of(y.dim(3))) || residual && !inputs.get(3).equals(y)) {
-            throw new ShapeException("the bias must be (" + y.dim(3) + ",)" + (residual ? " and the residual " + y : ""));
+        if (!inputs.get(2).equals(Shape.of(y.dim(3)))
+                || residual && !inputs.get(3).equals(y)) {
+            throw new ShapeException(
+                    "the bias must be (" + y.dim(3) + ",)" + (residual ? " and the residual " + y : ""));
         }
         return y;
     }

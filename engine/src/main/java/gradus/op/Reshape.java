@@ -11,8 +11,8 @@ public record Reshape(Shape shape) implements Op {
     @Override
     public Shape shape(List<Shape> inputs) {
         if (inputs.get(0).size() != shape.size()) {
-            throw new ShapeException("cannot be reshaped to " + shape + ": " + inputs.get(0).size() + " elements against "
-                    + shape.size());
+            throw new ShapeException("cannot be reshaped to " + shape + ": "
+                    + inputs.get(0).size() + " elements against " + shape.size());
         }
         return shape;
     }

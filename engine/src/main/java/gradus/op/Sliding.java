@@ -29,8 +29,7 @@ public record Sliding(
      * TensorFlow's SAME for an image of extents h, w: the result has ceil(in / stride) pixels, and an odd amount of
      * padding has its larger half at the bottom and the right.
      */
-    public static Sliding same(
-            int h, int w, int kh, int kw, int strideH, int strideW, int dilationH, int dilationW) {
+    public static Sliding same(int h, int w, int kh, int kw, int strideH, int strideW, int dilationH, int dilationW) {
         int v = total(h, kh, strideH, dilationH);
         int u = total(w, kw, strideW, dilationW);
         return new Sliding(strideH, strideW, dilationH, dilationW, v / 2, v - v / 2, u / 2, u - u / 2);
@@ -53,8 +52,8 @@ public record Sliding(
                     + " once; use SAME padding, a smaller window, or larger images");
         }
         return new Window(
-                x.dim(0), x.dim(1), x.dim(2), x.dim(3), oh, ow, f, kh, kw, strideH, strideW, dilationH, dilationW, top, left,
-                groups);
+                x.dim(0), x.dim(1), x.dim(2), x.dim(3), oh, ow, f, kh, kw, strideH, strideW, dilationH, dilationW, top,
+                left, groups);
     }
 
     private static int out(int in, int k, int stride, int dilation, int padding) {

@@ -233,9 +233,11 @@ public final class Plan<B> {
             List<B> operands =
                     node.inputs().stream().map(v -> places.get(v).memory).toList();
             B y = places.get(node.output()).memory;
-            steps.add(node.op().bind(backend, node.inputShapes(), operands, node.output().shape(), y));
+            steps.add(node.op()
+                    .bind(backend, node.inputShapes(), operands, node.output().shape(), y));
         }
-        // What could not be computed in place is copied when every reader is done; a new value that is itself a parameter
+        // What could not be computed in place is copied when every reader is done; a new value that is itself a
+        // parameter
         // is set aside first, since that parameter may be about to change too.
         var last = new ArrayList<Runnable>();
         graph.updates().forEach((name, v) -> {
@@ -273,7 +275,8 @@ public final class Plan<B> {
             throw new GradusException("no input '" + name + "'; there are " + inputs.keySet());
         }
         if (!inputShapes.get(name).equals(value.shape())) {
-            throw new ShapeException("input '" + name + "' must be " + inputShapes.get(name) + ", not " + value.shape());
+            throw new ShapeException(
+                    "input '" + name + "' must be " + inputShapes.get(name) + ", not " + value.shape());
         }
         synchronized (backend) {
             backend.write(value, memory);

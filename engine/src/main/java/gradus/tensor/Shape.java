@@ -116,8 +116,8 @@ public final class Shape {
             int x = i < rank - a.rank() ? 1 : a.dims[i - rank + a.rank()];
             int y = i < rank - b.rank() ? 1 : b.dims[i - rank + b.rank()];
             if (x != y && x != 1 && y != 1) {
-                throw new ShapeException("shapes " + a + " and " + b + " cannot be broadcast: axis " + i + " of the result"
-                        + " would be both " + x + " and " + y);
+                throw new ShapeException("shapes " + a + " and " + b + " cannot be broadcast: axis " + i
+                        + " of the result" + " would be both " + x + " and " + y);
             }
             d[i] = x == 1 ? y : x;
         }

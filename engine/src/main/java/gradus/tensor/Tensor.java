@@ -123,7 +123,8 @@ public final class Tensor {
     public String toString() {
         var s = new StringBuilder().append(dtype()).append(shape).append('[');
         for (int i = 0; i < Math.min(8, size()); i++) {
-            s.append(i == 0 ? "" : ", ").append(floats != null ? Float.toString(floats[i]) : Double.toString(doubles[i]));
+            s.append(i == 0 ? "" : ", ")
+                    .append(floats != null ? Float.toString(floats[i]) : Double.toString(doubles[i]));
         }
         return s.append(size() > 8 ? ", ...]" : "]").toString();
     }

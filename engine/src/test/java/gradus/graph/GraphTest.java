@@ -97,8 +97,7 @@ class GraphTest {
                 .filter(l -> l.startsWith("%"))
                 .map(l -> l.replaceAll(".*= (\\w+).*", "$1"))
                 .toList();
-        assertEquals(
-                List.of("MatMul", "Relu", "Sum", "Reshape", "BroadcastTo", "ReluGradient", "MatMul"), ops);
+        assertEquals(List.of("MatMul", "Relu", "Sum", "Reshape", "BroadcastTo", "ReluGradient", "MatMul"), ops);
         assertEquals("output dw = %6 (3, 1)", lines.getLast());
     }
 }

@@ -94,7 +94,8 @@ class PlanTest {
         assertArrayEquals(new double[] {1.5, 3, 4.5}, plan.output("sum").doubles());
         assertArrayEquals(new double[] {0.5, 1, 1.5}, plan.parameters().get("w").doubles());
         plan.run();
-        assertArrayEquals(new double[] {0.25, 0.5, 0.75}, plan.parameters().get("w").doubles());
+        assertArrayEquals(
+                new double[] {0.25, 0.5, 0.75}, plan.parameters().get("w").doubles());
     }
 
     @Test

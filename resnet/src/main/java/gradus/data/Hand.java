@@ -126,9 +126,9 @@ final class Hand {
     }
 
     private void one() {
-        int which = rng.chance(0.97) ? INDEX : LITTLE;
-        double loose = rng.chance(0.45) ? rng.uniform(0, 1) : 0;
-        raise(which, rng.chance(0.15) ? rng.uniform(0, 1) : 0, rng.normal(which == INDEX ? 3 : -6, 6));
+        int which = rng.chance(0.99) ? INDEX : LITTLE;
+        double loose = rng.chance(0.3) ? rng.uniform(0, 0.4) : 0;
+        raise(which, rng.chance(0.08) ? rng.uniform(0, 0.5) : 0, rng.normal(which == INDEX ? 3 : -6, 6));
         for (int f = INDEX; f <= LITTLE; f++) {
             if (f != which) {
                 fold(f, loose);
@@ -138,8 +138,8 @@ final class Hand {
     }
 
     private void two() {
-        double loose = rng.chance(0.4) ? rng.uniform(0, 0.8) : 0;
-        if (rng.chance(0.03)) { // thumb and index, as Germans count
+        double loose = rng.chance(0.3) ? rng.uniform(0, 0.3) : 0;
+        if (rng.chance(0.01)) { // thumb and index, as Germans count
             raise(INDEX, 0, rng.normal(2, 5));
             for (int f = MIDDLE; f <= LITTLE; f++) {
                 fold(f, loose * 0.5);
@@ -147,8 +147,8 @@ final class Hand {
             thumbOut(rng.uniform(30, 80), 0.1);
             return;
         }
-        double bent = rng.chance(0.3) ? rng.uniform(0, 1) : 0;
-        double spread = rng.chance(0.25) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
+        double bent = rng.chance(0.2) ? rng.uniform(0, 0.6) : 0;
+        double spread = rng.chance(0.22) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
         double lean = rng.normal(0, 4);
         raise(INDEX, bent * rng.uniform(0.5, 1), spread * 0.6 + lean);
         raise(MIDDLE, bent * rng.uniform(0.5, 1), -spread * 0.6 + lean);
@@ -158,8 +158,8 @@ final class Hand {
     }
 
     private void three() {
-        double bent = rng.chance(0.3) ? rng.uniform(0, 1) : 0;
-        if (rng.chance(0.08)) { // index, middle and ring, the thumb holds the little finger
+        double bent = rng.chance(0.2) ? rng.uniform(0, 0.6) : 0;
+        if (rng.chance(0.04)) { // index, middle and ring, the thumb holds the little finger
             double spread = rng.uniform(0, 14);
             raise(INDEX, bent, spread);
             raise(MIDDLE, bent, rng.normal(0, 2));
@@ -168,14 +168,14 @@ final class Hand {
             thumbOver(LITTLE);
             return;
         }
-        double spread = rng.chance(0.2) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
+        double spread = rng.chance(0.17) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
         double lean = rng.normal(0, 4);
         raise(INDEX, bent * rng.uniform(0.5, 1), spread * 0.6 + lean);
         raise(MIDDLE, bent * rng.uniform(0.5, 1), -spread * 0.6 + lean);
-        double loose = rng.chance(0.6) ? rng.uniform(0, 0.8) : 0;
+        double loose = rng.chance(0.45) ? rng.uniform(0, 0.45) : 0;
         fold(RING, loose);
         fold(LITTLE, loose * 0.8);
-        thumbOut(rng.uniform(22, 75), rng.uniform(-0.1, 0.4));
+        thumbOut(rng.uniform(35, 75), rng.uniform(-0.1, 0.4));
     }
 
     private void four() {
@@ -186,7 +186,7 @@ final class Hand {
 
     private void five() {
         fan();
-        if (rng.chance(0.25)) { // the thumb points at the viewer, before the edge of the palm
+        if (rng.chance(0.05)) { // the thumb points at the viewer, before the edge of the palm
             raised[THUMB] = true;
             double side = rng.uniform(0.25, 0.6);
             double up = rng.uniform(0.35, 0.8);
@@ -196,18 +196,18 @@ final class Hand {
                 unit(side * rng.uniform(-0.3, 0.8), up, 0.6)
             });
         } else {
-            thumbOut(rng.uniform(16, 80), rng.uniform(-0.15, 0.5));
+            thumbOut(rng.uniform(34, 78), rng.uniform(-0.15, 0.5));
         }
     }
 
     /** Fingers 1..4 raised together, apart or side by side, straight or clawed. */
     private void fan() {
-        double bent = rng.chance(0.3) ? rng.uniform(0, 1.1) : 0;
-        double spread = rng.chance(0.27) ? rng.uniform(-0.15, 0.2) : rng.uniform(0.2, 1.15);
+        double bent = rng.chance(0.2) ? rng.uniform(0, 0.7) : 0;
+        double spread = rng.chance(0.15) ? rng.uniform(-0.05, 0.2) : rng.uniform(0.2, 1.15);
         double lean = rng.normal(0, 3);
         double more = rng.chance(0.3) ? rng.normal(0, 0.25) : 0; // the bend grows or shrinks towards the little finger
         double apart = spread > 0.2 && rng.chance(0.4) ? rng.uniform(0, 18) : 0; // the little finger from the others
-        int odd = rng.chance(0.12) ? INDEX + rng.below(4) : 0; // one finger more bent than the others
+        int odd = rng.chance(0.02) ? INDEX + rng.below(4) : 0; // one finger more bent than the others
         for (int f = INDEX; f <= LITTLE; f++) {
             double angle = new double[] {0, 14, 3, -8, -22}[f] * spread
                     + lean

@@ -63,11 +63,11 @@ final class HandPainter {
         boolean fromSide = ring && rng.chance(0.65);
         Hand hand = Hand.showing(number, fromSide, rng);
         double yaw = !fromSide
-                ? clamp(rng.normal(0, number == 2 || number == 3 ? 24 : 20), 46)
-                : rng.chance(0.75) ? rng.uniform(-95, -25) : rng.uniform(35, 90);
-        double pitch = clamp(rng.normal(2, ring ? 18 : 14), 40);
-        double roll = rng.chance(0.04) ? rng.uniform(-100, 100) : clamp(rng.normal(0, 30), 75);
-        if (rng.chance(ring ? 0.01 : 0.04)) {
+                ? clamp(rng.normal(0, 12), 28)
+                : rng.chance(0.75) ? rng.uniform(-90, -30) : rng.uniform(40, 85);
+        double pitch = clamp(rng.normal(2, 9), 22);
+        double roll = clamp(rng.normal(0, 24), 60);
+        if (rng.chance(0.01)) {
             yaw += 180; // the back of the hand
         }
         int side = rng.chance(0.5) ? 1 : -1;
@@ -120,7 +120,7 @@ final class HandPainter {
             }
         }
         double size = Math.max(right - left, high - low);
-        scale = Math.min(2 * rng.uniform(1.65, 3.7), (S + 2) / size);
+        scale = Math.min(2 * rng.uniform(2.3, 3.6), (S + 2) / size);
         centreX = within(S - scale * (right - left)) - scale * left;
         centreY = within(S - scale * (high - low)) + scale * high;
         for (int i = 0; i < hand.count * 2; i++) {
@@ -407,7 +407,7 @@ final class HandPainter {
 
     private void background() {
         float[] base;
-        boolean wall = rng.chance(0.85);
+        boolean wall = rng.chance(0.96);
         if (wall) {
             float bright = (float) rng.uniform(150, 245);
             float warm = (float) rng.normal(2, 7);
@@ -435,7 +435,7 @@ final class HandPainter {
         if (!wall && rng.chance(0.5)) {
             texture();
         }
-        if (rng.chance(wall ? 0.12 : 0.5)) {
+        if (rng.chance(wall ? 0.05 : 0.5)) {
             region(anyColour());
         }
     }
@@ -486,7 +486,7 @@ final class HandPainter {
         float[][] tones = {
             {244, 205, 182}, {228, 178, 148}, {205, 150, 116}, {170, 116, 82}, {122, 80, 56}, {82, 54, 40}
         };
-        double t = rng.chance(0.75) ? rng.uniform(0.5, 3.3) : rng.uniform(0, 4.999);
+        double t = rng.chance(0.85) ? rng.uniform(0.5, 3.3) : rng.uniform(0, 4.999);
         int i = (int) t;
         float f = (float) (t - i);
         float warm = (float) rng.normal(1, 0.05);
@@ -505,7 +505,7 @@ final class HandPainter {
         float[] gain = {(float) rng.normal(1, 0.05), (float) rng.normal(1, 0.02), (float) rng.normal(1, 0.05)};
         float exposure = (float) rng.normal(1, 0.08);
         float contrast = (float) rng.normal(1, 0.1);
-        float noise = rng.chance(0.6) ? 0 : (float) rng.uniform(0.5, 4);
+        float noise = rng.chance(0.7) ? 0 : (float) rng.uniform(0.5, 3);
         var out = new byte[OUT * OUT * 3];
         for (int k = 0; k < 3; k++) {
             for (int p = 0; p < OUT * OUT; p++) {

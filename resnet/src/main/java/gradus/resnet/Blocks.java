@@ -51,52 +51,143 @@ public record Blocks(
         double l2) {
     /** The notebooks' blocks: glorot_uniform, epsilon 0.001, momentum 0.99, bias, stride on the first convolution. */
     public static Blocks of() {
-        return new Blocks(Naming.COURSE, Initializers.glorotUniform(), 1e-3, 0.99, false, true, false, false, false, false, 0);
+        return new Blocks(
+                Naming.COURSE, Initializers.glorotUniform(), 1e-3, 0.99, false, true, false, false, false, false, 0);
     }
 
     public Blocks naming(Naming naming) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks initializer(Initializer initializer) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks epsilon(double epsilon) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks momentum(double momentum) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks unbiased(boolean unbiased) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks bias(boolean bias) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks strideOnKernel(boolean strideOnKernel) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks symmetric(boolean symmetric) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks shortcutFirst(boolean shortcutFirst) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     public Blocks zeroGamma(boolean zeroGamma) {
@@ -116,7 +207,17 @@ public record Blocks(
 
     public Blocks l2(double l2) {
         return new Blocks(
-                naming, initializer, epsilon, momentum, unbiased, bias, strideOnKernel, symmetric, shortcutFirst, zeroGamma, l2);
+                naming,
+                initializer,
+                epsilon,
+                momentum,
+                unbiased,
+                bias,
+                strideOnKernel,
+                symmetric,
+                shortcutFirst,
+                zeroGamma,
+                l2);
     }
 
     /** Where a block stands: stages count from 2, blocks from 0. */

@@ -73,9 +73,7 @@ class FusionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "reference, FLOAT64, true", "reference, FLOAT64, false", "simd, FLOAT32, true", "simd, FLOAT32, false"
-    })
+    @CsvSource({"reference, FLOAT64, true", "reference, FLOAT64, false", "simd, FLOAT32, true", "simd, FLOAT32, false"})
     void plannedEagerFusedUnfused(String name, Precision precision, boolean training) {
         double tolerance = precision == Precision.FLOAT64 ? 1e-11 : 2e-4;
         var random = new Random(11);
@@ -128,8 +126,9 @@ class FusionTest {
     }
 
     private static void assertFused(Graph graph, boolean training) {
-        long convolutions =
-                graph.nodes().stream().filter(n -> n.op() instanceof FusedConv2D).count();
+        long convolutions = graph.nodes().stream()
+                .filter(n -> n.op() instanceof FusedConv2D)
+                .count();
         long norms = graph.nodes().stream()
                 .filter(n -> n.op() instanceof FusedBatchNorm f && f.ownMoments() && f.f() != null)
                 .count();

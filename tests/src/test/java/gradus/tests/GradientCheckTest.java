@@ -45,15 +45,15 @@ class GradientCheckTest {
 
     @TestFactory
     Stream<DynamicTest> everyScalarFunction() {
-        Set<Class<?>> covered =
-                OpCases.FUNCTIONS.stream().map(Object::getClass).collect(Collectors.toSet());
+        Set<Class<?>> covered = OpCases.FUNCTIONS.stream().map(Object::getClass).collect(Collectors.toSet());
         assertEquals(Set.of(ScalarFunction.class.getPermittedSubclasses()), covered);
-        return OpCases.FUNCTIONS.stream().map(f -> DynamicTest.dynamicTest(f.toString(), () -> {
-            var random = new Random(7);
-            for (int i = 0; i < SHAPES; i++) {
-                check(OpCases.elementwise(random, f), random);
-            }
-        }));
+        return OpCases.FUNCTIONS.stream()
+                .map(f -> DynamicTest.dynamicTest(f.toString(), () -> {
+                    var random = new Random(7);
+                    for (int i = 0; i < SHAPES; i++) {
+                        check(OpCases.elementwise(random, f), random);
+                    }
+                }));
     }
 
     /** Every op has a case of its own; those without a derivative are reached as part of one that is checked above. */
@@ -126,7 +126,8 @@ class GradientCheckTest {
         double scale = Math.max(Math.max(Math.abs(analytic), Math.abs(numeric)), Math.sqrt(norm));
         double error = Math.abs(analytic - numeric) / Math.max(scale, 1e-3);
         String what = c.op() + " of "
-                + c.inputs().stream().map(t -> t.shape().toString()).toList() + ", input " + i + ": derivative " + analytic
+                + c.inputs().stream().map(t -> t.shape().toString()).toList() + ", input " + i + ": derivative "
+                + analytic
                 + ", difference quotient " + numeric + ", error " + error;
         assertTrue(error <= TOLERANCE, what);
     }

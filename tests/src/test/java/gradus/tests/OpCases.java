@@ -82,11 +82,13 @@ final class OpCases {
                     false,
                     false);
         });
-        m.put(Dropout.class, r -> new Case(
-                new Dropout(r.nextInt(10) * 0.1, r.nextLong()),
-                List.of(gaussian(r, shape(r, 3)), Tensor.scalar(r.nextInt(1000))),
-                true,
-                false));
+        m.put(
+                Dropout.class,
+                r -> new Case(
+                        new Dropout(r.nextInt(10) * 0.1, r.nextLong()),
+                        List.of(gaussian(r, shape(r, 3)), Tensor.scalar(r.nextInt(1000))),
+                        true,
+                        false));
         m.put(Sum.class, r -> {
             Shape s = shape(r, 4);
             int from = r.nextInt(s.rank());
@@ -180,10 +182,7 @@ final class OpCases {
             Shape x = c.inputs.get(0).shape();
             Shape y = c.op.shape(c.inputs.stream().map(Tensor::shape).toList());
             return new Case(
-                    new Conv2DInputGradient((Conv2D) c.op, x),
-                    List.of(gaussian(r, y), c.inputs.get(1)),
-                    true,
-                    true);
+                    new Conv2DInputGradient((Conv2D) c.op, x), List.of(gaussian(r, y), c.inputs.get(1)), true, true);
         });
         m.put(Conv2DKernelGradient.class, r -> {
             Case c = convolution(r);
@@ -210,7 +209,9 @@ final class OpCases {
         m.put(MaxPool2D.class, r -> pooling(r, true));
         m.put(MaxPool2DGradient.class, r -> {
             Case c = pooling(r, true);
-            Tensor x = r.nextBoolean() ? c.inputs.get(0) : integers(r, c.inputs.get(0).shape());
+            Tensor x = r.nextBoolean()
+                    ? c.inputs.get(0)
+                    : integers(r, c.inputs.get(0).shape());
             return new Case(
                     new MaxPool2DGradient((MaxPool2D) c.op),
                     List.of(gaussian(r, c.op.shape(List.of(x.shape()))), x),
@@ -324,8 +325,7 @@ final class OpCases {
         Sliding sliding = switch (r.nextInt(3)) {
             case 0 -> new Sliding(sh, sw, dilation, dilation, 0, 0, 0, 0);
             case 1 -> Sliding.same(h, w, kh, kw, sh, sw, dilation, dilation);
-            default ->
-                new Sliding(sh, sw, dilation, dilation, r.nextInt(3), r.nextInt(3), r.nextInt(3), r.nextInt(3));
+            default -> new Sliding(sh, sw, dilation, dilation, r.nextInt(3), r.nextInt(3), r.nextInt(3), r.nextInt(3));
         };
         Shape x = Shape.of(1 + r.nextInt(3), h, w, c);
         Shape k = Shape.of(kh, kw, c / groups, f);
@@ -409,7 +409,11 @@ final class OpCases {
             order.add(i);
         }
         Collections.shuffle(order, r);
-        return Tensor.of(s, order.stream().mapToDouble(i -> (float) (0.1 * (i - s.size() / 2))).toArray());
+        return Tensor.of(
+                s,
+                order.stream()
+                        .mapToDouble(i -> (float) (0.1 * (i - s.size() / 2)))
+                        .toArray());
     }
 
     /** Small integers, so that maxima repeat. */

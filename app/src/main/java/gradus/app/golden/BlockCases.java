@@ -84,13 +84,12 @@ final class BlockCases {
                 .unbiased(unbiased);
         LayerOutput in = Input.of(x.dim(1), x.dim(2), x.dim(3));
         String kind = c.text("kind");
-        LayerOutput out =
-                switch (kind) {
-                    case "identity" -> blocks.identity(in, c.integer("f"), filters, STAGE, LETTER);
-                    case "convolutional" ->
-                        blocks.convolutional(in, c.integer("f"), filters, STAGE, LETTER, c.integer("stride"));
-                    default -> throw OpCases.unknown(kind, "identity, convolutional");
-                };
+        LayerOutput out = switch (kind) {
+            case "identity" -> blocks.identity(in, c.integer("f"), filters, STAGE, LETTER);
+            case "convolutional" ->
+                blocks.convolutional(in, c.integer("f"), filters, STAGE, LETTER, c.integer("stride"));
+            default -> throw OpCases.unknown(kind, "identity, convolutional");
+        };
         return Model.of("block", in, out);
     }
 

@@ -112,12 +112,11 @@ final class NetworkCases<B> {
 
     private static ResNet network(GoldenCase c) {
         String arch = c.text("arch");
-        ResNet base =
-                switch (arch) {
-                    case "course" -> ResNets.course();
-                    case "nb001" -> ResNets.secondNotebook();
-                    default -> throw OpCases.unknown(arch, "course, nb001");
-                };
+        ResNet base = switch (arch) {
+            case "course" -> ResNets.course();
+            case "nb001" -> ResNets.secondNotebook();
+            default -> throw OpCases.unknown(arch, "course, nb001");
+        };
         int[] in = c.integers("input_shape");
         return base.input(in[1], in[2], in[3])
                 .classes(c.integer("classes"))

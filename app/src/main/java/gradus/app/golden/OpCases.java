@@ -69,13 +69,12 @@ final class OpCases {
         var p = new Program(engine);
         Value x = p.input(c, "x");
         String op = c.text("op");
-        Value y =
-                switch (op) {
-                    case "relu" -> p.graph().map(new ScalarFunction.Relu(), x);
-                    case "softmax" -> p.graph().apply(new Softmax(), x);
-                    case "log_softmax" -> p.graph().apply(new LogSoftmax(), x);
-                    default -> throw unknown(op, "relu, softmax, log_softmax");
-                };
+        Value y = switch (op) {
+            case "relu" -> p.graph().map(new ScalarFunction.Relu(), x);
+            case "softmax" -> p.graph().apply(new Softmax(), x);
+            case "log_softmax" -> p.graph().apply(new LogSoftmax(), x);
+            default -> throw unknown(op, "relu, softmax, log_softmax");
+        };
         return valueAndGradients(p, c, y, Map.of("dx", x));
     }
 
@@ -83,20 +82,19 @@ final class OpCases {
         var p = new Program(engine);
         Value x = p.input(c, "x");
         String op = c.text("op");
-        Value y =
-                switch (op) {
-                    case "max_pool", "avg_pool" -> {
-                        int[] size = c.integers("pool_size");
-                        Sliding sliding = sliding(c, x.shape(), size[0], size[1]);
-                        Op pool = op.equals("max_pool")
-                                ? new MaxPool2D(size[0], size[1], sliding)
-                                : new AveragePool2D(size[0], size[1], sliding);
-                        yield p.graph().apply(pool, x);
-                    }
-                    case "global_avg_pool" -> p.graph().mean(x, 1, 3);
-                    case "global_max_pool" -> p.graph().apply(new Max(1, 3), x);
-                    default -> throw unknown(op, "max_pool, avg_pool, global_avg_pool, global_max_pool");
-                };
+        Value y = switch (op) {
+            case "max_pool", "avg_pool" -> {
+                int[] size = c.integers("pool_size");
+                Sliding sliding = sliding(c, x.shape(), size[0], size[1]);
+                Op pool = op.equals("max_pool")
+                        ? new MaxPool2D(size[0], size[1], sliding)
+                        : new AveragePool2D(size[0], size[1], sliding);
+                yield p.graph().apply(pool, x);
+            }
+            case "global_avg_pool" -> p.graph().mean(x, 1, 3);
+            case "global_max_pool" -> p.graph().apply(new Max(1, 3), x);
+            default -> throw unknown(op, "max_pool, avg_pool, global_avg_pool, global_max_pool");
+        };
         // Some files keep the pooled axes with extent 1.
         Value shaped = p.graph().reshape(y, c.tensor("dy").shape());
         return valueAndGradients(p, c, shaped, Map.of("dx", x));
@@ -114,13 +112,12 @@ final class OpCases {
         }
         Value a = p.input(c, "a");
         Value b = p.input(c, "b");
-        Value y =
-                switch (op) {
-                    case "add" -> p.graph().add(a, b);
-                    case "sub" -> p.graph().subtract(a, b);
-                    case "mul" -> p.graph().multiply(a, b);
-                    default -> throw unknown(op, "zero_padding2d, add, sub, mul");
-                };
+        Value y = switch (op) {
+            case "add" -> p.graph().add(a, b);
+            case "sub" -> p.graph().subtract(a, b);
+            case "mul" -> p.graph().multiply(a, b);
+            default -> throw unknown(op, "zero_padding2d, add, sub, mul");
+        };
         return valueAndGradients(p, c, y, Map.of("da", a, "db", b));
     }
 
