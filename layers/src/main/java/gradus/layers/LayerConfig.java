@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -67,6 +68,11 @@ final class LayerConfig {
     private static final List<String> FRAME = List.of("type", "name", "trainable", "calls");
 
     private LayerConfig() {}
+
+    /** The kinds of layers a file can hold, Input and nested models aside. */
+    static Set<String> types() {
+        return LAYERS.keySet();
+    }
 
     /** Stands for an initializer that is a program's own function: weights can be loaded, but not made anew. */
     record Unknown() implements Initializer {
