@@ -46,7 +46,7 @@ record Recipe(
 
     /** Made-up hand signs: the complete 50-layer network in a few minutes on two cores. */
     private static final Recipe GENERATED = new Recipe(
-            "resnet50", 6300, 3, 16, "adam", 2e-3, 0.25, 0, 0, 0.9, 0, Augmentation.NONE, Preprocess.TF, false);
+            "resnet50", 6300, 3, 16, "adam", 1.5e-3, 0.25, 0, 0, 0.9, 0, Augmentation.NONE, Preprocess.TF, false);
 
     /** The 1080 photographs of hand signs, judged on 120 others. */
     private static final Recipe SIGNS = new Recipe(

@@ -67,8 +67,10 @@ class LayerGradientTest {
             Shape s = image(r);
             return new Case(Concatenate.of(), List.of(s, s.with(-1, 1 + r.nextInt(5)), s.with(-1, 1)));
         });
-        m.put("ZeroPadding2D", r -> new Case(
-                ZeroPadding2D.of(r.nextInt(3), r.nextInt(3), r.nextInt(3), r.nextInt(3)), List.of(image(r))));
+        m.put(
+                "ZeroPadding2D",
+                r -> new Case(
+                        ZeroPadding2D.of(r.nextInt(3), r.nextInt(3), r.nextInt(3), r.nextInt(3)), List.of(image(r))));
         m.put("ChannelPadding", r -> new Case(ChannelPadding.of(r.nextInt(3), r.nextInt(3)), List.of(image(r))));
         m.put("MaxPooling2D", r -> {
             var pool = MaxPooling2D.of(1 + r.nextInt(3), 1 + r.nextInt(3)).strides(1 + r.nextInt(4));
@@ -85,9 +87,11 @@ class LayerGradientTest {
             Shape s = image(r);
             return new Case(Reshape.of(s.dim(2), s.dim(0) * s.dim(1)), List.of(s));
         });
-        m.put("Dense", r -> new Case(
-                Dense.of(1 + r.nextInt(9)).activation(r.nextBoolean() ? "softmax" : "sigmoid"),
-                List.of(r.nextBoolean() ? image(r) : vector(r))));
+        m.put(
+                "Dense",
+                r -> new Case(
+                        Dense.of(1 + r.nextInt(9)).activation(r.nextBoolean() ? "softmax" : "sigmoid"),
+                        List.of(r.nextBoolean() ? image(r) : vector(r))));
         m.put("Dropout", r -> new Case(Dropout.of(r.nextInt(9) * 0.1), List.of(image(r))));
         return m;
     }
@@ -148,7 +152,8 @@ class LayerGradientTest {
         Gradient.Result d = Gradient.of(graph, loss, values);
         IntStream.range(0, names.size())
                 .filter(i -> d.derivatives().get(i) != null)
-                .forEach(i -> d.graph().output("d " + names.get(i), d.derivatives().get(i)));
+                .forEach(i ->
+                        d.graph().output("d " + names.get(i), d.derivatives().get(i)));
         try (var backend = Backends.open("reference", new Options(1, Precision.FLOAT64))) {
             Plan<?> plan = Plan.of(d.graph(), backend);
             Plan<?> forward = Plan.of(graph, backend);
@@ -229,6 +234,8 @@ class LayerGradientTest {
         Collections.shuffle(order, random);
         return Tensor.of(
                 shape,
-                order.stream().mapToDouble(i -> 0.02 * (i - shape.size() / 2) + 0.01).toArray());
+                order.stream()
+                        .mapToDouble(i -> 0.02 * (i - shape.size() / 2) + 0.01)
+                        .toArray());
     }
 }

@@ -53,6 +53,7 @@ final class Hand {
     final int[] tip = new int[5];
 
     private final Rng rng;
+    private final boolean plain;
     private final double length;
     private final double thickness;
     private final double breadth;
@@ -62,16 +63,21 @@ final class Hand {
 
     private final double[][] backOf = new double[5][];
 
-    private Hand(Rng rng) {
+    private Hand(Rng rng, boolean plain) {
         this.rng = rng;
+        this.plain = plain;
         length = rng.uniform(0.88, 1.12);
         thickness = rng.uniform(0.84, 1.16);
         breadth = rng.uniform(0.95, 1.18);
     }
 
-    /** A hand that shows {@code number} fingers, 0..5, to someone in front of it or at its thumb's side. */
-    static Hand showing(int number, boolean fromSide, Rng rng) {
-        var hand = new Hand(rng);
+    /**
+     * A hand that shows {@code number} fingers, 0..5, to someone in front of it or at its thumb's side.
+     *
+     * @param plain whether raised fingers are straight and apart, folded ones closed, and the thumb is clearly in or out
+     */
+    static Hand showing(int number, boolean fromSide, boolean plain, Rng rng) {
+        var hand = new Hand(rng, plain);
         switch (number) {
             case 0 -> hand.zero(fromSide);
             case 1 -> hand.one();
@@ -127,8 +133,8 @@ final class Hand {
 
     private void one() {
         int which = rng.chance(0.99) ? INDEX : LITTLE;
-        double loose = rng.chance(0.3) ? rng.uniform(0, 0.4) : 0;
-        raise(which, rng.chance(0.08) ? rng.uniform(0, 0.5) : 0, rng.normal(which == INDEX ? 3 : -6, 6));
+        double loose = loose(0.4, 0.6);
+        raise(which, loose(0.12, 0.8), rng.normal(which == INDEX ? 3 : -6, 6));
         for (int f = INDEX; f <= LITTLE; f++) {
             if (f != which) {
                 fold(f, loose);
@@ -138,7 +144,7 @@ final class Hand {
     }
 
     private void two() {
-        double loose = rng.chance(0.3) ? rng.uniform(0, 0.3) : 0;
+        double loose = loose(0.4, 0.6);
         if (rng.chance(0.01)) { // thumb and index, as Germans count
             raise(INDEX, 0, rng.normal(2, 5));
             for (int f = MIDDLE; f <= LITTLE; f++) {
@@ -147,8 +153,8 @@ final class Hand {
             thumbOut(rng.uniform(30, 80), 0.1);
             return;
         }
-        double bent = rng.chance(0.2) ? rng.uniform(0, 0.6) : 0;
-        double spread = rng.chance(0.22) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
+        double bent = loose(0.25, 0.85);
+        double spread = !plain && rng.chance(0.25) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
         double lean = rng.normal(0, 4);
         raise(INDEX, bent * rng.uniform(0.5, 1), spread * 0.6 + lean);
         raise(MIDDLE, bent * rng.uniform(0.5, 1), -spread * 0.6 + lean);
@@ -158,7 +164,7 @@ final class Hand {
     }
 
     private void three() {
-        double bent = rng.chance(0.2) ? rng.uniform(0, 0.6) : 0;
+        double bent = loose(0.25, 0.85);
         if (rng.chance(0.04)) { // index, middle and ring, the thumb holds the little finger
             double spread = rng.uniform(0, 14);
             raise(INDEX, bent, spread);
@@ -168,14 +174,14 @@ final class Hand {
             thumbOver(LITTLE);
             return;
         }
-        double spread = rng.chance(0.17) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
+        double spread = !plain && rng.chance(0.25) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
         double lean = rng.normal(0, 4);
         raise(INDEX, bent * rng.uniform(0.5, 1), spread * 0.6 + lean);
         raise(MIDDLE, bent * rng.uniform(0.5, 1), -spread * 0.6 + lean);
-        double loose = rng.chance(0.45) ? rng.uniform(0, 0.45) : 0;
+        double loose = loose(0.4, 0.6);
         fold(RING, loose);
         fold(LITTLE, loose * 0.8);
-        thumbOut(rng.uniform(35, 75), rng.uniform(-0.1, 0.4));
+        thumbOut(rng.uniform(plain ? 45 : 30, 75), rng.uniform(-0.1, 0.4));
     }
 
     private void four() {
@@ -186,7 +192,7 @@ final class Hand {
 
     private void five() {
         fan();
-        if (rng.chance(0.05)) { // the thumb points at the viewer, before the edge of the palm
+        if (rng.chance(plain ? 0 : 0.12)) { // the thumb points at the viewer, before the edge of the palm
             raised[THUMB] = true;
             double side = rng.uniform(0.25, 0.6);
             double up = rng.uniform(0.35, 0.8);
@@ -196,18 +202,23 @@ final class Hand {
                 unit(side * rng.uniform(-0.3, 0.8), up, 0.6)
             });
         } else {
-            thumbOut(rng.uniform(34, 78), rng.uniform(-0.15, 0.5));
+            thumbOut(rng.uniform(plain ? 45 : 26, 78), rng.uniform(-0.15, 0.5));
         }
+    }
+
+    /** How far something is from straight or closed: 0 mostly and in plain hands, else up to {@code most}. */
+    private double loose(double chance, double most) {
+        return !plain && rng.chance(chance) ? rng.uniform(0, most) : 0;
     }
 
     /** Fingers 1..4 raised together, apart or side by side, straight or clawed. */
     private void fan() {
-        double bent = rng.chance(0.2) ? rng.uniform(0, 0.7) : 0;
-        double spread = rng.chance(0.15) ? rng.uniform(-0.05, 0.2) : rng.uniform(0.2, 1.15);
+        double bent = loose(0.25, 0.85);
+        double spread = !plain && rng.chance(0.25) ? rng.uniform(-0.1, 0.2) : rng.uniform(plain ? 0.4 : 0.2, 1.15);
         double lean = rng.normal(0, 3);
         double more = rng.chance(0.3) ? rng.normal(0, 0.25) : 0; // the bend grows or shrinks towards the little finger
         double apart = spread > 0.2 && rng.chance(0.4) ? rng.uniform(0, 18) : 0; // the little finger from the others
-        int odd = rng.chance(0.02) ? INDEX + rng.below(4) : 0; // one finger more bent than the others
+        int odd = rng.chance(plain ? 0 : 0.06) ? INDEX + rng.below(4) : 0; // one finger more bent than the others
         for (int f = INDEX; f <= LITTLE; f++) {
             double angle = new double[] {0, 14, 3, -8, -22}[f] * spread
                     + lean

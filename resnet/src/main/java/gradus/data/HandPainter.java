@@ -61,12 +61,15 @@ final class HandPainter {
         boolean ring = number == 0;
         // A ring is recognised from the thumb's side; spread fingers would hide each other from there.
         boolean fromSide = ring && rng.chance(0.65);
-        Hand hand = Hand.showing(number, fromSide, rng);
+        // Half of the pictures are plain: what they teach early on makes the other half learnable.
+        boolean plain = rng.chance(0.5);
+        double range = plain ? 0.5 : 1;
+        Hand hand = Hand.showing(number, fromSide, plain, rng);
         double yaw = !fromSide
-                ? clamp(rng.normal(0, 12), 28)
+                ? range * clamp(rng.normal(0, 15), 34)
                 : rng.chance(0.75) ? rng.uniform(-90, -30) : rng.uniform(40, 85);
-        double pitch = clamp(rng.normal(2, 9), 22);
-        double roll = clamp(rng.normal(0, 24), 60);
+        double pitch = range * clamp(rng.normal(2, 11), 28);
+        double roll = range * clamp(rng.normal(0, 28), 65);
         if (rng.chance(0.01)) {
             yaw += 180; // the back of the hand
         }
@@ -120,7 +123,7 @@ final class HandPainter {
             }
         }
         double size = Math.max(right - left, high - low);
-        scale = Math.min(2 * rng.uniform(2.3, 3.6), (S + 2) / size);
+        scale = Math.min(2 * rng.uniform(2.2, 3.6), (S + 2) / size);
         centreX = within(S - scale * (right - left)) - scale * left;
         centreY = within(S - scale * (high - low)) + scale * high;
         for (int i = 0; i < hand.count * 2; i++) {

@@ -38,7 +38,7 @@ class HandSignsTest {
         assertEquals(CHECKSUM, crc.getValue());
     }
 
-    private static final long CHECKSUM = 2264878819L;
+    private static final long CHECKSUM = 1169073667L;
 
     @Test
     void classesAreBalanced() {
