@@ -1,12 +1,6 @@
 package gradus.backend.simd;
 
-import static gradus.backend.simd.Elementwise.load;
-import static gradus.backend.simd.Lanes.L;
-import static gradus.backend.simd.Lanes.SPECIES;
-import static gradus.backend.simd.Lanes.bound;
-
 import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
 
 /** Softmax and its relatives along the rows of (rows, classes), a few rows per part. */
 final class Loss implements Workers.Task {
@@ -17,7 +11,6 @@ final class Loss implements Workers.Task {
     }
 
     private final Workers workers;
-    private final float[] lanes;
 
     private Kind kind;
     private int rows;
@@ -28,7 +21,6 @@ final class Loss implements Workers.Task {
 
     Loss(Workers workers) {
         this.workers = workers;
-        lanes = new float[workers.count() * 16];
     }
 
     void softmax(int rows, int classes, Memory x, Memory y) {
@@ -61,27 +53,23 @@ final class Loss implements Workers.Task {
             int xo = x.offset() + row * classes;
             int yo = y.offset() + row * classes;
             switch (kind) {
-                case SOFTMAX -> softmax(x.array(), xo, y.array(), yo, worker * 16);
-                case LOG_SOFTMAX -> logSoftmax(x.array(), xo, y.array(), yo, worker * 16);
+                case SOFTMAX -> softmax(x.array(), xo, y.array(), yo);
+                case LOG_SOFTMAX -> logSoftmax(x.array(), xo, y.array(), yo);
                 case ONE_HOT -> oneHot(x.array()[x.offset() + row], y.array(), yo);
             }
         }
     }
 
-    private void softmax(float[] x, int xo, float[] y, int yo, int lane) {
-        float sum = expSum(x, xo, max(x, xo), y, yo, lane);
-        int j = 0;
-        for (; j < bound(classes); j += L) {
-            load(y, yo + j).div(sum).intoArray(y, yo + j);
-        }
-        for (; j < classes; j++) {
+    private void softmax(float[] x, int xo, float[] y, int yo) {
+        float sum = expSum(x, xo, max(x, xo), y, yo);
+        for (int j = 0; j < classes; j++) {
             y[yo + j] /= sum;
         }
     }
 
-    private void logSoftmax(float[] x, int xo, float[] y, int yo, int lane) {
+    private void logSoftmax(float[] x, int xo, float[] y, int yo) {
         float max = max(x, xo);
-        float log = (float) Math.log(expSum(x, xo, max, y, yo, lane));
+        float log = (float) Math.log(expSum(x, xo, max, y, yo));
         for (int j = 0; j < classes; j++) {
             y[yo + j] = x[xo + j] - max - log;
         }
@@ -95,22 +83,20 @@ final class Loss implements Workers.Task {
         return max;
     }
 
-    /** y = e^(x - max), and the sum of it. */
-    private float expSum(float[] x, int xo, float max, float[] y, int yo, int lane) {
-        FloatVector sum = FloatVector.zero(SPECIES);
-        int j = 0;
-        for (; j < bound(classes); j += L) {
-            FloatVector e = Exponential.exp(load(x, xo + j).sub(max));
-            e.intoArray(y, yo + j);
-            sum = sum.add(e);
+    /**
+     * y = e^(x - max), and the sum of it. Three loops: with exponential and sum in one, C2 does not always inline all of
+     * it, and vectors become objects.
+     */
+    private float expSum(float[] x, int xo, float max, float[] y, int yo) {
+        for (int j = 0; j < classes; j++) {
+            y[yo + j] = x[xo + j] - max;
         }
-        float rest = 0;
-        for (; j < classes; j++) {
-            y[yo + j] = Exponential.exp(x[xo + j] - max);
-            rest += y[yo + j];
+        Exponential.exp(y, yo, y, yo, classes);
+        double sum = 0;
+        for (int j = 0; j < classes; j++) {
+            sum += y[yo + j];
         }
-        sum.intoArray(lanes, lane);
-        return Reduction.sum(lanes, lane) + rest;
+        return (float) sum;
     }
 
     private void oneHot(float label, float[] y, int yo) {
