@@ -84,16 +84,13 @@ final class Loss implements Workers.Task {
     }
 
     /**
-     * y = e^(x - max), and the sum of it. Three loops: with exponential and sum in one, C2 does not always inline all of
-     * it, and vectors become objects.
+     * y = e^(x - max), and the sum of it. Number by number: rows are short, and C2 does not always inline a vector
+     * exponential here, which turns its vectors into objects.
      */
     private float expSum(float[] x, int xo, float max, float[] y, int yo) {
-        for (int j = 0; j < classes; j++) {
-            y[yo + j] = x[xo + j] - max;
-        }
-        Exponential.exp(y, yo, y, yo, classes);
         double sum = 0;
         for (int j = 0; j < classes; j++) {
+            y[yo + j] = Exponential.exp(x[xo + j] - max);
             sum += y[yo + j];
         }
         return (float) sum;
