@@ -30,6 +30,11 @@ final class EngineOptions {
             description = "threads to compute with; 0, the default, for all processors")
     int threads;
 
+    @Option(
+            names = "--exact",
+            description = "sum every product one by one: no Winograd convolutions, which round a little more")
+    boolean exact;
+
     /** @throws UsageException for a precision that does not exist */
     Precision precision() {
         return switch (precision.toLowerCase(Locale.ROOT)) {
@@ -41,6 +46,6 @@ final class EngineOptions {
 
     /** @throws gradus.backend.BackendException if the named backend does not exist or cannot run here */
     Backend<?> open() {
-        return Backends.open(backend, new Options(threads, precision()));
+        return Backends.open(backend, new Options(threads, precision(), exact));
     }
 }

@@ -25,6 +25,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             Plot.class,
             Listing.class,
             Golden.class,
+            Bench.class,
             Doctor.class
         },
         mixinStandardHelpOptions = true,

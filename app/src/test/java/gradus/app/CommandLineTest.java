@@ -112,6 +112,24 @@ class CommandLineTest {
     }
 
     @Test
+    void benchPrintsALineACaseAndProfilesAddUp() {
+        Run run = gradus("bench", "B_infer64_b32", "--seconds", "0.1");
+        assertEquals(0, run.status, run.err);
+        assertTrue(
+                run.out.matches("peer=gradus case=B_infer64_b32 threads=\\d+ batch=32 img_per_s=[\\d.]+ p50_ms=[\\d.]+"
+                        + " min_ms=[\\d.]+ reps=\\d+ gflops=[\\d.]+ vmhwm_mib=-?\\d+ # .*fma_peak=[\\d.]+.*\\R"),
+                run.out);
+        Run profile = gradus("bench", "B_infer64_b32", "--seconds", "0.1", "--json");
+        assertEquals(0, profile.status, profile.err);
+        double sum = 0;
+        for (Object step : (List<?>) profile.json().get("steps")) {
+            sum += ((Number) ((Map<?, ?>) step).get("ms")).doubleValue();
+        }
+        assertEquals(((Number) profile.json().get("ms")).doubleValue(), sum, 1e-6 * sum);
+        assertEquals(2, gradus("bench", "Z_unknown").status);
+    }
+
+    @Test
     void aLossThatIsNotFiniteIsOneLineAndLeavesNothing() {
         Path out = folder.resolve("nan");
         Run run = gradus(with(

@@ -31,6 +31,14 @@ public interface Backend<B> extends AutoCloseable {
         return Double.NaN;
     }
 
+    /**
+     * The other limit: 10^9 bytes a second, read and written, in a copy that no cache holds, on all threads. Measured when
+     * asked for, which takes about 0.2 s; NaN if this backend cannot tell.
+     */
+    default double peakGbytes() {
+        return Double.NaN;
+    }
+
     // ---- memory ----
 
     /** New memory of {@code n} zeros. */
@@ -76,6 +84,13 @@ public interface Backend<B> extends AutoCloseable {
 
     /** y = w - m rate / (sqrt(v) + epsilon), with rate a scalar in memory (Adam's step, Keras form). y may be w. */
     void adamStep(int n, double epsilon, B w, B m, B v, B rate, B y);
+
+    /** {@link #lerp} of m towards g by t1, {@link #lerpSquare} of v by t2, and {@link #adamStep} of w, each in place. */
+    default void adam(int n, double t1, double t2, double epsilon, B w, B m, B v, B g, B rate) {
+        lerp(n, t1, m, g, m);
+        lerpSquare(n, t2, v, g, v);
+        adamStep(n, epsilon, w, m, v, rate, w);
+    }
 
     /** y = u < p ? 0 : x / (1 - p) with u = {@link Noise#uniform}(seed, step, i), step a scalar in memory. y may be x. */
     void dropout(int n, double p, long seed, B step, B x, B y);
@@ -126,6 +141,24 @@ public interface Backend<B> extends AutoCloseable {
         if (f != null) {
             map(f, n, y, y);
         }
+    }
+
+    /**
+     * Elements of the form of a kernel that {@link #conv2dPrepared} reads, packed or transformed; 0 if this backend takes
+     * this convolution's kernels as they are.
+     */
+    default long preparedKernelSize(Window g) {
+        return 0;
+    }
+
+    /** y = w in the form that {@link #conv2dPrepared} reads. For kernels that stay the same from run to run. */
+    default void prepareKernel(Window g, B w, B y) {
+        throw new UnsupportedOperationException(name() + " prepares no kernels");
+    }
+
+    /** {@link #conv2dFused} with a kernel that was prepared. */
+    default void conv2dPrepared(Window g, ScalarFunction f, B x, B prepared, B bias, B residual, B y) {
+        throw new UnsupportedOperationException(name() + " prepares no kernels");
     }
 
     // ---- Pooling ----

@@ -19,8 +19,13 @@ public interface BackendProvider {
     /**
      * @param threads number of threads to compute with, 0 for all processors
      * @param precision what numbers are stored and rounded to
+     * @param exact whether methods that save multiplications at the cost of some rounding, such as Winograd's, are left out
      */
-    record Options(int threads, Precision precision) {
+    record Options(int threads, Precision precision, boolean exact) {
+        public Options(int threads, Precision precision) {
+            this(threads, precision, false);
+        }
+
         public Options {
             if (threads < 0) {
                 throw new BackendException("threads must be 0 (all processors) or more, not " + threads);

@@ -37,6 +37,11 @@ public record FusedConv2D(Conv2D conv, boolean residual, ScalarFunction f) imple
         return result;
     }
 
+    /** The convolution's geometry for these inputs. */
+    public Window window(List<Shape> inputs) {
+        return conv.window(inputs.get(0), inputs.get(1));
+    }
+
     @Override
     public <B> Runnable bind(Backend<B> backend, List<Shape> shapes, List<B> inputs, Shape shape, B y) {
         Window g = conv.window(shapes.get(0), shapes.get(1));

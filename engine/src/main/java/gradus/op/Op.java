@@ -37,6 +37,8 @@ public sealed interface Op
                 Conv2DInputGradient,
                 Conv2DKernelGradient,
                 FusedConv2D,
+                PrepareKernel,
+                PreparedConv2D,
                 MaxPool2D,
                 MaxPool2DGradient,
                 AveragePool2D,

@@ -2,18 +2,29 @@ package gradus.plan;
 
 import gradus.backend.Backend;
 import gradus.backend.StridedCopy;
+import gradus.backend.Window;
 import gradus.graph.Graph;
 import gradus.graph.Node;
+import gradus.op.AdamStep;
+import gradus.op.FusedConv2D;
+import gradus.op.Lerp;
+import gradus.op.LerpSquare;
+import gradus.op.PrepareKernel;
+import gradus.op.PreparedConv2D;
 import gradus.op.Value;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A graph bound to a backend: every value has its place in memory, every node is a call with its arguments filled in.
@@ -64,9 +75,9 @@ public final class Plan<B> {
     private Plan(Graph graph, Parameters<B> parameters) {
         this.backend = parameters.backend();
         this.parameters = parameters;
-        this.nodes = graph.live();
-        this.hoisted = hoist(graph);
         this.updates = !graph.updates().isEmpty();
+        this.nodes = new ArrayList<>();
+        this.hoisted = arrange(prepared(graph), graph);
         Map<Value, Integer> lastRead = lastReads(graph);
         placeDeclared(graph);
         Map<Value, Place> inPlace = updatesInPlace(graph, lastRead);
@@ -100,24 +111,90 @@ public final class Plan<B> {
         return last;
     }
 
-    /**
-     * Which nodes need not run every time: those that read constants, unchanging parameters and each other only, such as
-     * the folding of batch norm into kernels.
-     */
-    private boolean[] hoist(Graph graph) {
-        Map<Value, Boolean> fixed = new IdentityHashMap<>();
-        graph.constants().forEach(v -> fixed.put(v, true));
-        if (graph.updates().isEmpty()) {
-            graph.parameters().values().forEach(v -> fixed.put(v, true));
+    /** The values that stay the same from run to run: they depend on constants and unchanging parameters alone. */
+    private Set<Value> fixed(Graph graph, List<Node> nodes) {
+        Set<Value> fixed = Collections.newSetFromMap(new IdentityHashMap<>());
+        fixed.addAll(graph.constants());
+        if (!updates) {
+            fixed.addAll(graph.parameters().values());
         }
-        var hoist = new boolean[nodes.size()];
-        for (int i = 0; i < hoist.length; i++) {
-            hoist[i] = nodes.get(i).inputs().stream().allMatch(fixed::containsKey);
-            if (hoist[i]) {
-                fixed.put(nodes.get(i).output(), true);
+        for (Node node : nodes) {
+            if (fixed.containsAll(node.inputs())) {
+                fixed.add(node.output());
             }
         }
-        return hoist;
+        return fixed;
+    }
+
+    /** The graph's nodes with kernels that stay the same brought into the form the backend likes best. */
+    private List<Node> prepared(Graph graph) {
+        var result = new ArrayList<Node>();
+        Set<Value> fixed = fixed(graph, graph.live());
+        for (Node node : graph.live()) {
+            if (node.op() instanceof FusedConv2D conv
+                    && fixed.contains(node.inputs().get(1))) {
+                Value w = node.inputs().get(1);
+                Window g = conv.window(node.inputShapes());
+                long size = backend.preparedKernelSize(g);
+                if (size > 0 && size <= Integer.MAX_VALUE) {
+                    var kernel = new Value(Shape.of((int) size));
+                    result.add(new Node(new PrepareKernel(g, (int) size), List.of(w), kernel, node.scope()));
+                    var inputs = new ArrayList<>(node.inputs());
+                    inputs.set(1, kernel);
+                    node = new Node(new PreparedConv2D(conv, w.shape()), inputs, node.output(), node.scope());
+                }
+            }
+            result.add(node);
+        }
+        return result;
+    }
+
+    /**
+     * Puts first the nodes that need not run every time, such as the folding of batch norm into kernels, so that what only
+     * they need occupies memory before the others begin. Returns which ones these are.
+     */
+    private boolean[] arrange(List<Node> all, Graph graph) {
+        Set<Value> fixed = fixed(graph, all);
+        all.stream().filter(n -> fixed.contains(n.output())).forEach(nodes::add);
+        var hoisted = new boolean[all.size()];
+        Arrays.fill(hoisted, 0, nodes.size(), true);
+        updatesEarly(all.stream().filter(n -> !fixed.contains(n.output())).toList());
+        return hoisted;
+    }
+
+    /**
+     * Adds the nodes in order, except that an optimizer's come as soon as their inputs are there: a gradient is then still
+     * in the caches, and its memory is free for the next.
+     */
+    private void updatesEarly(List<Node> all) {
+        Map<Value, Boolean> missing = new IdentityHashMap<>();
+        Map<Value, List<Node>> waiting = new IdentityHashMap<>();
+        all.forEach(n -> missing.put(n.output(), true));
+        Set<Node> done = Collections.newSetFromMap(new IdentityHashMap<>());
+        for (Node node : all) {
+            if (isUpdate(node)) {
+                node.inputs()
+                        .forEach(v -> waiting.computeIfAbsent(v, _ -> new ArrayList<>())
+                                .add(node));
+            }
+        }
+        for (Node node : all) {
+            var ready = new ArrayDeque<Node>(List.of(node));
+            while (!ready.isEmpty()) {
+                Node next = ready.removeFirst();
+                if (done.contains(next) || next.inputs().stream().anyMatch(missing::containsKey)) {
+                    continue;
+                }
+                done.add(next);
+                nodes.add(next);
+                missing.remove(next.output());
+                ready.addAll(waiting.getOrDefault(next.output(), List.of()));
+            }
+        }
+    }
+
+    private static boolean isUpdate(Node node) {
+        return node.op() instanceof Lerp || node.op() instanceof LerpSquare || node.op() instanceof AdamStep;
     }
 
     private void placeDeclared(Graph graph) {
@@ -180,7 +257,10 @@ public final class Plan<B> {
 
     private void place(Node node, int i, Map<Value, Integer> lastRead, Map<Value, Place> inPlace) {
         Value y = node.output();
-        int last = hoisted[i] ? nodes.size() : Math.max(i, lastRead.getOrDefault(y, i));
+        int last = Math.max(i, lastRead.getOrDefault(y, i));
+        if (hoisted[i] && last < nodes.size() && !hoisted[last]) {
+            last = nodes.size(); // read in every run
+        }
         Place place = inPlace.get(y);
         if (place == null && node.op().isView()) {
             place = places.get(node.inputs().get(0));
@@ -196,10 +276,11 @@ public final class Plan<B> {
             }
         }
         if (place == null) {
-            place = new Place(y.shape().size(), hoisted[i] ? -1 : i, !hoisted[i]);
+            place = new Place(y.shape().size(), i, true);
             scratch.add(place);
         }
         place.lastRead = Math.max(place.lastRead, last); // a view may be read later than its source
+        place.overwritable &= !hoisted[i] || last < nodes.size();
         places.put(y, place);
     }
 
@@ -236,6 +317,7 @@ public final class Plan<B> {
             steps.add(node.op()
                     .bind(backend, node.inputShapes(), operands, node.output().shape(), y));
         }
+        joinAdam();
         // What could not be computed in place is copied when every reader is done; a new value that is itself a
         // parameter
         // is set aside first, since that parameter may be about to change too.
@@ -257,6 +339,54 @@ public final class Plan<B> {
             outputs.put(name, places.get(v).memory);
             outputShapes.put(name, v.shape());
         });
+    }
+
+    /** One call instead of three where Adam's averages and its step are all computed in place and nobody looks between. */
+    private void joinAdam() {
+        Map<Value, Integer> writer = new IdentityHashMap<>();
+        Map<Value, Integer> readers = new IdentityHashMap<>();
+        for (int i = 0; i < nodes.size(); i++) {
+            writer.put(nodes.get(i).output(), i);
+            nodes.get(i).inputs().forEach(v -> readers.merge(v, 1, Integer::sum));
+        }
+        for (int i = 0; i < nodes.size(); i++) {
+            Node step = nodes.get(i);
+            if (!(step.op() instanceof AdamStep(double epsilon)) || !inPlace(step)) {
+                continue;
+            }
+            Integer first = writer.get(step.inputs().get(1));
+            Integer second = writer.get(step.inputs().get(2));
+            if (first == null || second == null) {
+                continue;
+            }
+            Node m = nodes.get(first);
+            Node v = nodes.get(second);
+            if (m.op() instanceof Lerp(double t1)
+                    && v.op() instanceof LerpSquare(double t2)
+                    && m.inputs().get(1) == v.inputs().get(1)
+                    && inPlace(m)
+                    && inPlace(v)
+                    && readers.get(m.output()) == 1
+                    && readers.get(v.output()) == 1) {
+                int n = step.output().shape().size();
+                B w = memory(step.output());
+                B g = memory(m.inputs().get(1));
+                B rate = memory(step.inputs().get(3));
+                steps.set(first, () -> {});
+                steps.set(second, () -> {});
+                B mean = memory(m.output());
+                B square = memory(v.output());
+                steps.set(i, () -> backend.adam(n, t1, t2, epsilon, w, mean, square, g, rate));
+            }
+        }
+    }
+
+    private B memory(Value v) {
+        return places.get(v).memory;
+    }
+
+    private boolean inPlace(Node node) {
+        return places.get(node.output()) == places.get(node.inputs().get(0));
     }
 
     private Runnable copy(int n, B x, B y) {
@@ -283,13 +413,29 @@ public final class Plan<B> {
         }
     }
 
-    /** Computes every node once, top to bottom. */
+    /** Computes every node once, top to bottom; those that depend on parameters alone only if these have changed. */
     public void run() {
+        run(null);
+    }
+
+    /** Runs, and tells for each of {@link #nodes} how many nanoseconds it took; 0 for what need not run again. */
+    public long[] timedRun() {
+        var nanos = new long[steps.size()];
+        run(nanos);
+        return Arrays.copyOf(nanos, nodes.size());
+    }
+
+    private void run(long[] nanos) {
         synchronized (backend) {
             boolean changed = seen != parameters.version();
             for (int i = 0; i < steps.size(); i++) {
                 if (changed || i >= hoisted.length || !hoisted[i]) {
+                    long start = nanos == null ? 0 : System.nanoTime();
                     steps.get(i).run();
+                    if (nanos != null) {
+                        backend.synchronize();
+                        nanos[i] = System.nanoTime() - start;
+                    }
                 }
             }
             backend.synchronize();
@@ -315,17 +461,13 @@ public final class Plan<B> {
         return parameters;
     }
 
+    public Backend<B> backend() {
+        return backend;
+    }
+
     /** The nodes that are run, in order. */
     public List<Node> nodes() {
         return nodes;
-    }
-
-    /** Runs one node alone; for profiles. */
-    public void runStep(int i) {
-        synchronized (backend) {
-            steps.get(i).run();
-            backend.synchronize();
-        }
     }
 
     /** Bytes of everything this plan holds, parameters included; known before the first run. */

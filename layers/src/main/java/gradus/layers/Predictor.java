@@ -133,6 +133,11 @@ public final class Predictor<B> {
         return y;
     }
 
+    /** The plan that batches of this size are computed with, made now if there is none; for measurements. */
+    public synchronized Plan<B> planOf(int batch) {
+        return plan(batch);
+    }
+
     private Plan<B> plan(int batch) {
         Plan<B> plan = plans.get(batch);
         if (plan == null) {

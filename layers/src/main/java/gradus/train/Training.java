@@ -56,6 +56,7 @@ public final class Training<B> {
     private Position position;
     private History history = new History();
     private double learningRateFactor = 1;
+    private double lastLoss;
     private double lastLearningRate;
     private boolean failed;
     private volatile boolean stop;
@@ -449,6 +450,18 @@ public final class Training<B> {
         }
     }
 
+    /**
+     * One step on one batch, outside {@link #fit}: no callbacks, no metrics, weights stay in the backend until something
+     * asks for them. Returns the loss before the update.
+     *
+     * @throws TrainingException if the loss is not finite
+     */
+    public double trainOnBatch(Batch batch) {
+        upload();
+        trainStep(batch, FitOptions.of(1));
+        return lastLoss;
+    }
+
     private void trainStep(Batch batch, FitOptions options) {
         Position p = position;
         double rate = learningRate(p.step());
@@ -460,6 +473,7 @@ public final class Training<B> {
         optimizer.scalars(p.step(), rate).forEach((name, value) -> c.feed(name, Tensor.scalar(value)));
         c.plan.run();
         double value = c.plan.output("loss").item();
+        lastLoss = value;
         if (!Double.isFinite(value)) {
             fail(value, rate);
         }

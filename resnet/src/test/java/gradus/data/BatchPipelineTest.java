@@ -163,6 +163,13 @@ class BatchPipelineTest {
         assertArrayEquals(new float[] {1, -1, -0.6f}, convert(Preprocess.TF, pixel), 1e-7f);
         assertArrayEquals(new float[] {51 - 103.939f, -116.779f, 255 - 123.68f}, convert(Preprocess.CAFFE, pixel));
         assertArrayEquals(new float[] {2.2489083f, -2.0357143f, -0.9155556f}, convert(Preprocess.TORCH, pixel), 1e-6f);
+        // means 128, 0, 51; squares of deviations 127^2 twice
+        byte[] two = {(byte) 255, 0, 51, 1, 0, 51};
+        var standard = new float[6];
+        Preprocess.STANDARDIZE.convert(two, 6, 3, standard, 0);
+        float one = (float) Math.sqrt(3);
+        assertArrayEquals(new float[] {one, 0, 0, -one, 0, 0}, standard, 1e-6f);
+        assertArrayEquals(new float[] {0, 0, 0}, convert(Preprocess.STANDARDIZE, pixel));
         var grey = new float[2];
         Preprocess.UNIT.convert(new byte[] {0, (byte) 255}, 2, 1, grey, 0);
         assertArrayEquals(new float[] {0, 1}, grey);

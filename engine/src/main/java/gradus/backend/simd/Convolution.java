@@ -18,14 +18,28 @@ import gradus.backend.Window;
  */
 final class Convolution {
     private final MatMul product;
+    private final Winograd winograd; // null if not to be used
     private final Elementwise elementwise;
 
-    Convolution(MatMul product, Elementwise elementwise) {
+    Convolution(MatMul product, Winograd winograd, Elementwise elementwise) {
         this.product = product;
+        this.winograd = winograd;
         this.elementwise = elementwise;
     }
 
+    private int tile(Window g) {
+        return winograd == null ? 0 : Winograd.tile(g);
+    }
+
+    private int preparedTile(Window g) {
+        return winograd == null ? 0 : Winograd.preparedTile(g);
+    }
+
     void forward(Window g, Memory x, Memory w, Memory y) {
+        fused(g, null, x, w, null, null, y);
+    }
+
+    void direct(Window g, Memory x, Memory w, Memory y) {
         int channels = g.c() / g.groups();
         int filters = g.f() / g.groups();
         int depth = g.kh() * g.kw() * channels;
@@ -40,14 +54,64 @@ final class Convolution {
     /** ReLU is applied together with bias and residual, another function afterwards. */
     void fused(Window g, ScalarFunction f, Memory x, Memory w, Memory bias, Memory residual, Memory y) {
         boolean relu = f instanceof ScalarFunction.Relu;
-        product.then(bias, residual, relu);
-        forward(g, x, w, y);
+        int m = tile(g);
+        if (m > 0) {
+            winograd.forward(g, m, x, w, false, bias, residual, relu, y);
+        } else {
+            product.then(bias, residual, relu);
+            direct(g, x, w, y);
+        }
+        if (f != null && !relu) {
+            elementwise.map(f, g.n() * g.oh() * g.ow() * g.f(), y, y);
+        }
+    }
+
+    long preparedSize(Window g) {
+        int m = preparedTile(g);
+        int depth = g.kh() * g.kw() * (g.c() / g.groups());
+        return m > 0 ? Winograd.kernelSize(g, m) : MatMul.packedSize(g.groups(), depth, g.f() / g.groups());
+    }
+
+    void prepare(Window g, Memory w, Memory y) {
+        int m = preparedTile(g);
+        if (m > 0) {
+            winograd.transformKernel(g, m, w, y);
+            return;
+        }
+        int channels = g.c() / g.groups();
+        int filters = g.f() / g.groups();
+        int depth = g.kh() * g.kw() * channels;
+        product.groups(g.groups(), channels, filters, filters);
+        product.right(w, depth, g.f(), 1);
+        product.bTap[0] = 0;
+        product.pack(filters, depth, y);
+    }
+
+    void prepared(Window g, ScalarFunction f, Memory x, Memory w, Memory bias, Memory residual, Memory y) {
+        boolean relu = f instanceof ScalarFunction.Relu;
+        int m = preparedTile(g);
+        if (m > 0) {
+            winograd.forward(g, m, x, w, true, bias, residual, relu, y);
+        } else {
+            product.then(bias, residual, relu);
+            product.packed(w);
+            direct(g, x, w, y);
+        }
         if (f != null && !relu) {
             elementwise.map(f, g.n() * g.oh() * g.ow() * g.f(), y, y);
         }
     }
 
     void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {
+        int m = tile(g);
+        if (m == 4) { // with m = 2 the transforms cost what the products save
+            winograd.kernelGradient(g, m, x, dy, dw);
+        } else {
+            directKernelGradient(g, x, dy, dw);
+        }
+    }
+
+    void directKernelGradient(Window g, Memory x, Memory dy, Memory dw) {
         int channels = g.c() / g.groups();
         int filters = g.f() / g.groups();
         int rows = g.kh() * g.kw() * channels;
@@ -78,6 +142,15 @@ final class Convolution {
     }
 
     void inputGradient(Window g, Memory dy, Memory w, Memory dx) {
+        int m = tile(g);
+        if (m > 0) {
+            winograd.inputGradient(g, m, dy, w, dx);
+        } else {
+            directInputGradient(g, dy, w, dx);
+        }
+    }
+
+    void directInputGradient(Window g, Memory dy, Memory w, Memory dx) {
         int channels = g.c() / g.groups();
         int filters = g.f() / g.groups();
         if (!everyPixelReached(g) || filters == 0) {

@@ -33,6 +33,7 @@ final class Elementwise implements Workers.Task {
         LERP,
         LERP_SQUARE,
         ADAM_STEP,
+        ADAM,
         DROPOUT
     }
 
@@ -45,9 +46,12 @@ final class Elementwise implements Workers.Task {
     private Memory a;
     private Memory b;
     private Memory v;
+    private Memory g;
     private Memory y;
     private float p;
     private float q;
+    private float t1;
+    private float t2;
     private double probability;
     private long seed;
     private long step;
@@ -113,6 +117,17 @@ final class Elementwise implements Workers.Task {
         run(Kind.ADAM_STEP, n, w, m, y);
     }
 
+    /** All three at once: a part's numbers go through the caches once. */
+    void adam(int n, double t1, double t2, double epsilon, Memory w, Memory m, Memory v, Memory g, Memory rate) {
+        p = (float) epsilon;
+        q = rate.array()[rate.offset()];
+        this.t1 = (float) t1;
+        this.t2 = (float) t2;
+        this.v = v;
+        this.g = g;
+        run(Kind.ADAM, n, w, m, w);
+    }
+
     void dropout(int n, double p, long seed, Memory step, Memory x, Memory y) {
         probability = p;
         this.p = (float) (1 / (1 - p));
@@ -131,6 +146,7 @@ final class Elementwise implements Workers.Task {
         this.a = null;
         this.b = null;
         this.v = null;
+        this.g = null;
         this.y = null;
     }
 
@@ -154,6 +170,13 @@ final class Elementwise implements Workers.Task {
             case LERP -> lerp(p, aa, ao, ba, bo, ya, yo, n);
             case LERP_SQUARE -> lerpSquare(p, aa, ao, ba, bo, ya, yo, n);
             case ADAM_STEP -> adamStep(p, q, aa, ao, ba, bo, v.array(), v.offset() + i, ya, yo, n);
+            case ADAM -> {
+                float[] va = v.array();
+                int vo = v.offset() + i;
+                lerp(t1, ba, bo, g.array(), g.offset() + i, ba, bo, n);
+                lerpSquare(t2, va, vo, g.array(), g.offset() + i, va, vo, n);
+                adamStep(p, q, aa, ao, ba, bo, va, vo, ya, yo, n);
+            }
             case DROPOUT -> {
                 for (int j = 0; j < n; j++) {
                     ya[yo + j] = Noise.uniform(seed, step, i + j) < probability ? 0 : aa[ao + j] * p;

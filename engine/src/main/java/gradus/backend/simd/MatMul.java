@@ -67,6 +67,7 @@ final class MatMul implements Workers.Task {
     private static final int SCRATCH = A_SIZE + B_SIZE + MR * NR;
 
     private enum Phase {
+        PACK,
         PLAIN,
         TRANSPOSED,
         ADD_PARTIALS
@@ -75,6 +76,9 @@ final class MatMul implements Workers.Task {
     private final Workers workers;
     private final float[] scratch;
     private final int[][] addresses;
+    private final int[][] starts;
+    private final int[][] grid;
+    private final MicroKernel.Epilogue[] epilogues;
     private final float[] partials = Lanes.array(PARTIALS);
 
     // ---- the product in progress ----
@@ -94,6 +98,11 @@ final class MatMul implements Workers.Task {
     private int bDepth;
     private int bRow;
     private int bColumn;
+
+    /** B as {@link #pack} left it, or null. */
+    private float[] packed;
+
+    private int packedAt;
     private float[] c;
     private int cStart;
     private int gridH;
@@ -106,7 +115,7 @@ final class MatMul implements Workers.Task {
     private int bGroup;
     private int cGroup;
 
-    /** What is done to C = A B last, in {@link #finish}; off unless set for one product. */
+    /** What is done to C = A B last, in {@link #epilogue}; off unless set for one product. */
     private Memory bias;
 
     private Memory residual;
@@ -135,6 +144,10 @@ final class MatMul implements Workers.Task {
         this.workers = workers;
         scratch = Lanes.array(workers.count() * SCRATCH);
         addresses = new int[workers.count()][2 * MR];
+        starts = new int[workers.count()][MR];
+        grid = new int[workers.count()][MR];
+        epilogues = new MicroKernel.Epilogue[workers.count()];
+        Arrays.setAll(epilogues, i -> new MicroKernel.Epilogue());
     }
 
     /** y = op(a) op(b). */
@@ -185,6 +198,29 @@ final class MatMul implements Workers.Task {
         cPixel = pixel;
     }
 
+    /** Elements of B in panels: see {@link #pack}. */
+    static long packedSize(int groups, int depth, int columns) {
+        return (long) groups * ceil(columns, NR) * NR * depth;
+    }
+
+    /** Copies B, which was set up before, into panels of NR columns over its whole depth, for many products to come. */
+    void pack(int columns, int depth, Memory y) {
+        n = columns;
+        k = depth;
+        packed = y.array();
+        packedAt = y.offset();
+        phase = Phase.PACK;
+        workers.run(this, groups * ceil(n, NR));
+        packed = null;
+        b = null;
+    }
+
+    /** The next product's B is one that was packed. */
+    void packed(Memory panels) {
+        packed = panels.array();
+        packedAt = panels.offset();
+    }
+
     /** The next product is followed by: C = max(C + bias + residual, 0), any of the three where given. */
     void then(Memory bias, Memory residual, boolean relu) {
         this.bias = bias;
@@ -219,6 +255,7 @@ final class MatMul implements Workers.Task {
         b = null;
         c = null;
         left = null;
+        packed = null;
         then(null, null, false);
     }
 
@@ -269,6 +306,10 @@ final class MatMul implements Workers.Task {
             addPartials(part * 16, Math.min(m, part * 16 + 16));
             return;
         }
+        if (phase == Phase.PACK) {
+            packPanel(part / ceil(n, NR), part % ceil(n, NR), part);
+            return;
+        }
         int n0 = part % columnBlocks * columnBlock;
         int n1 = Math.min(n, n0 + columnBlock);
         int rest = part / columnBlocks;
@@ -294,35 +335,33 @@ final class MatMul implements Workers.Task {
         for (int block = 0; block < blocks; block++) {
             int k0 = block / runBlocks * run + block % runBlocks * depth;
             int k1 = Math.min((block / runBlocks + 1) * run, k0 + depth);
-            packB(group, k0, k1, n0, n1, bAt);
+            if (packed == null) {
+                packB(group, k0, k1, n0, n1, bAt);
+            }
             for (int row = m0; row < m1; ) {
                 int rows = images == 1 ? m1 - row : Math.min(m1 - row, images - row % images);
                 int tile = MicroKernel.tile(rows);
-                tileRow(worker, group, block, row, tile, Math.min(tile, rows), k0, k1, n0, n1, bAt);
+                boolean last = block == blocks - 1;
+                tileRow(worker, group, block, last, row, tile, Math.min(tile, rows), k0, k1, n0, n1, bAt);
                 row += Math.min(tile, rows);
             }
-        }
-        for (int row = m0; row < m1 && (bias != null || residual != null || relu); row++) {
-            finish(group * cGroup + n0, cAt(group, row) + n0, n1 - n0);
-        }
-    }
-
-    /** Bias, residual and ReLU for part of a row of C, which the caches still hold. */
-    private void finish(int channel, int at, int n) {
-        if (bias != null) {
-            Elementwise.add(c, at, bias.array(), bias.offset() + channel, c, at, n);
-        }
-        if (residual != null) {
-            Elementwise.add(c, at, residual.array(), residual.offset() + at - cStart, c, at, n);
-        }
-        if (relu) {
-            Elementwise.relu(c, at, c, at, n);
         }
     }
 
     /** A tile of rows times a block of B. */
     private void tileRow(
-            int worker, int group, int block, int row, int tile, int valid, int k0, int k1, int n0, int n1, int bAt) {
+            int worker,
+            int group,
+            int block,
+            boolean last,
+            int row,
+            int tile,
+            int valid,
+            int k0,
+            int k1,
+            int n0,
+            int n1,
+            int bAt) {
         int from = k0;
         int to = k1;
         boolean add = block > 0; // the first block writes, zeros if need be
@@ -330,7 +369,7 @@ final class MatMul implements Workers.Task {
             int position = gridRow(row);
             from = Math.max(k0, a.insideFrom(position, block / runBlocks));
             to = Math.min(k1, a.insideTo(position, block / runBlocks));
-            if (from >= to && add) {
+            if (from >= to && add && !(last && (residual != null || relu))) {
                 return;
             }
             to = Math.max(from, to);
@@ -338,27 +377,61 @@ final class MatMul implements Workers.Task {
         int aAt = BASE + worker * SCRATCH;
         int pitch = ceil(to - from, 16) * 16 + 16;
         int[] at = addresses[worker];
+        boolean together = left == scratch && from == 0 && to == k && a.shortRuns();
         for (int r = 0; r < tile; r++) {
             int gridRow = gridRow(r < valid ? row + r : row);
             if (left != scratch) {
                 at[r] = a.at(gridRow, from, group * aGroup);
             } else {
                 at[r] = aAt + r * pitch;
-                if (r < valid) {
+                if (together) {
+                    grid[worker][r] = gridRow;
+                } else if (r < valid) {
                     a.row(gridRow, from, to, group * aGroup, scratch, at[r]);
                 }
             }
         }
+        if (together) {
+            a.rows(grid[worker], valid, group * aGroup, scratch, aAt, pitch, starts[worker]);
+        }
+        float[] right = packed == null ? scratch : packed;
+        int[] start = starts[worker];
+        for (int r = 0; r < valid; r++) {
+            start[r] = cAt(group, row + r);
+        }
+        MicroKernel.Epilogue e = epilogues[worker];
         for (int column = n0; column < n1; column += NR) {
-            int panel = bAt + (column - n0) * (k1 - k0) + (from - k0) * NR;
+            int panel = packed == null
+                    ? bAt + (column - n0) * (k1 - k0) + (from - k0) * NR
+                    : packedAt + (group * ceil(n, NR) * NR + column) * k + from * NR;
             boolean whole = valid == tile && column + NR <= n1;
             for (int r = 0; r < tile; r++) {
-                at[MR + r] = whole ? cAt(group, row + r) + column : tileAt(worker, r);
+                at[MR + r] = whole ? start[r] + column : tileAt(worker, r);
             }
-            MicroKernel.rows(tile, to - from, left, at, scratch, panel, whole ? c : scratch, whole && add);
+            int channel = group * cGroup + column;
+            e.clear();
+            if (whole) {
+                epilogue(e, add, last, channel);
+            }
+            MicroKernel.rows(tile, to - from, left, at, right, panel, whole ? c : scratch, e);
             for (int r = 0; r < valid && !whole; r++) {
-                put(tileAt(worker, r), Math.min(NR, n1 - column), add, c, cAt(group, row + r) + column);
+                put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, channel, c, start[r] + column);
             }
+        }
+    }
+
+    /** The bias comes with the first block of the sum, residual and ReLU with the last. */
+    private void epilogue(MicroKernel.Epilogue e, boolean add, boolean last, int channel) {
+        if (add) {
+            e.first(c, -1, 0);
+        } else if (bias != null) {
+            e.first(bias.array(), 0, bias.offset() + channel);
+        }
+        if (last && residual != null) {
+            e.second(residual.array(), -1, residual.offset() - cStart);
+        }
+        if (last && relu) {
+            e.least = 0;
         }
     }
 
@@ -380,9 +453,19 @@ final class MatMul implements Workers.Task {
         return BASE + worker * SCRATCH + A_SIZE + B_SIZE + r * NR;
     }
 
-    private void put(int from, int width, boolean add, float[] c, int to) {
+    /** What {@link #epilogue} says, number by number. */
+    private void put(int from, int width, boolean add, boolean last, int channel, float[] c, int to) {
         for (int j = 0; j < width; j++) {
-            c[to + j] = add ? c[to + j] + scratch[from + j] : scratch[from + j];
+            float y = scratch[from + j];
+            if (add) {
+                y += c[to + j];
+            } else if (bias != null) {
+                y += bias.array()[bias.offset() + channel + j];
+            }
+            if (last && residual != null) {
+                y += residual.array()[residual.offset() + to - cStart + j];
+            }
+            c[to + j] = last && relu && y <= 0 ? 0 : y;
         }
     }
 
@@ -452,7 +535,7 @@ final class MatMul implements Workers.Task {
         }
         MicroKernel.columns(tile, depth, scratch, at, scratch, panel, whole ? to : scratch, whole && add);
         for (int r = 0; r < valid && !whole; r++) {
-            put(tileAt(worker, r), Math.min(NR, n1 - column), add, to, start + (row + r) * pitch + column);
+            put(tileAt(worker, r), Math.min(NR, n1 - column), add, true, 0, to, start + (row + r) * pitch + column);
         }
     }
 
@@ -483,6 +566,18 @@ final class MatMul implements Workers.Task {
         if (column < n1) {
             System.arraycopy(b, from + column, y, to, n1 - column);
             Arrays.fill(y, to + n1 - column, to + NR, 0);
+        }
+    }
+
+    /** Columns of one panel over the whole depth. */
+    private void packPanel(int group, int panel, int number) {
+        int column = panel * NR;
+        int width = Math.min(NR, n - column);
+        int from = bStart + group * bGroup + column;
+        int to = packedAt + number * NR * k;
+        for (int i = 0; i < k; i++, from += bRow, to += NR) {
+            System.arraycopy(b, from, packed, to, width);
+            Arrays.fill(packed, to + width, to + NR, 0);
         }
     }
 

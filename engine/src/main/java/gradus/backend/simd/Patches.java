@@ -15,6 +15,8 @@ import jdk.incubator.vector.FloatVector;
  * are copied just before use. This replaces im2col and padded inputs.
  */
 final class Patches {
+    private static final int SHORT = 96;
+
     private float[] x;
     private int start;
     private int h;
@@ -206,6 +208,39 @@ final class Patches {
             if (++j == runs) {
                 j = 0;
                 i++;
+            }
+        }
+    }
+
+    /** Whether a row of A is many runs too short for each to find its own way, as under a first kernel on three channels. */
+    boolean shortRuns() {
+        return !plain && tapsH > 1 && span == tapsW && span * channels < SHORT;
+    }
+
+    /**
+     * Copies whole rows {@code grid[0..count)} of A to {@code y[at + i * pitch]}, run by run for all rows at once.
+     *
+     * @param from room for as many addresses
+     */
+    void rows(int[] grid, int count, int channel, float[] y, int at, int pitch, int[] from) {
+        int length = span * channels;
+        for (int i = 0; i < count; i++) {
+            int ih = grid[i] / gridW % gridH * stepH + tapH[0];
+            int iw = grid[i] % gridW * stepW + tapW[0];
+            boolean inside = ih >= 0 && ih - tapH[0] + tapH[tapsH - 1] < h && iw >= 0 && iw + span <= w;
+            if (inside) {
+                from[i] = start + ((grid[i] / gridW / gridH * h + ih) * w + iw) * pixel + channel;
+            } else {
+                from[i] = -1;
+                row(grid[i], 0, tapsH * length, channel, y, at + i * pitch);
+            }
+        }
+        for (int tap = 0; tap < tapsH; tap++) {
+            int down = (tapH[tap] - tapH[0]) * w * pixel;
+            for (int i = 0; i < count; i++) {
+                if (from[i] >= 0) {
+                    copy(from[i] + down, y, at + i * pitch + tap * length, length);
+                }
             }
         }
     }

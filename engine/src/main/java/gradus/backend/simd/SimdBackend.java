@@ -29,12 +29,13 @@ final class SimdBackend implements Backend<Memory> {
     private final Normalization normalization;
     private final Loss loss;
 
-    SimdBackend(int threads) {
+    /** @param exact whether no convolution is computed by Winograd's method */
+    SimdBackend(int threads, boolean exact) {
         workers = new Workers(threads);
         elementwise = new Elementwise(workers);
         reduction = new Reduction(workers);
         matMul = new MatMul(workers);
-        convolution = new Convolution(matMul, elementwise);
+        convolution = new Convolution(matMul, exact ? null : new Winograd(workers), elementwise);
         pooling = new Pooling(workers);
         normalization = new Normalization(workers, elementwise);
         loss = new Loss(workers);
@@ -49,6 +50,11 @@ final class SimdBackend implements Backend<Memory> {
     @Override
     public double peakGflops() {
         return workers.count() * Probe.fmaPeakGflops();
+    }
+
+    @Override
+    public double peakGbytes() {
+        return Probe.copyGbytes(workers);
     }
 
     @Override
@@ -140,6 +146,11 @@ final class SimdBackend implements Backend<Memory> {
     }
 
     @Override
+    public void adam(int n, double t1, double t2, double epsilon, Memory w, Memory m, Memory v, Memory g, Memory rate) {
+        elementwise.adam(n, t1, t2, epsilon, w, m, v, g, rate);
+    }
+
+    @Override
     public void dropout(int n, double p, long seed, Memory step, Memory x, Memory y) {
         elementwise.dropout(n, p, seed, step, x, y);
     }
@@ -182,6 +193,22 @@ final class SimdBackend implements Backend<Memory> {
     @Override
     public void conv2dFused(Window g, ScalarFunction f, Memory x, Memory w, Memory bias, Memory residual, Memory y) {
         convolution.fused(g, f, x, w, bias, residual, y);
+    }
+
+    @Override
+    public long preparedKernelSize(Window g) {
+        return convolution.preparedSize(g);
+    }
+
+    @Override
+    public void prepareKernel(Window g, Memory w, Memory y) {
+        convolution.prepare(g, w, y);
+    }
+
+    @Override
+    public void conv2dPrepared(
+            Window g, ScalarFunction f, Memory x, Memory prepared, Memory bias, Memory residual, Memory y) {
+        convolution.prepared(g, f, x, prepared, bias, residual, y);
     }
 
     @Override

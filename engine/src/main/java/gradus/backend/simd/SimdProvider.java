@@ -37,6 +37,6 @@ public final class SimdProvider implements BackendProvider {
         unavailable(options).ifPresent(why -> {
             throw new BackendException("backend simd cannot run here: " + why);
         });
-        return new SimdBackend(options.threads());
+        return new SimdBackend(options.threads(), options.exact());
     }
 }

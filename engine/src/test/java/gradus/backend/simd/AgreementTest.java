@@ -6,11 +6,15 @@ import static gradus.backend.simd.Twins.kernels;
 import static gradus.backend.simd.Twins.magnitude;
 import static gradus.backend.simd.Twins.magnitudes;
 import static gradus.backend.simd.Twins.results;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.backend.Arithmetic;
+import gradus.backend.Backend;
 import gradus.backend.Broadcast;
 import gradus.backend.ScalarFunction;
 import gradus.backend.StridedCopy;
+import gradus.backend.Window;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.util.Arrays;
@@ -102,7 +106,97 @@ class AgreementTest {
                     results(g),
                     in,
                     magnitudes(in));
+            twins.agree(
+                    "conv2dPrepared " + g,
+                    k(g.kh() * g.kw() * g.c() / g.groups()),
+                    (b, m, y) -> prepared(b, g, f, m[0], m[1], bias ? m[2] : null, residual ? m[3] : null, y),
+                    results(g),
+                    in,
+                    magnitudes(in));
         }
+    }
+
+    /** By way of a prepared kernel where the backend has such a thing. */
+    private static void prepared(
+            Backend<Object> b, Window g, ScalarFunction f, Object x, Object w, Object bias, Object residual, Object y) {
+        long size = b.preparedKernelSize(g);
+        if (size == 0) {
+            b.conv2dFused(g, f, x, w, bias, residual, y);
+            return;
+        }
+        Object kernel = b.allocate(size);
+        b.prepareKernel(g, w, kernel);
+        b.conv2dPrepared(g, f, x, kernel, bias, residual, y);
+    }
+
+    /** Errors of Winograd's transforms spread over a tile: bounded by the largest element, not element by element. */
+    @Test
+    void winograd() {
+        for (int t = 0; t < 40; t++) {
+            int c = 32 * (1 + twins.random.nextInt(t % 4 == 0 ? 8 : 4));
+            int f = 32 * (1 + twins.random.nextInt(t % 4 == 0 ? 8 : 4));
+            int h = 3 + twins.random.nextInt(12);
+            int w = 3 + twins.random.nextInt(12);
+            int top = twins.random.nextInt(3);
+            int left = twins.random.nextInt(3);
+            int oh = Math.max(3, h - twins.random.nextInt(3));
+            int ow = Math.max(3, w - twins.random.nextInt(3));
+            var g = new Window(1 + twins.random.nextInt(6), h, w, c, oh, ow, f, 3, 3, 1, 1, 1, 1, top, left, 1);
+            assertTrue(Winograd.preparedTile(g) > 0);
+            double k = Winograd.tile(g) == 4 ? 128 : 16;
+            var f0 = t % 2 == 0 ? new ScalarFunction.Relu() : null;
+            Tensor x = twins.numbers(inputs(g));
+            Tensor kernel = twins.numbers(kernels(g));
+            Tensor dy = twins.numbers(results(g));
+            Tensor bias = twins.numbers(g.f());
+            agreeAsAWhole("winograd " + g, k, (b, m, y) -> b.conv2d(g, m[0], m[1], y), results(g), x, kernel);
+            agreeAsAWhole(
+                    "winograd fused " + g,
+                    k,
+                    (b, m, y) -> b.conv2dFused(g, f0, m[0], m[1], m[2], m[3], y),
+                    results(g),
+                    x,
+                    kernel,
+                    bias,
+                    dy);
+            agreeAsAWhole(
+                    "winograd prepared " + g,
+                    Winograd.preparedTile(g) == 2 ? 16 : 128,
+                    (b, m, y) -> prepared(b, g, f0, m[0], m[1], m[2], m[3], y),
+                    results(g),
+                    x,
+                    kernel,
+                    bias,
+                    dy);
+            agreeAsAWhole(
+                    "winograd dx " + g, k, (b, m, y) -> b.conv2dInputGradient(g, m[0], m[1], y), inputs(g), dy, kernel);
+            agreeAsAWhole(
+                    "winograd dw " + g, k, (b, m, y) -> b.conv2dKernelGradient(g, m[0], m[1], y), kernels(g), x, dy);
+        }
+    }
+
+    /** Without Winograd's method each element is within its own bound. */
+    @Test
+    void exact() {
+        try (var exact = new Twins(3, 2, true)) {
+            for (int t = 0; t < 10; t++) {
+                var g = new Window(2, 9, 6 + t, 64, 9, 6 + t, 96, 3, 3, 1, 1, 1, 1, 1, 1, 1);
+                Tensor[] in = {exact.numbers(inputs(g)), exact.numbers(kernels(g)), exact.numbers(g.f())};
+                exact.agree(
+                        "exact " + g,
+                        k(9 * 64),
+                        (b, m, y) -> prepared(b, g, null, m[0], m[1], m[2], null, y),
+                        results(g),
+                        in,
+                        magnitudes(in));
+            }
+        }
+    }
+
+    private void agreeAsAWhole(String what, double k, Twins.Call call, int size, Tensor... in) {
+        double most =
+                Arrays.stream(twins.reference(call, size, magnitudes(in))).max().orElse(0);
+        twins.within(what, call, same(size, k * Twins.U * most), in);
     }
 
     @Test
@@ -410,6 +504,33 @@ class AgreementTest {
             double p = twins.random.nextDouble() * 0.9;
             twins.agree("dropout", 2, (k, m, y) -> k.dropout(n, p, 7, m[1], m[0], y), n, in, new Tensor[] {abs[0], s});
         }
+    }
+
+    /** To the bit: which of the two a plan uses must not matter. */
+    @Test
+    void adamIsItsThreeParts() {
+        Tensor[] in = {
+            twins.numbers(50_000), twins.numbers(50_000), magnitude(twins.numbers(50_000), 1), twins.numbers(50_000)
+        };
+        Tensor rate = twins.numbers(1);
+        var results = new float[2][];
+        for (int way = 0; way < 2; way++) {
+            var m = new Object[5];
+            for (int i = 0; i < 5; i++) {
+                Tensor t = i < 4 ? in[i] : rate;
+                m[i] = twins.simd.allocate(t.size());
+                twins.simd.write(t, m[i]);
+            }
+            if (way == 0) {
+                twins.simd.adam(50_000, 0.1, 0.001, 1e-7, m[0], m[1], m[2], m[3], m[4]);
+            } else {
+                twins.simd.lerp(50_000, 0.1, m[1], m[3], m[1]);
+                twins.simd.lerpSquare(50_000, 0.001, m[2], m[3], m[2]);
+                twins.simd.adamStep(50_000, 1e-7, m[0], m[1], m[2], m[4], m[0]);
+            }
+            results[way] = twins.simd.read(m[0], in[0].shape()).floats();
+        }
+        assertArrayEquals(results[1], results[0]);
     }
 
     @Test

@@ -14,6 +14,7 @@ import gradus.tensor.Tensor;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -27,6 +28,8 @@ class SteadyTest {
     private static final Window STEM = new Window(4, 64, 64, 3, 32, 32, 64, 7, 7, 2, 2, 1, 1, 2, 2, 1);
     private static final Window DOWN = new Window(32, 12, 12, C, 6, 6, 144, 1, 1, 2, 2, 1, 1, 0, 0, 1);
     private static final Window GROUPED = new Window(9, 12, 12, C, 12, 12, 36, 3, 3, 1, 1, 2, 2, 2, 2, 4);
+    private static final Window TILES4 = new Window(32, 12, 12, 64, 12, 12, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1);
+    private static final Window TILES2 = new Window(32, 4, 4, 192, 4, 4, 192, 3, 3, 1, 1, 1, 1, 1, 1, 1);
     private static final Window POOL = new Window(32, 12, 12, C, 6, 6, C, 3, 3, 2, 2, 1, 1, 1, 1, 1);
     private static final Broadcast EQUAL = Broadcast.of(Shape.of(N), Shape.of(N));
     private static final Broadcast BIAS = Broadcast.of(Shape.of(ROWS, C), Shape.of(C));
@@ -55,6 +58,12 @@ class SteadyTest {
         m.put("kernel gradient down", (k, a, b, s, p, y) -> k.conv2dKernelGradient(DOWN, a, b, y));
         m.put("kernel gradient grouped", (k, a, b, s, p, y) -> k.conv2dKernelGradient(GROUPED, a, b, y));
         m.put("conv2d fused", (k, a, b, s, p, y) -> k.conv2dFused(SAME, RELU, a, b, p, b, y));
+        m.put("conv2d prepared", (k, a, b, s, p, y) -> k.conv2dPrepared(SAME, RELU, a, b, p, b, y));
+        for (Window g : List.of(TILES4, TILES2)) {
+            m.put("winograd " + g.c(), (k, a, b, s, p, y) -> k.conv2dFused(g, RELU, a, b, p, b, y));
+            m.put("winograd input gradient " + g.c(), (k, a, b, s, p, y) -> k.conv2dInputGradient(g, a, b, y));
+            m.put("winograd kernel gradient " + g.c(), (k, a, b, s, p, y) -> k.conv2dKernelGradient(g, a, b, y));
+        }
         m.put("matMul", (k, a, b, s, p, y) -> k.matMul(64, 1000, 200, false, false, a, b, y));
         m.put("matMul ta", (k, a, b, s, p, y) -> k.matMul(200, 100, 1500, true, false, a, b, y));
         m.put("matMul tb", (k, a, b, s, p, y) -> k.matMul(64, 200, 1000, false, true, a, b, y));
@@ -109,7 +118,7 @@ class SteadyTest {
     void bitsDoNotDependOnThreads() {
         var expected = new ArrayList<float[]>();
         for (int threads = 1; threads <= 4; threads++) {
-            try (var k = new SimdBackend(threads)) {
+            try (var k = new SimdBackend(threads, false)) {
                 Memory a = memory(k, 1, N, false);
                 Memory b = memory(k, 2, N, false);
                 Memory s = memory(k, 3, 1, true);
@@ -133,7 +142,7 @@ class SteadyTest {
     @Test
     void nothingIsAllocated() {
         var bean = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        try (var k = new SimdBackend(2)) {
+        try (var k = new SimdBackend(2, false)) {
             Memory a = memory(k, 1, N, false);
             Memory b = memory(k, 2, N, false);
             Memory s = memory(k, 3, 1, true);

@@ -26,8 +26,12 @@ final class Twins implements AutoCloseable {
     final Backend<Object> simd;
 
     Twins(long seed, int threads) {
+        this(seed, threads, false);
+    }
+
+    Twins(long seed, int threads, boolean exact) {
         random = new SplittableRandom(seed);
-        simd = plain(new SimdBackend(threads));
+        simd = plain(new SimdBackend(threads, exact));
     }
 
     @SuppressWarnings("unchecked") // memory is only handed back to the backend it came from

@@ -1,0 +1,258 @@
+package gradus.app;
+
+import gradus.backend.Backend;
+import gradus.io.Json;
+import gradus.layers.Model;
+import gradus.layers.Predictor;
+import gradus.plan.Plan;
+import gradus.plan.Profile;
+import gradus.resnet.ResNets;
+import gradus.tensor.DType;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import gradus.train.Adam;
+import gradus.train.Batch;
+import gradus.train.SparseCategoricalCrossentropy;
+import gradus.train.Training;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code gradus bench}: times whole networks, or single convolutions, and says what share of the machine they use. */
+@Command(
+        name = "bench",
+        description = {
+            "Times ResNet-50 and prints a line for each case: median and least time of a step, pictures a second,",
+            "GFLOP/s as if every multiplication were done, peak memory, and the machine's own limit measured in the",
+            "same process. Cases: A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8,",
+            "cold_start (one prediction of A, counted from the start of the process; give it alone)."
+        })
+final class Bench implements Callable<Integer> {
+    private static final int CLASSES = 1000;
+
+    /** The cases, with 10^9 multiply-adds of convolutions and dense layers an image in the forward pass. */
+    private enum Case {
+        A_infer224_b1(224, 1, false, 3.858),
+        A_infer224_b16(224, 16, false, 3.858),
+        B_infer64_b32(64, 32, false, 0.3082),
+        C_train64_b32(64, 32, true, 0.3082),
+        D_train224_b8(224, 8, true, 3.858),
+        cold_start(224, 1, false, 3.858);
+
+        private final int side;
+        private final int batch;
+        private final boolean train;
+        private final double forward;
+
+        Case(int side, int batch, boolean train, double forward) {
+            this.side = side;
+            this.batch = batch;
+            this.train = train;
+            this.forward = forward;
+        }
+
+        /** 10^9 operations of a step: a multiply-add is two, the backward pass costs twice the forward pass. */
+        double gflop() {
+            return forward * (train ? 6 : 2) * batch;
+        }
+
+        Model model() {
+            Model model = (side == 224 ? ResNets.byName("resnet50-224").classes(CLASSES) : ResNets.byName("resnet50"))
+                    .build();
+            model.initialize(1, DType.F32);
+            return model;
+        }
+    }
+
+    @Spec
+    CommandSpec spec;
+
+    @Mixin
+    EngineOptions engine;
+
+    @Parameters(arity = "0..*", paramLabel = "CASE", description = "what to time (default: all but cold_start)")
+    List<Case> cases = List.of();
+
+    @Option(names = "--repeat", paramLabel = "N", defaultValue = "1", description = "go through the cases N times")
+    int repeat;
+
+    @Option(
+            names = "--seconds",
+            paramLabel = "S",
+            defaultValue = "12",
+            description = "time each case for S seconds after half as long to warm up (default 12)")
+    double seconds;
+
+    @Option(names = "--profile", description = "print where the time goes, step by step, instead")
+    boolean profile;
+
+    @Option(names = "--json", description = "the profile as JSON, one object a case")
+    boolean json;
+
+    private double peak;
+
+    @Override
+    public Integer call() {
+        if (repeat < 1 || !(seconds > 0)) {
+            throw new UsageException("--repeat must be 1 or more and --seconds positive");
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        List<Case> wanted = cases.isEmpty()
+                ? Arrays.stream(Case.values()).filter(c -> c != Case.cold_start).toList()
+                : cases;
+        try (var backend = engine.open()) {
+            if (wanted.equals(List.of(Case.cold_start))) {
+                coldStart(backend, out);
+                return Exit.OK;
+            }
+            peak = backend.peakGflops();
+            for (int i = 0; i < repeat; i++) {
+                for (Case c : wanted) {
+                    if (profile || json) {
+                        profile(c, backend, out);
+                    } else {
+                        time(c, backend, out);
+                    }
+                    out.flush();
+                }
+            }
+        }
+        return Exit.OK;
+    }
+
+    private <B> void time(Case c, Backend<B> backend, PrintWriter out) {
+        Runnable step = c.train ? training(c, backend) : inference(c, backend);
+        long begin = System.nanoTime();
+        for (int i = 0; i < 3 || System.nanoTime() - begin < seconds / 2 * 1e9; i++) {
+            step.run();
+        }
+        var millis = new double[1 << 16];
+        int reps = 0;
+        begin = System.nanoTime();
+        while (reps < 5 || System.nanoTime() - begin < seconds * 1e9 && reps < millis.length) {
+            long start = System.nanoTime();
+            step.run();
+            millis[reps++] = (System.nanoTime() - start) * 1e-6;
+        }
+        Arrays.sort(millis, 0, reps);
+        double median = (millis[(reps - 1) / 2] + millis[reps / 2]) / 2;
+        double gflops = c.gflop() * 1000 / median;
+        out.println(String.format(
+                Locale.ROOT,
+                "peer=gradus case=%s threads=%d batch=%d img_per_s=%.2f p50_ms=%.2f min_ms=%.2f reps=%d gflops=%.1f"
+                        + " vmhwm_mib=%d # backend=%s fma_peak=%.1f percent_of_peak=%.0f",
+                c,
+                threads(),
+                c.batch,
+                c.batch * 1000 / median,
+                median,
+                millis[0],
+                reps,
+                gflops,
+                peakMemory(),
+                backend.name(),
+                peak,
+                100 * gflops / peak));
+    }
+
+    private static <B> Runnable inference(Case c, Backend<B> backend) {
+        var predictor = Predictor.of(c.model(), backend);
+        Tensor x = pictures(c);
+        return () -> predictor.predict(x);
+    }
+
+    private static <B> Training<B> trainer(Case c, Backend<B> backend) {
+        return Training.compile(c.model(), Adam.of(), SparseCategoricalCrossentropy.of(), List.of(), backend);
+    }
+
+    private static <B> Runnable training(Case c, Backend<B> backend) {
+        var training = trainer(c, backend);
+        var batch = batch(c);
+        return () -> training.trainOnBatch(batch);
+    }
+
+    private static Batch batch(Case c) {
+        var y = new float[c.batch];
+        for (int i = 0; i < y.length; i++) {
+            y[i] = i % 6;
+        }
+        return new Batch(pictures(c), Tensor.of(Shape.of(c.batch), y), null);
+    }
+
+    /** Uniform numbers; what is in the pictures makes no difference to the time. */
+    private static Tensor pictures(Case c) {
+        var random = new SplittableRandom(1);
+        var x = new float[c.batch * c.side * c.side * 3];
+        for (int i = 0; i < x.length; i++) {
+            x[i] = random.nextFloat();
+        }
+        return Tensor.of(Shape.of(c.batch, c.side, c.side, 3), x);
+    }
+
+    private <B> void profile(Case c, Backend<B> backend, PrintWriter out) {
+        Plan<B> plan;
+        if (c.train) {
+            var training = trainer(c, backend);
+            training.trainOnBatch(batch(c)); // feeds everything
+            plan = training.plan(c.batch);
+        } else {
+            var predictor = Predictor.of(c.model(), backend);
+            predictor.predict(pictures(c));
+            plan = predictor.planOf(c.batch);
+        }
+        var result = Profile.of(plan, Math.max(5, (int) (seconds * 500 / (c.gflop() + 10))));
+        if (json) {
+            var data = result.data();
+            data.put("case", c.name());
+            data.put("threads", (long) threads());
+            out.println(Json.write(data));
+        } else {
+            out.println(c + ", " + threads() + " threads");
+            out.print(result.table());
+        }
+    }
+
+    private <B> void coldStart(Backend<B> backend, PrintWriter out) {
+        Case c = Case.cold_start;
+        Predictor.of(c.model(), backend).predict(pictures(c));
+        Instant start = ProcessHandle.current().info().startInstant().orElseThrow();
+        double s = Duration.between(start, Instant.now()).toNanos() * 1e-9;
+        out.println(String.format(
+                Locale.ROOT,
+                "peer=gradus case=cold_start threads=%d batch=1 seconds=%.2f vmhwm_mib=%d",
+                threads(),
+                s,
+                peakMemory()));
+    }
+
+    private int threads() {
+        return engine.threads == 0 ? Runtime.getRuntime().availableProcessors() : engine.threads;
+    }
+
+    /** Largest resident size of this process so far in MiB, where the system tells (Linux); else -1. */
+    private static long peakMemory() {
+        try {
+            return Files.readAllLines(Path.of("/proc/self/status")).stream()
+                    .filter(line -> line.startsWith("VmHWM:"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) / 1024)
+                    .findFirst()
+                    .orElse(-1);
+        } catch (IOException e) {
+            return -1;
+        }
+    }
+}

@@ -1,0 +1,571 @@
+package gradus.backend.simd;
+
+import static gradus.backend.simd.Lanes.BASE;
+import static gradus.backend.simd.Lanes.L;
+import static gradus.backend.simd.MicroKernel.MR;
+import static gradus.backend.simd.MicroKernel.NR;
+import static gradus.backend.simd.MicroKernel.PITCH;
+import static jdk.incubator.vector.VectorOperators.LE;
+
+import gradus.backend.Window;
+import java.util.Arrays;
+
+/**
+ * 3 x 3 convolutions of stride 1 by Winograd's minimal filtering (Lavin and Gray, 2015). The output is cut into tiles of
+ * m x m pixels; a tile needs (m + 2) x (m + 2) input pixels and, instead of 9 m^2 multiplications for each pair of
+ * channels, (m + 2)^2: 2.25 times fewer with m = 2, 4 times fewer with m = 4.
+ *
+ * <pre>
+ *   y = A' [ (G w G') * (B' x B) ] A      * elementwise, then summed over input channels
+ * </pre>
+ *
+ * so that for each of the (m + 2)^2 positions in a tile there is one matrix product, tiles by input channels by output
+ * channels. {@link WinogradTransforms} has the matrices.
+ *
+ * <p>The derivative by x is the same convolution of dy with the kernel turned around; the derivative by w is the adjoint of
+ * the line above, position by position: {@code dw = G' [ (B' x B)^T (A dy A') ] G}.
+ *
+ * <p>The transforms round: errors are about those of the direct sum with m = 2 and five to ten times as large with m = 4,
+ * where the matrices' entries reach 8. Whether and with which m a convolution is computed this way depends on the shape of
+ * its images and kernel alone, so that results depend on neither batch size nor threads.
+ */
+final class Winograd implements Workers.Task {
+    /** Tiles in a part of the work: 4 times the rows of the register tile, so that kernels are read seldom. */
+    private static final int TILES = 4 * MR;
+
+    /** Tiles that are gathered before kernel gradients are added up. */
+    private static final int TILES_GRADIENT = 192;
+
+    /** Input channels in a block of the kernel gradient: one row of the block is a row of the micro-kernel's columns. */
+    private static final int CHANNELS = 128;
+
+    private static final float[] ZEROS = new float[1 << 12];
+
+    private enum Phase {
+        KERNEL,
+        TURNED_KERNEL,
+        CONVOLVE,
+        GATHER,
+        MULTIPLY,
+        KERNEL_GRADIENT
+    }
+
+    private final Workers workers;
+    private final Scratch[] scratch;
+
+    /** Transformed kernel {@code [panel of NR output channels][position][input channel][NR]}, or its gradient. */
+    private float[] u = Lanes.array(0);
+
+    private float[] v = Lanes.array(0);
+    private float[] d = Lanes.array(0);
+
+    // ---- the convolution in progress ----
+
+    private Phase phase;
+    private int images;
+    private int inH;
+    private int inW;
+    private int outH;
+    private int outW;
+    private int channels;
+    private int filters;
+    private int top;
+    private int left;
+    private int m;
+
+    /** m + 2, and the positions in a tile, its square. */
+    private int alpha;
+
+    private int positions;
+    private int tilesH;
+    private int tilesW;
+    private int tiles;
+    private int block;
+    private int panelSplits;
+    private int firstTile;
+    private int gathered;
+    private float[] kernel;
+    private int kernelAt;
+    private Memory x;
+    private Memory w;
+    private Memory dy;
+    private Memory bias;
+    private Memory residual;
+    private Memory y;
+    private boolean relu;
+
+    /** What each worker needs for itself. */
+    private static final class Scratch {
+        final float[][] from = new float[6][];
+        final int[] at = new int[6];
+        final int[] rows = new int[2 * MR];
+        final MicroKernel.Epilogue plain = new MicroKernel.Epilogue();
+        float[] v = Lanes.array(0);
+        float[] m = Lanes.array(0);
+        float[] t = Lanes.array(0);
+
+        private void reserve(int v, int m, int t) {
+            this.v = atLeast(this.v, v);
+            this.m = atLeast(this.m, m);
+            this.t = atLeast(this.t, t);
+        }
+    }
+
+    Winograd(Workers workers) {
+        this.workers = workers;
+        scratch = new Scratch[workers.count()];
+        Arrays.setAll(scratch, i -> new Scratch());
+    }
+
+    /** Output pixels of a tile along each axis: 4, 2, or 0 where a direct convolution is used. */
+    static int tile(Window g) {
+        if (!suits(g)) {
+            return 0;
+        }
+        return reused(g, 4) ? 4 : reused(g, 2) ? 2 : 0;
+    }
+
+    /** The same for kernels transformed once for all runs; large ones would have to come from memory each time. */
+    static int preparedTile(Window g) {
+        if (!suits(g)) {
+            return 0;
+        }
+        return (long) g.c() * g.f() <= 1 << 17 ? 4 : 2;
+    }
+
+    private static boolean suits(Window g) {
+        return g.kh() == 3
+                && g.kw() == 3
+                && g.strideH() == 1
+                && g.strideW() == 1
+                && g.dilationH() == 1
+                && g.dilationW() == 1
+                && g.groups() == 1
+                && g.n() > 0
+                && g.c() % 32 == 0
+                && g.f() % 32 == 0
+                && g.c() <= ZEROS.length
+                && g.f() <= ZEROS.length
+                && Math.min(g.oh(), g.ow()) > 2;
+    }
+
+    /** Whether an image has enough tiles to earn back what transforming the kernel costs. */
+    private static boolean reused(Window g, int m) {
+        return MatMul.ceil(g.oh(), m) * MatMul.ceil(g.ow(), m) * 16384L >= (long) g.c() * g.f();
+    }
+
+    /** Elements of the transformed kernel. */
+    static int kernelSize(Window g, int m) {
+        int alpha = m + 2;
+        return alpha * alpha * g.c() * g.f();
+    }
+
+    /** y = G w G' as {@link #forward} wants it. */
+    void transformKernel(Window g, int m, Memory w, Memory y) {
+        begin(g, m);
+        this.w = w;
+        kernel = y.array();
+        kernelAt = y.offset();
+        workers.run(start(Phase.KERNEL), g.c() / 8);
+        end();
+    }
+
+    /** @param transformed whether w is what {@link #transformKernel} gave */
+    void forward(
+            Window g,
+            int m,
+            Memory x,
+            Memory w,
+            boolean transformed,
+            Memory bias,
+            Memory residual,
+            boolean relu,
+            Memory y) {
+        begin(g, m);
+        this.w = w;
+        this.bias = bias;
+        this.residual = residual;
+        this.relu = relu;
+        if (transformed) {
+            kernel = w.array();
+            kernelAt = w.offset();
+        } else {
+            ownKernel();
+            workers.run(start(Phase.KERNEL), g.c() / 8);
+        }
+        convolve(x, y);
+        end();
+    }
+
+    void inputGradient(Window g, int m, Memory dy, Memory w, Memory dx) {
+        begin(g, m);
+        turn();
+        this.w = w;
+        ownKernel();
+        workers.run(start(Phase.TURNED_KERNEL), g.f() / L);
+        convolve(dy, dx);
+        end();
+    }
+
+    void kernelGradient(Window g, int m, Memory x, Memory dy, Memory dw) {
+        begin(g, m);
+        this.x = x;
+        this.dy = dy;
+        y = dw;
+        ownKernel();
+        int most = Math.min(tiles, TILES_GRADIENT);
+        int blocks = MatMul.ceil(g.c(), CHANNELS);
+        v = atLeast(v, positions * blocks * most * PITCH);
+        d = atLeast(d, positions * most * g.f());
+        for (firstTile = 0; firstTile < tiles; firstTile += gathered) {
+            gathered = Math.min(TILES_GRADIENT, tiles - firstTile);
+            workers.run(start(Phase.GATHER), MatMul.ceil(gathered, 4));
+            workers.run(start(Phase.MULTIPLY), positions * blocks);
+        }
+        workers.run(start(Phase.KERNEL_GRADIENT), g.c() / 8);
+        end();
+    }
+
+    private void begin(Window g, int m) {
+        images = g.n();
+        inH = g.h();
+        inW = g.w();
+        outH = g.oh();
+        outW = g.ow();
+        channels = g.c();
+        filters = g.f();
+        top = g.top();
+        left = g.left();
+        this.m = m;
+        alpha = m + 2;
+        positions = alpha * alpha;
+        cut();
+    }
+
+    /** From the convolution that makes y out of x to the one that makes dx out of dy. */
+    private void turn() {
+        int swap = inH;
+        inH = outH;
+        outH = swap;
+        swap = inW;
+        inW = outW;
+        outW = swap;
+        swap = channels;
+        channels = filters;
+        filters = swap;
+        top = 2 - top;
+        left = 2 - left;
+        cut();
+    }
+
+    private void cut() {
+        tilesH = MatMul.ceil(outH, m);
+        tilesW = MatMul.ceil(outW, m);
+        tiles = images * tilesH * tilesW;
+    }
+
+    private void ownKernel() {
+        u = atLeast(u, positions * channels * filters);
+        kernel = u;
+        kernelAt = BASE;
+    }
+
+    private Workers.Task start(Phase phase) {
+        this.phase = phase;
+        return this;
+    }
+
+    private void end() {
+        x = null;
+        w = null;
+        dy = null;
+        bias = null;
+        residual = null;
+        relu = false;
+        y = null;
+        kernel = null;
+    }
+
+    private static float[] atLeast(float[] a, int n) {
+        return a.length >= n + BASE + 64 ? a : Lanes.array(n);
+    }
+
+    private void convolve(Memory x, Memory y) {
+        this.x = x;
+        this.y = y;
+        // How the work is cut changes nothing in any element's arithmetic.
+        int wanted = workers.count() == 1 ? 1 : 4 * workers.count();
+        int blocks = Math.max(MatMul.ceil(tiles, TILES), Math.min(wanted, MatMul.ceil(tiles, TILES / 2)));
+        block = MatMul.ceil(MatMul.ceil(tiles, blocks), MR) * MR;
+        blocks = MatMul.ceil(tiles, block);
+        panelSplits = Math.min(MatMul.ceil(wanted, blocks), filters / NR);
+        workers.run(start(Phase.CONVOLVE), blocks * panelSplits);
+    }
+
+    @Override
+    public void run(int part, int worker) {
+        Scratch s = scratch[worker];
+        switch (phase) {
+            case KERNEL -> {
+                s.reserve(0, 0, 3 * alpha * filters);
+                for (int c = part * 8; c < part * 8 + 8; c++) {
+                    Arrays.fill(s.from, 0, 3, w.array());
+                    transformKernel(s, w.offset() + c * filters, channels * filters, c);
+                }
+            }
+            case TURNED_KERNEL -> turnedKernel(s, part * L);
+            case CONVOLVE -> {
+                int t0 = part / panelSplits * block;
+                int panels = filters / NR;
+                int split = part % panelSplits;
+                convolve(
+                        s,
+                        t0,
+                        Math.min(tiles, t0 + block),
+                        panels * split / panelSplits,
+                        panels * (split + 1) / panelSplits);
+            }
+            case GATHER -> gather(s, part * 4, Math.min(gathered, part * 4 + 4));
+            case MULTIPLY -> {
+                int blocks = MatMul.ceil(channels, CHANNELS);
+                multiply(s, part / blocks, part % blocks);
+            }
+            case KERNEL_GRADIENT -> {
+                s.reserve(0, 0, 3 * alpha * filters);
+                for (int c = part * 8; c < part * 8 + 8; c++) {
+                    kernelGradient(s, c);
+                }
+            }
+        }
+    }
+
+    // ---- kernels ----
+
+    /** Input channel c of the kernel, whose tap (i, j) begins at {@code at + (3 i + j) tap} of s.from[0..2]. */
+    private void transformKernel(Scratch s, int at, int tap, int c) {
+        int f = filters;
+        for (int j = 0; j < 3; j++) {
+            for (int i = 0; i < 3; i++) {
+                s.at[i] = at + (3 * i + j) * tap;
+            }
+            WinogradTransforms.kernel(m, f, s.from, s.at, s.t, BASE + j * f, 3 * f, NR);
+        }
+        Arrays.fill(s.from, 0, 3, s.t);
+        int step = channels * NR;
+        for (int i = 0; i < alpha; i++) {
+            for (int j = 0; j < 3; j++) {
+                s.at[j] = BASE + (3 * i + j) * f;
+            }
+            int to = kernelAt + i * alpha * step + c * NR;
+            WinogradTransforms.kernel(m, f, s.from, s.at, kernel, to, step, positions * step);
+        }
+    }
+
+    /** Input channels [c0, c0 + L) of the turned kernel, which are output channels of w, as its columns are of w's rows. */
+    private void turnedKernel(Scratch s, int c0) {
+        int f = filters;
+        int inputs = channels;
+        s.reserve(9 * L * f, L * L, 3 * alpha * f);
+        for (int tap = 0; tap < 9; tap++) {
+            int from = w.offset() + (8 - tap) * f * inputs + c0;
+            for (int j = 0; j < f; j += L) {
+                Transpose.block(w.array(), from + j * inputs, inputs, s.v, BASE + tap * L * f + j, f, s.m, BASE);
+            }
+        }
+        for (int c = 0; c < L; c++) {
+            Arrays.fill(s.from, 0, 3, s.v);
+            transformKernel(s, BASE + c * f, L * f, c0 + c);
+        }
+    }
+
+    // ---- convolution ----
+
+    /** Tiles [t0, t1) and the output channels of panels [p0, p1). */
+    private void convolve(Scratch s, int t0, int t1, int p0, int p1) {
+        int c = channels;
+        int count = t1 - t0;
+        int room = MatMul.ceil(count, MR) * MR;
+        int pitch = c + 16;
+        s.reserve(positions * room * pitch, positions * room * NR, positions * Math.max(c, NR) + m * m * NR);
+        for (int t = 0; t < count; t++) {
+            transformInput(s, t0 + t, s.v, BASE + t * pitch, room * pitch);
+        }
+        for (int panel = p0; panel < p1; panel++) {
+            for (int position = 0; position < positions; position++) {
+                int b = kernelAt + (panel * positions + position) * c * NR;
+                for (int t = 0; t < count; ) {
+                    int tile = count - t > 2 * MicroKernel.SMALL ? MicroKernel.tile(MR) : MicroKernel.SMALL;
+                    for (int r = 0; r < tile; r++) {
+                        s.rows[r] = BASE + (position * room + t + r) * pitch;
+                        s.rows[MR + r] = BASE + (position * room + t + r) * NR;
+                    }
+                    MicroKernel.rows(tile, c, s.v, s.rows, kernel, b, s.m, s.plain);
+                    t += tile;
+                }
+            }
+            for (int t = 0; t < count; t++) {
+                transformOutput(s, t0 + t, BASE + t * NR, room * NR, panel * NR);
+            }
+        }
+    }
+
+    /** Position q of the transformed tile goes to {@code to[at + q * step]}. */
+    private void transformInput(Scratch s, int tile, float[] to, int at, int step) {
+        int c = channels;
+        int h0 = tile / tilesW % tilesH * m - top;
+        int w0 = tile % tilesW * m - left;
+        int image = tile / tilesW / tilesH * inH;
+        for (int j = 0; j < alpha; j++) {
+            for (int i = 0; i < alpha; i++) {
+                boolean inside = h0 + i >= 0 && h0 + i < inH && w0 + j >= 0 && w0 + j < inW;
+                s.from[i] = inside ? x.array() : ZEROS;
+                s.at[i] = inside ? x.offset() + ((image + h0 + i) * inW + w0 + j) * c : 0;
+            }
+            WinogradTransforms.input(m, c, s.from, s.at, s.t, BASE + j * c, alpha * c);
+        }
+        Arrays.fill(s.from, s.t);
+        for (int i = 0; i < alpha; i++) {
+            for (int j = 0; j < alpha; j++) {
+                s.at[j] = BASE + (i * alpha + j) * c;
+            }
+            WinogradTransforms.input(m, c, s.from, s.at, to, at + i * alpha * step, step);
+        }
+    }
+
+    /** From products at {@code s.m[at + position * step]} to NR channels of the tile's pixels. */
+    private void transformOutput(Scratch s, int tile, int at, int step, int channel) {
+        Arrays.fill(s.from, s.m);
+        for (int j = 0; j < alpha; j++) {
+            for (int i = 0; i < alpha; i++) {
+                s.at[i] = at + (i * alpha + j) * step;
+            }
+            WinogradTransforms.output(m, NR, s.from, s.at, s.t, BASE + j * NR, alpha * NR);
+        }
+        Arrays.fill(s.from, s.t);
+        int result = BASE + positions * NR;
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < alpha; j++) {
+                s.at[j] = BASE + (i * alpha + j) * NR;
+            }
+            WinogradTransforms.output(m, NR, s.from, s.at, s.t, result + i * m * NR, NR);
+        }
+        int p = tile / tilesW % tilesH * m;
+        int q = tile % tilesW * m;
+        int image = tile / tilesW / tilesH * outH;
+        int width = Math.min(m, outW - q);
+        for (int i = 0; i < Math.min(m, outH - p); i++) {
+            int to = ((image + p + i) * outW + q) * filters + channel;
+            store(s.t, result + i * m * NR, width, to);
+        }
+    }
+
+    /** NR channels of neighbouring pixels, with bias, residual and ReLU. */
+    private void store(float[] t, int at, int pixels, int to) {
+        float[] y = this.y.array();
+        int f = filters;
+        int shift = bias == null ? 0 : bias.offset() + to % f;
+        float[] shifts = bias == null ? ZEROS : bias.array();
+        for (int i = 0; i < pixels; i++, at += NR, to += f) {
+            int o = this.y.offset() + to;
+            var a = Elementwise.load(t, at).add(Elementwise.load(shifts, shift));
+            var b = Elementwise.load(t, at + L).add(Elementwise.load(shifts, shift + L));
+            if (residual != null) {
+                int r = residual.offset() + to;
+                a = a.add(Elementwise.load(residual.array(), r));
+                b = b.add(Elementwise.load(residual.array(), r + L));
+            }
+            if (relu) {
+                a = a.blend(0, a.compare(LE, 0));
+                b = b.blend(0, b.compare(LE, 0));
+            }
+            a.intoArray(y, o);
+            b.intoArray(y, o + L);
+        }
+    }
+
+    // ---- kernel gradient ----
+
+    /** Transforms x and dy of tiles [t0, t1) of those to be gathered. */
+    private void gather(Scratch s, int t0, int t1) {
+        int c = channels;
+        int f = filters;
+        int blocks = MatMul.ceil(c, CHANNELS);
+        s.reserve(positions * c, 0, positions * Math.max(c, f));
+        for (int t = t0; t < t1; t++) {
+            transformInput(s, firstTile + t, s.v, BASE, c);
+            for (int position = 0; position < positions; position++) {
+                for (int k = 0; k < blocks; k++) {
+                    int to = BASE + ((position * blocks + k) * gathered + t) * PITCH;
+                    int from = BASE + position * c + k * CHANNELS;
+                    System.arraycopy(s.v, from, v, to, Math.min(CHANNELS, c - k * CHANNELS));
+                }
+            }
+            transformGradient(s, firstTile + t, t);
+        }
+    }
+
+    /** A dy A' of a tile to {@code d[position][panel][t][NR]}. */
+    private void transformGradient(Scratch s, int tile, int t) {
+        int f = filters;
+        int p = tile / tilesW % tilesH * m;
+        int q = tile % tilesW * m;
+        int image = tile / tilesW / tilesH * outH;
+        for (int j = 0; j < m; j++) {
+            for (int i = 0; i < m; i++) {
+                boolean inside = p + i < outH && q + j < outW;
+                s.from[i] = inside ? dy.array() : ZEROS;
+                s.at[i] = inside ? dy.offset() + ((image + p + i) * outW + q + j) * f : 0;
+            }
+            WinogradTransforms.outputTransposed(m, f, s.from, s.at, s.t, BASE + j * f, m * f, NR);
+        }
+        Arrays.fill(s.from, s.t);
+        int step = gathered * f;
+        for (int i = 0; i < alpha; i++) {
+            for (int j = 0; j < m; j++) {
+                s.at[j] = BASE + (i * m + j) * f;
+            }
+            int to = BASE + i * alpha * step + t * NR;
+            WinogradTransforms.outputTransposed(m, f, s.from, s.at, d, to, step, gathered * NR);
+        }
+    }
+
+    /** Adds V^T D of the gathered tiles, for one position and block of input channels, to u[position][channel][f]. */
+    private void multiply(Scratch s, int position, int k) {
+        int c0 = k * CHANNELS;
+        int rows = Math.min(CHANNELS, channels - c0);
+        int blocks = MatMul.ceil(channels, CHANNELS);
+        int a = BASE + (position * blocks + k) * gathered * PITCH;
+        for (int c = 0; c < rows; ) {
+            int tile = MicroKernel.tile(rows - c);
+            s.rows[0] = a + c;
+            for (int f = 0; f < filters; f += NR) {
+                for (int r = 0; r < tile; r++) {
+                    s.rows[MR + r] = BASE + (position * channels + c0 + c + r) * filters + f;
+                }
+                int b = BASE + (position * filters + f) * gathered;
+                MicroKernel.columns(tile, gathered, v, s.rows, d, b, u, firstTile > 0);
+            }
+            c += tile;
+        }
+    }
+
+    /** dw of input channel c from u. */
+    private void kernelGradient(Scratch s, int c) {
+        int f = filters;
+        int step = channels * f;
+        Arrays.fill(s.from, u);
+        for (int j = 0; j < alpha; j++) {
+            for (int i = 0; i < alpha; i++) {
+                s.at[i] = BASE + (i * alpha + j) * step + c * f;
+            }
+            WinogradTransforms.kernelTransposed(m, f, s.from, s.at, s.t, BASE + j * f, alpha * f);
+        }
+        Arrays.fill(s.from, s.t);
+        for (int i = 0; i < 3; i++) {
+            for (int j = 0; j < alpha; j++) {
+                s.at[j] = BASE + (i * alpha + j) * f;
+            }
+            WinogradTransforms.kernelTransposed(m, f, s.from, s.at, y.array(), y.offset() + 3 * i * step + c * f, step);
+        }
+    }
+}

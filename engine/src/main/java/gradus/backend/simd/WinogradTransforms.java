@@ -1,0 +1,257 @@
+package gradus.backend.simd;
+
+import static gradus.backend.simd.Elementwise.load;
+import static gradus.backend.simd.Lanes.L;
+import static gradus.backend.simd.MicroKernel.NR;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * The one-dimensional transforms of Winograd's minimal filtering (Lavin and Gray, 2015, "Fast algorithms for convolutional
+ * neural networks"): F(m, 3) computes m outputs of a 3-tap filter from m + 2 inputs with m + 2 multiplications,
+ *
+ * <pre>
+ *   y = A' ((G g) * (B' d))            * elementwise, ' transposed
+ *
+ *   F(2,3): B' = 1  0 -1  0    G =  1    0    0    A' = 1  1  1  0
+ *                0  1  1  0        1/2  1/2  1/2        0  1 -1 -1
+ *                0 -1  1  0        1/2 -1/2  1/2
+ *                0  1  0 -1         0    0    1
+ *
+ *   F(4,3): B' = 4  0 -5  0  1  0    G =  1/4    0     0     A' = 1  1  1  1  1  0
+ *                0 -4 -4  1  1  0        -1/6  -1/6  -1/6         0  1 -1  2 -2  0
+ *                0  4 -4 -1  1  0        -1/6   1/6  -1/6         0  1  1  4  4  0
+ *                0 -2 -1  2  1  0        1/24  1/12   1/6         0  1 -1  8 -8  1
+ *                0  2 -1 -2  1  0        1/24 -1/12   1/6
+ *                0  4  0 -5  0  1          0     0     1
+ * </pre>
+ *
+ * and each method below multiplies one of these matrices, or for derivatives its transpose, with a column whose elements
+ * are vectors of {@code n} channels: element i at {@code x[i][at[i]]}, result i at {@code y[to + i * step]}. Two passes,
+ * one along each axis, make the two-dimensional transform.
+ */
+final class WinogradTransforms {
+    private WinogradTransforms() {}
+
+    /** y = B' x: 4 to 4 elements for m = 2, 6 to 6 for m = 4. */
+    static void input(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
+        if (m == 2) {
+            input2(n, x, at, y, to, step);
+        } else {
+            input4(n, x, at, y, to, step);
+        }
+    }
+
+    /** y = A' x: 4 to 2 elements, or 6 to 4. */
+    static void output(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
+        if (m == 2) {
+            output2(n, x, at, y, to, step);
+        } else {
+            output4(n, x, at, y, to, step);
+        }
+    }
+
+    /** y = A x: 2 to 4 elements, or 4 to 6; {@code panel} as in {@link #kernel}. */
+    static void outputTransposed(int m, int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
+        if (m == 2) {
+            outputTransposed2(n, x, at, y, to, step, panel);
+        } else {
+            outputTransposed4(n, x, at, y, to, step, panel);
+        }
+    }
+
+    /** y = G x: 3 to 4 elements, or 3 to 6. Every NR channels of the result begin {@code panel} after the last NR. */
+    static void kernel(int m, int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
+        if (m == 2) {
+            kernel2(n, x, at, y, to, step, panel);
+        } else {
+            kernel4(n, x, at, y, to, step, panel);
+        }
+    }
+
+    /** y = G' x: 4 to 3 elements, or 6 to 3. */
+    static void kernelTransposed(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
+        if (m == 2) {
+            kernelTransposed2(n, x, at, y, to, step);
+        } else {
+            kernelTransposed4(n, x, at, y, to, step);
+        }
+    }
+
+    private static void input2(int n, float[][] x, int[] at, float[] y, int to, int step) {
+        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+        int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
+        for (int c = 0; c < n; c += L) {
+            FloatVector d1 = load(x1, a1 + c);
+            FloatVector d2 = load(x2, a2 + c);
+            load(x0, a0 + c).sub(d2).intoArray(y, to + c);
+            d1.add(d2).intoArray(y, t1 + c);
+            d2.sub(d1).intoArray(y, t2 + c);
+            d1.sub(load(x3, a3 + c)).intoArray(y, t3 + c);
+        }
+    }
+
+    private static void input4(int n, float[][] x, int[] at, float[] y, int to, int step) {
+        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5];
+        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], a4 = at[4], a5 = at[5];
+        int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
+        FloatVector two = FloatVector.broadcast(Lanes.SPECIES, 2);
+        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
+        FloatVector minusFour = FloatVector.broadcast(Lanes.SPECIES, -4);
+        FloatVector minusFive = FloatVector.broadcast(Lanes.SPECIES, -5);
+        for (int c = 0; c < n; c += L) {
+            FloatVector d1 = load(x1, a1 + c);
+            FloatVector d2 = load(x2, a2 + c);
+            FloatVector d3 = load(x3, a3 + c);
+            FloatVector d4 = load(x4, a4 + c);
+            load(x0, a0 + c).fma(four, d2.fma(minusFive, d4)).intoArray(y, to + c);
+            FloatVector even = d2.fma(minusFour, d4);
+            FloatVector odd = d1.fma(minusFour, d3);
+            even.add(odd).intoArray(y, t1 + c);
+            even.sub(odd).intoArray(y, t2 + c);
+            even = d4.sub(d2);
+            odd = d3.sub(d1).mul(two);
+            even.add(odd).intoArray(y, t3 + c);
+            even.sub(odd).intoArray(y, t4 + c);
+            d1.fma(four, d3.fma(minusFive, load(x5, a5 + c))).intoArray(y, t5 + c);
+        }
+    }
+
+    private static void output2(int n, float[][] x, int[] at, float[] y, int to, int step) {
+        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+        for (int c = 0; c < n; c += L) {
+            FloatVector m1 = load(x1, a1 + c);
+            FloatVector m2 = load(x2, a2 + c);
+            load(x0, a0 + c).add(m1.add(m2)).intoArray(y, to + c);
+            m1.sub(m2).sub(load(x3, a3 + c)).intoArray(y, to + step + c);
+        }
+    }
+
+    private static void output4(int n, float[][] x, int[] at, float[] y, int to, int step) {
+        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5];
+        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], a4 = at[4], a5 = at[5];
+        int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
+        for (int c = 0; c < n; c += L) {
+            FloatVector m1 = load(x1, a1 + c);
+            FloatVector m2 = load(x2, a2 + c);
+            FloatVector m3 = load(x3, a3 + c);
+            FloatVector m4 = load(x4, a4 + c);
+            FloatVector ones = m1.add(m2);
+            FloatVector twos = m3.add(m4);
+            load(x0, a0 + c).add(ones.add(twos)).intoArray(y, to + c);
+            twos.mul(4).add(ones).intoArray(y, t2 + c);
+            ones = m1.sub(m2);
+            twos = m3.sub(m4);
+            twos.mul(2).add(ones).intoArray(y, t1 + c);
+            twos.mul(8).add(ones).add(load(x5, a5 + c)).intoArray(y, t3 + c);
+        }
+    }
+
+    private static void outputTransposed2(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
+        float[] x0 = x[0], x1 = x[1];
+        int a0 = at[0], a1 = at[1];
+        int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
+        for (int c = 0; c < n; c += L) {
+            int o = c / NR * panel + c % NR;
+            FloatVector y0 = load(x0, a0 + c);
+            FloatVector y1 = load(x1, a1 + c);
+            y0.intoArray(y, to + o);
+            y0.add(y1).intoArray(y, t1 + o);
+            y0.sub(y1).intoArray(y, t2 + o);
+            y1.neg().intoArray(y, t3 + o);
+        }
+    }
+
+    private static void outputTransposed4(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
+        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+        int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
+        for (int c = 0; c < n; c += L) {
+            int o = c / NR * panel + c % NR;
+            FloatVector y0 = load(x0, a0 + c);
+            FloatVector y1 = load(x1, a1 + c);
+            FloatVector y2 = load(x2, a2 + c);
+            FloatVector y3 = load(x3, a3 + c);
+            y0.intoArray(y, to + o);
+            FloatVector even = y0.add(y2);
+            FloatVector odd = y1.add(y3);
+            even.add(odd).intoArray(y, t1 + o);
+            even.sub(odd).intoArray(y, t2 + o);
+            even = y2.mul(4).add(y0);
+            odd = y3.mul(4).add(y1).mul(2);
+            even.add(odd).intoArray(y, t3 + o);
+            even.sub(odd).intoArray(y, t4 + o);
+            y3.intoArray(y, t5 + o);
+        }
+    }
+
+    private static void kernel2(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
+        float[] x0 = x[0], x1 = x[1], x2 = x[2];
+        int a0 = at[0], a1 = at[1], a2 = at[2];
+        int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
+        for (int c = 0; c < n; c += L) {
+            int o = c / NR * panel + c % NR;
+            FloatVector g0 = load(x0, a0 + c);
+            FloatVector g2 = load(x2, a2 + c);
+            FloatVector even = g0.add(g2).mul(0.5f);
+            FloatVector odd = load(x1, a1 + c).mul(0.5f);
+            g0.intoArray(y, to + o);
+            even.add(odd).intoArray(y, t1 + o);
+            even.sub(odd).intoArray(y, t2 + o);
+            g2.intoArray(y, t3 + o);
+        }
+    }
+
+    private static void kernel4(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
+        float[] x0 = x[0], x1 = x[1], x2 = x[2];
+        int a0 = at[0], a1 = at[1], a2 = at[2];
+        int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
+        for (int c = 0; c < n; c += L) {
+            int o = c / NR * panel + c % NR;
+            FloatVector g0 = load(x0, a0 + c);
+            FloatVector g1 = load(x1, a1 + c);
+            FloatVector g2 = load(x2, a2 + c);
+            g0.mul(1 / 4f).intoArray(y, to + o);
+            FloatVector even = g0.add(g2).mul(-1 / 6f);
+            FloatVector odd = g1.mul(-1 / 6f);
+            even.add(odd).intoArray(y, t1 + o);
+            even.sub(odd).intoArray(y, t2 + o);
+            even = g2.mul(4).add(g0).mul(1 / 24f);
+            odd = g1.mul(1 / 12f);
+            even.add(odd).intoArray(y, t3 + o);
+            even.sub(odd).intoArray(y, t4 + o);
+            g2.intoArray(y, t5 + o);
+        }
+    }
+
+    private static void kernelTransposed2(int n, float[][] x, int[] at, float[] y, int to, int step) {
+        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+        for (int c = 0; c < n; c += L) {
+            FloatVector u1 = load(x1, a1 + c);
+            FloatVector u2 = load(x2, a2 + c);
+            FloatVector even = u1.add(u2).mul(0.5f);
+            load(x0, a0 + c).add(even).intoArray(y, to + c);
+            u1.sub(u2).mul(0.5f).intoArray(y, to + step + c);
+            load(x3, a3 + c).add(even).intoArray(y, to + 2 * step + c);
+        }
+    }
+
+    private static void kernelTransposed4(int n, float[][] x, int[] at, float[] y, int to, int step) {
+        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5];
+        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], a4 = at[4], a5 = at[5];
+        for (int c = 0; c < n; c += L) {
+            FloatVector u1 = load(x1, a1 + c);
+            FloatVector u2 = load(x2, a2 + c);
+            FloatVector u3 = load(x3, a3 + c);
+            FloatVector u4 = load(x4, a4 + c);
+            FloatVector ones = u1.add(u2).mul(-1 / 6f);
+            FloatVector twos = u3.add(u4).mul(1 / 24f);
+            load(x0, a0 + c).mul(1 / 4f).add(ones).add(twos).intoArray(y, to + c);
+            u3.sub(u4).mul(1 / 12f).sub(u1.sub(u2).mul(1 / 6f)).intoArray(y, to + step + c);
+            twos.mul(4).add(ones).add(load(x5, a5 + c)).intoArray(y, to + 2 * step + c);
+        }
+    }
+}
