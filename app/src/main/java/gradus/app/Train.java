@@ -167,6 +167,7 @@ final class Train implements Callable<Integer> {
             map.put("epochs", (long) recipe.epochs());
             map.put("batch", (long) recipe.batch());
             map.put("size", (long) size);
+            map.put("small", recipe.small());
             map.put("augmentation", !recipe.augmentation().equals(Augmentation.NONE));
             return Json.write(map);
         }
@@ -181,6 +182,7 @@ final class Train implements Callable<Integer> {
                         .examples(integer(map, "examples"))
                         .epochs(integer(map, "epochs"))
                         .batch(integer(map, "batch"));
+                recipe = (Double) map.get("small") == 0 ? recipe.sameSize() : recipe;
                 boolean augmented = (Boolean) map.get("augmentation");
                 int size = integer(map, "size");
                 return new Settings(data, augmented ? recipe : recipe.withoutAugmentation(), size, seed, from);
@@ -201,6 +203,7 @@ final class Train implements Callable<Integer> {
             throw new UsageException("--examples is for generated data; " + set + " has the pictures it has");
         }
         r = model == null ? r : r.model(model);
+        r = model == null && size == null ? r : r.sameSize();
         r = examples == null ? r : r.examples(positive("--examples", examples));
         r = epochs == null ? r : r.epochs(positive("--epochs", epochs));
         r = batch == null ? r : r.batch(positive("--batch", batch));
@@ -319,8 +322,19 @@ final class Train implements Callable<Integer> {
         var validation = BatchPipeline.evaluation(watched, r.batch(), r.preprocess());
         long start = System.nanoTime();
         try (var interrupt = new Interrupt(training::stop)) {
-            History history = training.fit(
-                    source, validation, FitOptions.of(r.epochs()).callbacks(callbacks.toArray(Callback[]::new)));
+            Callback[] all = callbacks.toArray(Callback[]::new);
+            if (training.epoch() < r.smallEpochs()) {
+                var small = BatchPipeline.training(
+                        train.resized(height * 5 / 8, width * 5 / 8),
+                        r.batch(),
+                        s.seed,
+                        r.augmentation(),
+                        r.preprocess());
+                training.fit(small, validation, FitOptions.of(r.smallEpochs()).callbacks(all));
+            }
+            History history = training.history().stopped()
+                    ? training.history()
+                    : training.fit(source, validation, FitOptions.of(r.epochs()).callbacks(all));
             if (history.stopped()) {
                 Checkpoint.of(training).with(metadata).save(file);
                 progress.println("interrupted in epoch " + (training.epoch() + 1) + " after step " + training.step()
@@ -372,7 +386,11 @@ final class Train implements Callable<Integer> {
                 net.parameterCount(),
                 backend.description()));
         out.println("data " + s.data + ": " + train.size() + " pictures to train on, " + heldOut.size() + " held out; "
-                + s.recipe.epochs() + " epochs of batches of " + s.recipe.batch());
+                + s.recipe.epochs() + " epochs of batches of " + s.recipe.batch()
+                + (s.recipe.smallEpochs() == 0
+                        ? ""
+                        : ", the first " + s.recipe.smallEpochs() + " with pictures of " + input.dim(0) * 5 / 8 + " x "
+                                + input.dim(1) * 5 / 8));
         if (s.from != null) {
             out.println("going on from " + file + ", epoch " + (training.epoch() + 1) + ", step " + training.step());
             if (training.epoch() < s.recipe.epochs() && training.learningRate(training.step()) == 0) {

@@ -340,7 +340,7 @@ public final class Model implements Layer {
             throw new ShapeException("model '" + name + "' takes " + inputs.size() + " inputs, not " + values.size());
         }
         for (int i = 0; i < values.size(); i++) {
-            checkBatch(i, values.get(i).shape());
+            checkChannels(i, values.get(i).shape());
         }
         var target = new GraphTarget(graph, training);
         List<Value> results = lowerAll(target, values);
@@ -356,6 +356,15 @@ public final class Model implements Layer {
         }
         graph.scope("");
         return new Lowered(results, target.updates, penalties);
+    }
+
+    /** Pictures of another size than the model's are for its layers to judge. */
+    private void checkChannels(int input, Shape batch) {
+        Shape sample = inputs.get(input).shape();
+        boolean pictures = sample.rank() == 3 && batch.rank() == 4 && batch.dim(3) == sample.dim(2);
+        if (!pictures) {
+            checkBatch(input, batch);
+        }
     }
 
     void checkBatch(int input, Shape batch) {

@@ -62,7 +62,7 @@ public final class Training<B> {
     private volatile boolean stop;
 
     /** @param target shape of the targets, null for prediction alone */
-    private record Key(int n, Shape target, boolean training) {}
+    private record Key(Shape x, Shape target, boolean training) {}
 
     private record Compiled<B>(Plan<B> plan, Set<String> inputs) {
         void feed(String name, Tensor value) {
@@ -138,9 +138,17 @@ public final class Training<B> {
 
     /** Forward, loss, derivatives and updates for n samples; for listings and measurements. */
     public Graph trainingGraph(int n, Shape target) {
+        return trainingGraph(batches(n), target);
+    }
+
+    private Shape batches(int n) {
+        return model.inputShapes().get(0).prepend(n);
+    }
+
+    private Graph trainingGraph(Shape x, Shape target) {
         var graph = new Graph();
-        Lowered lowered = lower(graph, n, true);
-        Value total = loss(graph, lowered, n, target);
+        Lowered lowered = lower(graph, x, true);
+        Value total = loss(graph, lowered, x.dim(0), target);
         lowered.updates().forEach(graph::update);
         Graph forward = fused ? Fuse.of(graph) : graph;
         List<String> names = model.weightList().stream()
@@ -174,16 +182,20 @@ public final class Training<B> {
 
     /** Prediction and, if {@code target} is not null, loss of n samples. */
     public Graph inferenceGraph(int n, Shape target) {
+        return inferenceGraph(batches(n), target);
+    }
+
+    private Graph inferenceGraph(Shape x, Shape target) {
         var graph = new Graph();
-        Lowered lowered = lower(graph, n, false);
+        Lowered lowered = lower(graph, x, false);
         if (target != null) {
-            loss(graph, lowered, n, target);
+            loss(graph, lowered, x.dim(0), target);
         }
         return fused ? Fuse.of(graph) : graph;
     }
 
-    private Lowered lower(Graph graph, int n, boolean training) {
-        Value x = graph.input("x", model.inputShapes().get(0).prepend(n));
+    private Lowered lower(Graph graph, Shape batch, boolean training) {
+        Value x = graph.input("x", batch);
         Lowered lowered = model.lower(graph, training, List.of(x));
         graph.output("prediction", lowered.outputs().get(0));
         return lowered;
@@ -220,7 +232,7 @@ public final class Training<B> {
 
     private Compiled<B> compiled(Key key) {
         return compiled.computeIfAbsent(key, k -> {
-            Graph graph = k.training ? trainingGraph(k.n, k.target) : inferenceGraph(k.n, k.target);
+            Graph graph = k.training ? trainingGraph(k.x, k.target) : inferenceGraph(k.x, k.target);
             Plan<B> plan = Plan.of(graph, k.training ? parameters : inference);
             return new Compiled<>(plan, Set.copyOf(graph.inputs().keySet()));
         });
@@ -229,7 +241,7 @@ public final class Training<B> {
     /** The training step of n samples with class indices as targets, ready to run; for measurements. */
     public Plan<B> plan(int n) {
         upload();
-        return compiled(new Key(n, Shape.of(n), true)).plan;
+        return compiled(new Key(batches(n), Shape.of(n), true)).plan;
     }
 
     // ---- weights ----
@@ -465,8 +477,8 @@ public final class Training<B> {
     private void trainStep(Batch batch, FitOptions options) {
         Position p = position;
         double rate = learningRate(p.step());
-        check(batch);
-        Compiled<B> c = compiled(new Key(batch.size(), batch.y().shape(), true));
+        check(batch, true);
+        Compiled<B> c = compiled(new Key(batch.x().shape(), batch.y().shape(), true));
         feed(c, batch, Targets.weights(batch, options.classWeights()));
         c.feed("step", Tensor.scalar(p.step()));
         c.feed("average_rate", Tensor.scalar(p.step() == 0 ? 1 : 1 - optimizer.average()));
@@ -517,11 +529,16 @@ public final class Training<B> {
         c.feed("weight", weight != null ? weight : Tensor.full(DType.F32, Shape.of(batch.size()), 1));
     }
 
-    /** Finds mistakes in a batch that would otherwise show as an odd shape deep inside or as a loss of NaN. */
-    private void check(Batch batch) {
+    /**
+     * Finds mistakes in a batch that would otherwise show as an odd shape deep inside or as a loss of NaN.
+     *
+     * @param anySize whether pictures may be larger or smaller than the model's: if its layers can compute with them
+     */
+    private void check(Batch batch, boolean anySize) {
         Shape sample = batch.x().shape().slice(1, batch.x().shape().rank());
         Shape input = model.inputShapes().get(0);
-        if (!sample.equals(input)) {
+        boolean pictures = anySize && sample.rank() == 3 && input.rank() == 3 && sample.dim(2) == input.dim(2);
+        if (!sample.equals(input) && !pictures) {
             throw new TrainingException(
                     "model '" + model.name() + "' takes samples of shape " + input + ", the data has " + sample);
         }
@@ -558,8 +575,8 @@ public final class Training<B> {
                     return null;
                 }
                 Batch batch = batches.next();
-                check(batch);
-                Compiled<B> c = compiled(new Key(batch.size(), batch.y().shape(), false));
+                check(batch, false);
+                Compiled<B> c = compiled(new Key(batch.x().shape(), batch.y().shape(), false));
                 feed(c, batch, batch.weight());
                 c.plan.run();
                 lossSum += c.plan.output("loss").item() * batch.size();
@@ -610,7 +627,7 @@ public final class Training<B> {
     }
 
     private Tensor predictBatch(Tensor x) {
-        Compiled<B> c = compiled(new Key(x.shape().dim(0), null, false));
+        Compiled<B> c = compiled(new Key(x.shape(), null, false));
         c.feed("x", x);
         c.plan.run();
         return c.plan.output("prediction");

@@ -74,7 +74,7 @@ final class Hand {
     /**
      * A hand that shows {@code number} fingers, 0..5, to someone in front of it or at its thumb's side.
      *
-     * @param plain whether raised fingers are straight and apart, folded ones closed, and the thumb is clearly in or out
+     * @param plain whether raised fingers are straight, folded ones closed, and the thumb is clearly in or out
      */
     static Hand showing(int number, boolean fromSide, boolean plain, Rng rng) {
         var hand = new Hand(rng, plain);
@@ -154,7 +154,7 @@ final class Hand {
             return;
         }
         double bent = loose(0.25, 0.85);
-        double spread = !plain && rng.chance(0.25) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
+        double spread = rng.chance(0.25) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
         double lean = rng.normal(0, 4);
         raise(INDEX, bent * rng.uniform(0.5, 1), spread * 0.6 + lean);
         raise(MIDDLE, bent * rng.uniform(0.5, 1), -spread * 0.6 + lean);
@@ -174,7 +174,7 @@ final class Hand {
             thumbOver(LITTLE);
             return;
         }
-        double spread = !plain && rng.chance(0.25) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
+        double spread = rng.chance(0.25) ? rng.uniform(-2, 4) : rng.uniform(4, 22);
         double lean = rng.normal(0, 4);
         raise(INDEX, bent * rng.uniform(0.5, 1), spread * 0.6 + lean);
         raise(MIDDLE, bent * rng.uniform(0.5, 1), -spread * 0.6 + lean);
@@ -214,7 +214,7 @@ final class Hand {
     /** Fingers 1..4 raised together, apart or side by side, straight or clawed. */
     private void fan() {
         double bent = loose(0.25, 0.85);
-        double spread = !plain && rng.chance(0.25) ? rng.uniform(-0.1, 0.2) : rng.uniform(plain ? 0.4 : 0.2, 1.15);
+        double spread = rng.chance(0.25) ? rng.uniform(-0.1, 0.2) : rng.uniform(plain ? 0.35 : 0.2, 1.15);
         double lean = rng.normal(0, 3);
         double more = rng.chance(0.3) ? rng.normal(0, 0.25) : 0; // the bend grows or shrinks towards the little finger
         double apart = spread > 0.2 && rng.chance(0.4) ? rng.uniform(0, 18) : 0; // the little finger from the others

@@ -61,15 +61,14 @@ final class HandPainter {
         boolean ring = number == 0;
         // A ring is recognised from the thumb's side; spread fingers would hide each other from there.
         boolean fromSide = ring && rng.chance(0.65);
-        // Half of the pictures are plain: what they teach early on makes the other half learnable.
-        boolean plain = rng.chance(0.5);
-        double range = plain ? 0.5 : 1;
+        // Few are loosely posed: with many, a short training learns neither these nor the others well.
+        boolean plain = rng.chance(0.92);
         Hand hand = Hand.showing(number, fromSide, plain, rng);
         double yaw = !fromSide
-                ? range * clamp(rng.normal(0, 15), 34)
+                ? clamp(rng.normal(0, 13), 29)
                 : rng.chance(0.75) ? rng.uniform(-90, -30) : rng.uniform(40, 85);
-        double pitch = range * clamp(rng.normal(2, 11), 28);
-        double roll = range * clamp(rng.normal(0, 28), 65);
+        double pitch = clamp(rng.normal(2, 9), 24);
+        double roll = clamp(rng.normal(0, 24), 55);
         if (rng.chance(0.01)) {
             yaw += 180; // the back of the hand
         }

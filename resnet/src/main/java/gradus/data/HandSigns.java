@@ -7,8 +7,8 @@ import java.util.stream.IntStream;
  * Pictures of hands that show 0 to 5 fingers, 64 x 64 RGB, made up on the spot: a training set that needs no download and
  * has no licence. Each is a posed hand in three dimensions under its own light before its own background; persons, poses,
  * views, light and camera vary more widely than in any one series of photographs, so that what is learned carries over to
- * real ones. Half of the pictures are plain (upright, fingers straight and apart), since a network learns the others sooner
- * when it has those too.
+ * real ones. Most of the pictures are plain: raised fingers straight, folded ones closed, the thumb clearly in or out; a
+ * few are not, as real ones.
  *
  * <p>0 is a ring of all fingers and the thumb, a fist, or rarely an empty wall; 1 the index finger; 2 index and middle
  * finger; 3 thumb, index and middle finger, or the three middle fingers; 4 all but the thumb; 5 all. Where a sign is drawn

@@ -295,9 +295,8 @@ final class Winograd implements Workers.Task {
         this.y = y;
         // How the work is cut changes nothing in any element's arithmetic.
         int wanted = workers.count() == 1 ? 1 : 4 * workers.count();
-        int blocks = Math.max(MatMul.ceil(tiles, TILES), Math.min(wanted, MatMul.ceil(tiles, TILES / 2)));
-        block = MatMul.ceil(MatMul.ceil(tiles, blocks), MR) * MR;
-        blocks = MatMul.ceil(tiles, block);
+        block = tiles >= wanted * TILES ? TILES : TILES / 2;
+        int blocks = MatMul.ceil(tiles, block);
         panelSplits = Math.min(MatMul.ceil(wanted, blocks), filters / NR);
         workers.run(start(Phase.CONVOLVE), blocks * panelSplits);
     }
