@@ -38,7 +38,7 @@ class HandSignsTest {
         assertEquals(CHECKSUM, crc.getValue());
     }
 
-    private static final long CHECKSUM = 1169073667L;
+    private static final long CHECKSUM = 4155729356L;
 
     @Test
     void classesAreBalanced() {

@@ -135,7 +135,7 @@ final class MicroKernel {
             x = broadcast(SPECIES, a[a11 + k]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
         }
         float[] first = e.first, second = e.second;
-        float least = e.least;
+        var least = broadcast(SPECIES, e.least);
         int o, f, g;
         o = at[MR + 0]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
         p0 = p0.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p0.blend(least, p0.compare(LE, least)).intoArray(c, o);
@@ -190,7 +190,7 @@ final class MicroKernel {
             x = broadcast(SPECIES, a[a3 + k]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
         }
         float[] first = e.first, second = e.second;
-        float least = e.least;
+        var least = broadcast(SPECIES, e.least);
         int o, f, g;
         o = at[MR + 0]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
         p0 = p0.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p0.blend(least, p0.compare(LE, least)).intoArray(c, o);

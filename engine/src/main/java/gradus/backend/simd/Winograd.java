@@ -1,14 +1,15 @@
 package gradus.backend.simd;
 
+import static gradus.backend.simd.Elementwise.load;
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.MicroKernel.MR;
 import static gradus.backend.simd.MicroKernel.NR;
 import static gradus.backend.simd.MicroKernel.PITCH;
-import static jdk.incubator.vector.VectorOperators.LE;
 
 import gradus.backend.Window;
 import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
 
 /**
  * 3 x 3 convolutions of stride 1 by Winograd's minimal filtering (Lavin and Gray, 2015). The output is cut into tiles of
@@ -458,27 +459,47 @@ final class Winograd implements Workers.Task {
         }
     }
 
-    /** NR channels of neighbouring pixels, with bias, residual and ReLU. */
+    /**
+     * NR channels of up to four neighbouring pixels, with bias, residual and ReLU. What is not wanted is zeros, and minus
+     * infinity to cut off at. Written out so as not to be inlined, as {@link WinogradTransforms} says.
+     */
     private void store(float[] t, int at, int pixels, int to) {
         float[] y = this.y.array();
         int f = filters;
-        int shift = bias == null ? 0 : bias.offset() + to % f;
         float[] shifts = bias == null ? ZEROS : bias.array();
-        for (int i = 0; i < pixels; i++, at += NR, to += f) {
-            int o = this.y.offset() + to;
-            var a = Elementwise.load(t, at).add(Elementwise.load(shifts, shift));
-            var b = Elementwise.load(t, at + L).add(Elementwise.load(shifts, shift + L));
-            if (residual != null) {
-                int r = residual.offset() + to;
-                a = a.add(Elementwise.load(residual.array(), r));
-                b = b.add(Elementwise.load(residual.array(), r + L));
-            }
-            if (relu) {
-                a = a.blend(0, a.compare(LE, 0));
-                b = b.blend(0, b.compare(LE, 0));
-            }
-            a.intoArray(y, o);
-            b.intoArray(y, o + L);
+        int shift = bias == null ? 0 : bias.offset() + to % f;
+        float[] added = residual == null ? ZEROS : residual.array();
+        int add = residual == null ? 0 : residual.offset() + to;
+        int step = residual == null ? 0 : f;
+        var least = FloatVector.broadcast(Lanes.SPECIES, relu ? 0 : Float.NEGATIVE_INFINITY);
+        int o = this.y.offset() + to;
+        var a0 = load(t, at).add(load(shifts, shift)).add(load(added, add));
+        var b0 = load(t, at + L).add(load(shifts, shift + L)).add(load(added, add + L));
+        a0.max(least).intoArray(y, o);
+        b0.max(least).intoArray(y, o + L);
+        if (pixels > 1) {
+            o += f;
+            add += step;
+            var a1 = load(t, at + NR).add(load(shifts, shift)).add(load(added, add));
+            var b1 = load(t, at + NR + L).add(load(shifts, shift + L)).add(load(added, add + L));
+            a1.max(least).intoArray(y, o);
+            b1.max(least).intoArray(y, o + L);
+        }
+        if (pixels > 2) {
+            o += f;
+            add += step;
+            var a2 = load(t, at + 2 * NR).add(load(shifts, shift)).add(load(added, add));
+            var b2 = load(t, at + 2 * NR + L).add(load(shifts, shift + L)).add(load(added, add + L));
+            a2.max(least).intoArray(y, o);
+            b2.max(least).intoArray(y, o + L);
+        }
+        if (pixels > 3) {
+            o += f;
+            add += step;
+            var a3 = load(t, at + 3 * NR).add(load(shifts, shift)).add(load(added, add));
+            var b3 = load(t, at + 3 * NR + L).add(load(shifts, shift + L)).add(load(added, add + L));
+            a3.max(least).intoArray(y, o);
+            b3.max(least).intoArray(y, o + L);
         }
     }
 

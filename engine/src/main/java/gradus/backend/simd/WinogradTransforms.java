@@ -29,6 +29,9 @@ import jdk.incubator.vector.FloatVector;
  * and each method below multiplies one of these matrices, or for derivatives its transpose, with a column whose elements
  * are vectors of {@code n} channels: element i at {@code x[i][at[i]]}, result i at {@code y[to + i * step]}. Two passes,
  * one along each axis, make the two-dimensional transform.
+ *
+ * <p>Both sizes stand in one method so that it is too large (325 bytes of code) to be inlined: in callers that have used up
+ * their budget the compiler would leave the Vector API's own methods as calls, and vectors become objects.
  */
 final class WinogradTransforms {
     private WinogradTransforms() {}
@@ -36,63 +39,19 @@ final class WinogradTransforms {
     /** y = B' x: 4 to 4 elements for m = 2, 6 to 6 for m = 4. */
     static void input(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
         if (m == 2) {
-            input2(n, x, at, y, to, step);
-        } else {
-            input4(n, x, at, y, to, step);
+            float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+            int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+            int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
+            for (int c = 0; c < n; c += L) {
+                FloatVector d1 = load(x1, a1 + c);
+                FloatVector d2 = load(x2, a2 + c);
+                load(x0, a0 + c).sub(d2).intoArray(y, to + c);
+                d1.add(d2).intoArray(y, t1 + c);
+                d2.sub(d1).intoArray(y, t2 + c);
+                d1.sub(load(x3, a3 + c)).intoArray(y, t3 + c);
+            }
+            return;
         }
-    }
-
-    /** y = A' x: 4 to 2 elements, or 6 to 4. */
-    static void output(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
-        if (m == 2) {
-            output2(n, x, at, y, to, step);
-        } else {
-            output4(n, x, at, y, to, step);
-        }
-    }
-
-    /** y = A x: 2 to 4 elements, or 4 to 6; {@code panel} as in {@link #kernel}. */
-    static void outputTransposed(int m, int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
-        if (m == 2) {
-            outputTransposed2(n, x, at, y, to, step, panel);
-        } else {
-            outputTransposed4(n, x, at, y, to, step, panel);
-        }
-    }
-
-    /** y = G x: 3 to 4 elements, or 3 to 6. Every NR channels of the result begin {@code panel} after the last NR. */
-    static void kernel(int m, int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
-        if (m == 2) {
-            kernel2(n, x, at, y, to, step, panel);
-        } else {
-            kernel4(n, x, at, y, to, step, panel);
-        }
-    }
-
-    /** y = G' x: 4 to 3 elements, or 6 to 3. */
-    static void kernelTransposed(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
-        if (m == 2) {
-            kernelTransposed2(n, x, at, y, to, step);
-        } else {
-            kernelTransposed4(n, x, at, y, to, step);
-        }
-    }
-
-    private static void input2(int n, float[][] x, int[] at, float[] y, int to, int step) {
-        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
-        int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
-        for (int c = 0; c < n; c += L) {
-            FloatVector d1 = load(x1, a1 + c);
-            FloatVector d2 = load(x2, a2 + c);
-            load(x0, a0 + c).sub(d2).intoArray(y, to + c);
-            d1.add(d2).intoArray(y, t1 + c);
-            d2.sub(d1).intoArray(y, t2 + c);
-            d1.sub(load(x3, a3 + c)).intoArray(y, t3 + c);
-        }
-    }
-
-    private static void input4(int n, float[][] x, int[] at, float[] y, int to, int step) {
         float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5];
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], a4 = at[4], a5 = at[5];
         int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
@@ -118,21 +77,25 @@ final class WinogradTransforms {
         }
     }
 
-    private static void output2(int n, float[][] x, int[] at, float[] y, int to, int step) {
-        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
-        for (int c = 0; c < n; c += L) {
-            FloatVector m1 = load(x1, a1 + c);
-            FloatVector m2 = load(x2, a2 + c);
-            load(x0, a0 + c).add(m1.add(m2)).intoArray(y, to + c);
-            m1.sub(m2).sub(load(x3, a3 + c)).intoArray(y, to + step + c);
+    /** y = A' x: 4 to 2 elements, or 6 to 4. */
+    static void output(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
+        if (m == 2) {
+            float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+            int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+            for (int c = 0; c < n; c += L) {
+                FloatVector m1 = load(x1, a1 + c);
+                FloatVector m2 = load(x2, a2 + c);
+                load(x0, a0 + c).add(m1.add(m2)).intoArray(y, to + c);
+                m1.sub(m2).sub(load(x3, a3 + c)).intoArray(y, to + step + c);
+            }
+            return;
         }
-    }
-
-    private static void output4(int n, float[][] x, int[] at, float[] y, int to, int step) {
         float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5];
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], a4 = at[4], a5 = at[5];
         int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
+        FloatVector two = FloatVector.broadcast(Lanes.SPECIES, 2);
+        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
+        FloatVector eight = FloatVector.broadcast(Lanes.SPECIES, 8);
         for (int c = 0; c < n; c += L) {
             FloatVector m1 = load(x1, a1 + c);
             FloatVector m2 = load(x2, a2 + c);
@@ -141,33 +104,36 @@ final class WinogradTransforms {
             FloatVector ones = m1.add(m2);
             FloatVector twos = m3.add(m4);
             load(x0, a0 + c).add(ones.add(twos)).intoArray(y, to + c);
-            twos.mul(4).add(ones).intoArray(y, t2 + c);
+            twos.fma(four, ones).intoArray(y, t2 + c);
             ones = m1.sub(m2);
             twos = m3.sub(m4);
-            twos.mul(2).add(ones).intoArray(y, t1 + c);
-            twos.mul(8).add(ones).add(load(x5, a5 + c)).intoArray(y, t3 + c);
+            twos.fma(two, ones).intoArray(y, t1 + c);
+            twos.fma(eight, ones).add(load(x5, a5 + c)).intoArray(y, t3 + c);
         }
     }
 
-    private static void outputTransposed2(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
-        float[] x0 = x[0], x1 = x[1];
-        int a0 = at[0], a1 = at[1];
-        int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
-        for (int c = 0; c < n; c += L) {
-            int o = c / NR * panel + c % NR;
-            FloatVector y0 = load(x0, a0 + c);
-            FloatVector y1 = load(x1, a1 + c);
-            y0.intoArray(y, to + o);
-            y0.add(y1).intoArray(y, t1 + o);
-            y0.sub(y1).intoArray(y, t2 + o);
-            y1.neg().intoArray(y, t3 + o);
+    /** y = A x: 2 to 4 elements, or 4 to 6; {@code panel} as in {@link #kernel}. */
+    static void outputTransposed(int m, int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
+        if (m == 2) {
+            float[] x0 = x[0], x1 = x[1];
+            int a0 = at[0], a1 = at[1];
+            int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
+            for (int c = 0; c < n; c += L) {
+                int o = c / NR * panel + c % NR;
+                FloatVector y0 = load(x0, a0 + c);
+                FloatVector y1 = load(x1, a1 + c);
+                y0.intoArray(y, to + o);
+                y0.add(y1).intoArray(y, t1 + o);
+                y0.sub(y1).intoArray(y, t2 + o);
+                y1.neg().intoArray(y, t3 + o);
+            }
+            return;
         }
-    }
-
-    private static void outputTransposed4(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
         float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
         int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
+        FloatVector two = FloatVector.broadcast(Lanes.SPECIES, 2);
+        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
         for (int c = 0; c < n; c += L) {
             int o = c / NR * panel + c % NR;
             FloatVector y0 = load(x0, a0 + c);
@@ -179,79 +145,93 @@ final class WinogradTransforms {
             FloatVector odd = y1.add(y3);
             even.add(odd).intoArray(y, t1 + o);
             even.sub(odd).intoArray(y, t2 + o);
-            even = y2.mul(4).add(y0);
-            odd = y3.mul(4).add(y1).mul(2);
+            even = y2.fma(four, y0);
+            odd = y3.fma(four, y1).mul(two);
             even.add(odd).intoArray(y, t3 + o);
             even.sub(odd).intoArray(y, t4 + o);
             y3.intoArray(y, t5 + o);
         }
     }
 
-    private static void kernel2(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
-        float[] x0 = x[0], x1 = x[1], x2 = x[2];
-        int a0 = at[0], a1 = at[1], a2 = at[2];
-        int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
-        for (int c = 0; c < n; c += L) {
-            int o = c / NR * panel + c % NR;
-            FloatVector g0 = load(x0, a0 + c);
-            FloatVector g2 = load(x2, a2 + c);
-            FloatVector even = g0.add(g2).mul(0.5f);
-            FloatVector odd = load(x1, a1 + c).mul(0.5f);
-            g0.intoArray(y, to + o);
-            even.add(odd).intoArray(y, t1 + o);
-            even.sub(odd).intoArray(y, t2 + o);
-            g2.intoArray(y, t3 + o);
+    /** y = G x: 3 to 4 elements, or 3 to 6. Every NR channels of the result begin {@code panel} after the last NR. */
+    static void kernel(int m, int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
+        if (m == 2) {
+            float[] x0 = x[0], x1 = x[1], x2 = x[2];
+            int a0 = at[0], a1 = at[1], a2 = at[2];
+            int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
+            FloatVector half = FloatVector.broadcast(Lanes.SPECIES, 0.5f);
+            for (int c = 0; c < n; c += L) {
+                int o = c / NR * panel + c % NR;
+                FloatVector g0 = load(x0, a0 + c);
+                FloatVector g2 = load(x2, a2 + c);
+                FloatVector even = g0.add(g2).mul(half);
+                FloatVector odd = load(x1, a1 + c).mul(half);
+                g0.intoArray(y, to + o);
+                even.add(odd).intoArray(y, t1 + o);
+                even.sub(odd).intoArray(y, t2 + o);
+                g2.intoArray(y, t3 + o);
+            }
+            return;
         }
-    }
-
-    private static void kernel4(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
         float[] x0 = x[0], x1 = x[1], x2 = x[2];
         int a0 = at[0], a1 = at[1], a2 = at[2];
         int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
+        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
+        FloatVector quarter = FloatVector.broadcast(Lanes.SPECIES, 1 / 4f);
+        FloatVector sixth = FloatVector.broadcast(Lanes.SPECIES, -1 / 6f);
+        FloatVector twelfth = FloatVector.broadcast(Lanes.SPECIES, 1 / 12f);
+        FloatVector small = FloatVector.broadcast(Lanes.SPECIES, 1 / 24f);
         for (int c = 0; c < n; c += L) {
             int o = c / NR * panel + c % NR;
             FloatVector g0 = load(x0, a0 + c);
             FloatVector g1 = load(x1, a1 + c);
             FloatVector g2 = load(x2, a2 + c);
-            g0.mul(1 / 4f).intoArray(y, to + o);
-            FloatVector even = g0.add(g2).mul(-1 / 6f);
-            FloatVector odd = g1.mul(-1 / 6f);
+            g0.mul(quarter).intoArray(y, to + o);
+            FloatVector even = g0.add(g2).mul(sixth);
+            FloatVector odd = g1.mul(sixth);
             even.add(odd).intoArray(y, t1 + o);
             even.sub(odd).intoArray(y, t2 + o);
-            even = g2.mul(4).add(g0).mul(1 / 24f);
-            odd = g1.mul(1 / 12f);
+            even = g2.fma(four, g0).mul(small);
+            odd = g1.mul(twelfth);
             even.add(odd).intoArray(y, t3 + o);
             even.sub(odd).intoArray(y, t4 + o);
             g2.intoArray(y, t5 + o);
         }
     }
 
-    private static void kernelTransposed2(int n, float[][] x, int[] at, float[] y, int to, int step) {
-        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
-        for (int c = 0; c < n; c += L) {
-            FloatVector u1 = load(x1, a1 + c);
-            FloatVector u2 = load(x2, a2 + c);
-            FloatVector even = u1.add(u2).mul(0.5f);
-            load(x0, a0 + c).add(even).intoArray(y, to + c);
-            u1.sub(u2).mul(0.5f).intoArray(y, to + step + c);
-            load(x3, a3 + c).add(even).intoArray(y, to + 2 * step + c);
+    /** y = G' x: 4 to 3 elements, or 6 to 3. */
+    static void kernelTransposed(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
+        if (m == 2) {
+            float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+            int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+            FloatVector half = FloatVector.broadcast(Lanes.SPECIES, 0.5f);
+            for (int c = 0; c < n; c += L) {
+                FloatVector u1 = load(x1, a1 + c);
+                FloatVector u2 = load(x2, a2 + c);
+                FloatVector even = u1.add(u2).mul(half);
+                load(x0, a0 + c).add(even).intoArray(y, to + c);
+                u1.sub(u2).mul(half).intoArray(y, to + step + c);
+                load(x3, a3 + c).add(even).intoArray(y, to + 2 * step + c);
+            }
+            return;
         }
-    }
-
-    private static void kernelTransposed4(int n, float[][] x, int[] at, float[] y, int to, int step) {
         float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5];
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], a4 = at[4], a5 = at[5];
+        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
+        FloatVector quarter = FloatVector.broadcast(Lanes.SPECIES, 1 / 4f);
+        FloatVector sixth = FloatVector.broadcast(Lanes.SPECIES, -1 / 6f);
+        FloatVector twelfth = FloatVector.broadcast(Lanes.SPECIES, 1 / 12f);
+        FloatVector small = FloatVector.broadcast(Lanes.SPECIES, 1 / 24f);
         for (int c = 0; c < n; c += L) {
             FloatVector u1 = load(x1, a1 + c);
             FloatVector u2 = load(x2, a2 + c);
             FloatVector u3 = load(x3, a3 + c);
             FloatVector u4 = load(x4, a4 + c);
-            FloatVector ones = u1.add(u2).mul(-1 / 6f);
-            FloatVector twos = u3.add(u4).mul(1 / 24f);
-            load(x0, a0 + c).mul(1 / 4f).add(ones).add(twos).intoArray(y, to + c);
-            u3.sub(u4).mul(1 / 12f).sub(u1.sub(u2).mul(1 / 6f)).intoArray(y, to + step + c);
-            twos.mul(4).add(ones).add(load(x5, a5 + c)).intoArray(y, to + 2 * step + c);
+            FloatVector ones = u1.add(u2).mul(sixth);
+            FloatVector twos = u3.add(u4).mul(small);
+            load(x0, a0 + c).fma(quarter, ones).add(twos).intoArray(y, to + c);
+            u3.sub(u4).fma(twelfth, u1.sub(u2).mul(sixth)).intoArray(y, to + step + c);
+            twos.fma(four, ones).add(load(x5, a5 + c)).intoArray(y, to + 2 * step + c);
         }
     }
 }
