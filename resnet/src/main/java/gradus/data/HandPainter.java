@@ -62,7 +62,7 @@ final class HandPainter {
         // A ring is recognised from the thumb's side; spread fingers would hide each other from there.
         boolean fromSide = ring && rng.chance(0.65);
         // Few are loosely posed: with many, a short training learns neither these nor the others well.
-        boolean plain = rng.chance(0.92);
+        boolean plain = rng.chance(0.97);
         Hand hand = Hand.showing(number, fromSide, plain, rng);
         double yaw = !fromSide
                 ? clamp(rng.normal(0, 13), 29)
