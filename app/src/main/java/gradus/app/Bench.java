@@ -32,7 +32,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code gradus bench}: times whole networks, or single convolutions, and says what share of the machine they use. */
+/** {@code gradus bench}: times whole networks and says what share of the machine they use. */
 @Command(
         name = "bench",
         description = {
@@ -114,6 +114,10 @@ final class Bench implements Callable<Integer> {
         List<Case> wanted = cases.isEmpty()
                 ? Arrays.stream(Case.values()).filter(c -> c != Case.cold_start).toList()
                 : cases;
+        if (wanted.contains(Case.cold_start) && (wanted.size() > 1 || repeat > 1 || profile || json)) {
+            throw new UsageException("cold_start counts from the start of the process: give it alone, without --repeat,"
+                    + " --profile or --json");
+        }
         try (var backend = engine.open()) {
             if (wanted.equals(List.of(Case.cold_start))) {
                 coldStart(backend, out);

@@ -92,8 +92,7 @@ final class Doctor implements Callable<Integer> {
             backend.synchronize();
             best = Math.max(best, 2.0 * n * n * n / (System.nanoTime() - start));
         }
-        // the first measurement is partly of code that is not compiled yet
-        double peak = Math.max(backend.peakGflops(), backend.peakGflops());
+        double peak = backend.peakGflops();
         String product = String.format(Locale.ROOT, "%.1f GFLOP/s in a product of %d x %d matrices", best, n, n);
         return Double.isNaN(peak)
                 ? product
