@@ -6,4 +6,6 @@ module gradus.resnet {
     exports gradus.resnet;
     exports gradus.data;
     exports gradus.importer;
+
+    uses gradus.importer.FormatReader;
 }

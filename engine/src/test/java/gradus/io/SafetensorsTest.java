@@ -188,7 +188,8 @@ class SafetensorsTest {
 
     @Test
     void refusesFilesWithoutAWholeHeader() {
-        for (long length : new long[] {0, 1, 17, 100_000_001, Integer.MAX_VALUE, Long.MAX_VALUE, -1, Long.MIN_VALUE}) {
+        for (long length :
+                new long[] {0, 1, 17, (16 << 20) + 1, Integer.MAX_VALUE, Long.MAX_VALUE, -1, Long.MIN_VALUE}) {
             byte[] bytes = ByteBuffer.allocate(24)
                     .order(ByteOrder.LITTLE_ENDIAN)
                     .putLong(length)

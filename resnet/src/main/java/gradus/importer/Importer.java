@@ -1,10 +1,37 @@
 package gradus.importer;
 
+import gradus.io.FileException;
 import gradus.io.FormatException;
+import gradus.io.Json;
+import gradus.io.Safetensors;
+import gradus.layers.Model;
+import gradus.resnet.ResNet;
+import gradus.resnet.ResNets;
+import gradus.tensor.GradusException;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import gradus.train.Checkpoint;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.Set;
 
 /** Reads a network from a file or folder of any known format, which is recognized by its content. */
 public final class Importer {
+    /** The file in a folder that {@code gradus train} leaves. */
+    private static final String OWN = "model.safetensors";
+
+    private static final String KERAS = "model.json";
+
     private Importer() {}
 
     /** As {@link #load(Path, ImportOptions)} for a file that says everything itself. */
@@ -21,6 +48,212 @@ public final class Importer {
      * @throws gradus.tensor.GradusException if the options do not fit the file
      */
     public static Imported load(Path path, ImportOptions options) {
-        throw new FormatException(path + ": no reader yet", -1);
+        Path file = locate(path);
+        byte[] start = start(file);
+        for (FormatReader reader : ServiceLoader.load(FormatReader.class, Importer.class.getClassLoader())) {
+            if (reader.recognizes(file, start)) {
+                return reader.read(file, options);
+            }
+        }
+        if (isSafetensors(start)) {
+            try (var opened = Safetensors.open(file)) {
+                return safetensors(file.toString(), opened, options);
+            }
+        }
+        if (start.length > 0 && start[0] == '{') {
+            return LayersModel.read(file, options);
+        }
+        throw unknown(file.toString(), start);
+    }
+
+    /**
+     * The same for a file in memory, such as a resource of a jar: safetensors or ONNX.
+     *
+     * @param source what error messages call it
+     * @throws FormatException as {@link #load(Path, ImportOptions)}
+     */
+    public static Imported load(String source, byte[] file, ImportOptions options) {
+        if (isSafetensors(file)) {
+            return safetensors(source, Safetensors.open(source, file), options);
+        }
+        throw unknown(source, file);
+    }
+
+    private static Path locate(Path path) {
+        if (!Files.isDirectory(path)) {
+            return path;
+        }
+        for (String name : List.of(OWN, KERAS)) {
+            if (Files.exists(path.resolve(name))) {
+                return path.resolve(name);
+            }
+        }
+        throw new FormatException("folder " + path + " has neither " + OWN + " nor " + KERAS, -1);
+    }
+
+    private static byte[] start(Path file) {
+        try (InputStream in = Files.newInputStream(file)) {
+            return in.readNBytes(16);
+        } catch (NoSuchFileException e) {
+            throw new FileException("cannot read " + file + ": it does not exist; check the path", e);
+        } catch (IOException e) {
+            throw new FileException("cannot read " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Eight bytes with a length, then JSON. */
+    private static boolean isSafetensors(byte[] start) {
+        return start.length > 8 && start[8] == '{' && start[7] == 0 && start[6] == 0;
+    }
+
+    private static FormatException unknown(String source, byte[] start) {
+        boolean hdf5 = start.length > 4 && start[0] == (byte) 0x89 && start[1] == 'H' && start[2] == 'D';
+        boolean zip = start.length > 4 && start[0] == 'P' && start[1] == 'K';
+        return new FormatException(
+                source + ": "
+                        + (hdf5 || zip
+                                ? "HDF5 and .keras files are read by the application alone; convert it with 'gradus convert'"
+                                : "is no model known here: safetensors, ONNX, HDF5, or model.json of Keras"),
+                0);
+    }
+
+    // ---- safetensors: our own, torchvision's, or weights of a named architecture ----
+
+    private static Imported safetensors(String source, Safetensors file, ImportOptions options) {
+        var tensors = new TensorSource() {
+            @Override
+            public Set<String> names() {
+                return file.names();
+            }
+
+            @Override
+            public Shape shape(String name) {
+                return file.entry(name).shape();
+            }
+
+            @Override
+            public Tensor read(String name) {
+                return file.tensor(name);
+            }
+        };
+        if (file.metadata().containsKey(Checkpoint.ARCHITECTURE)) {
+            return own(source, file, tensors, options);
+        }
+        if (Torchvision.recognizes(file.names())) {
+            return Torchvision.read(source, tensors, file.metadata(), options);
+        }
+        return Keras.read(source, Format.SAFETENSORS, null, tensors, file.metadata(), options);
+    }
+
+    /** A model file of Gradus; of a training's state the weights alone are read. */
+    private static Imported own(String source, Safetensors file, TensorSource tensors, ImportOptions options) {
+        if (options.model() != null || options.height() != null) {
+            throw new GradusException(source + " says itself what network it holds; leave --model and --input out");
+        }
+        if (!Checkpoint.VERSION.equals(file.metadata().get(Checkpoint.FORMAT))) {
+            throw new FormatException(
+                    source + ": metadata entry 'format' must be " + Checkpoint.VERSION + ", not "
+                            + file.metadata().get(Checkpoint.FORMAT) + "; was it written by a later version?",
+                    -1);
+        }
+        String text = file.metadata().get(Checkpoint.ARCHITECTURE);
+        Model model;
+        try {
+            model = Json.parse(text) instanceof Map<?, ?> config ? Model.fromConfig(config) : null;
+        } catch (GradusException e) {
+            throw new FormatException(
+                    source + ": metadata entry '" + Checkpoint.ARCHITECTURE + "' is not one of a model: "
+                            + e.getMessage(),
+                    -1,
+                    e);
+        }
+        if (model == null) {
+            throw new FormatException(
+                    source + ": metadata entry '" + Checkpoint.ARCHITECTURE + "' must be an object", -1);
+        }
+        var links = new HashMap<String, Weights.Link>();
+        model.weightList().forEach(w -> links.put(w.name(), new Weights.Link(w.name(), Weights.Layout.OWN)));
+        var state = new LinkedHashSet<>(file.names());
+        state.removeIf(name -> !name.startsWith("optimizer/"));
+        Report report = Weights.assign(source, model, tensors, links, state);
+        return imported(source, model, Format.GRADUS, file.metadata(), null, options, report);
+    }
+
+    // ---- what all formats share ----
+
+    /** The network that the options name, for a file of weights alone. */
+    static Model architecture(String source, ImportOptions options) {
+        if (options.model() == null) {
+            throw new FormatException(
+                    source + ": holds weights but does not say of what network; name the architecture with --model",
+                    -1);
+        }
+        ResNet network = ResNets.byName(options.model());
+        if (options.height() != null) {
+            network = network.input(
+                    options.height(), options.width(), network.input().dim(2));
+        }
+        return network.build();
+    }
+
+    /**
+     * Labels and preprocessing as options, file, or the format's custom say, in this order.
+     *
+     * @param custom how pictures are prepared for files of this format, or null if there is no custom
+     */
+    static Imported imported(
+            String source,
+            Model model,
+            Format format,
+            Map<String, String> metadata,
+            Preprocessing custom,
+            ImportOptions options,
+            Report report) {
+        Preprocessing preprocessing = metadata.containsKey(Checkpoint.PREPROCESSING)
+                ? Preprocessing.parse(source, metadata.get(Checkpoint.PREPROCESSING))
+                : custom;
+        if (options.preprocess() != null) {
+            preprocessing = new Preprocessing(
+                    options.preprocess(), preprocessing == null ? resize(model) : preprocessing.resize());
+        }
+        List<String> labels = options.labels() != null ? options.labels() : labels(source, metadata);
+        Shape output = model.outputShapes().getFirst();
+        if (!labels.isEmpty() && (output.rank() != 1 || output.dim(0) != labels.size())) {
+            throw new FormatException(
+                    source + ": the model has outputs of shape " + output + ", but there are " + labels.size()
+                            + " labels",
+                    -1);
+        }
+        return new Imported(
+                model, format, List.copyOf(labels), Optional.ofNullable(preprocessing), Map.copyOf(metadata), report);
+    }
+
+    /** Large pictures are cropped by custom, those of 64 pixels and less are taken whole. */
+    private static Preprocessing.Resize resize(Model model) {
+        Shape input = model.inputShapes().getFirst();
+        return input.rank() == 3 && input.dim(0) > 64 ? Preprocessing.Resize.CROP : Preprocessing.Resize.STRETCH;
+    }
+
+    private static List<String> labels(String source, Map<String, String> metadata) {
+        String text = metadata.get(Checkpoint.LABELS);
+        if (text == null) {
+            return List.of();
+        }
+        var labels = new ArrayList<String>();
+        try {
+            if (Json.parse(text) instanceof List<?> list) {
+                for (Object label : list) {
+                    if (!(label instanceof String s)) {
+                        throw new FormatException("one is not a string", -1);
+                    }
+                    labels.add(s);
+                }
+                return labels;
+            }
+            throw new FormatException("they are not a list", -1);
+        } catch (FormatException e) {
+            throw new FormatException(
+                    source + ": metadata entry 'labels' must be a list of strings: " + e.getMessage(), -1, e);
+        }
     }
 }
