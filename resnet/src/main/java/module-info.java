@@ -1,7 +1,7 @@
 /** Residual networks, image data sets and preprocessing. Depends on the JDK and the layers alone. */
 module gradus.resnet {
     requires transitive gradus.layers;
-    requires java.desktop;
+    requires transitive java.desktop; // BufferedImage
 
     exports gradus.resnet;
     exports gradus.data;
