@@ -93,12 +93,15 @@ public record Pictures(int height, int width, int channels, Preprocess mode, int
                 if (!known.name().equals(map.get("mode"))) {
                     continue;
                 }
-                Pictures stretched = of(model, known);
                 if (resize == null || resize.equals("stretch")) {
-                    return stretched;
+                    return of(model, known);
+                }
+                Pictures cut = standard(model, known);
+                if (resize.equals("crop") && !map.containsKey("shorter")) {
+                    return cut;
                 }
                 if (resize.equals("crop") && map.get("shorter") instanceof Long side && side == side.intValue()) {
-                    return new Pictures(stretched.height, stretched.width, stretched.channels, known, side.intValue());
+                    return new Pictures(cut.height, cut.width, cut.channels, known, side.intValue());
                 }
             }
         }
@@ -127,9 +130,10 @@ public record Pictures(int height, int width, int channels, Preprocess mode, int
         return height * width * channels;
     }
 
-    /** What the network sees of a picture, still as bytes of 3 channels. */
+    /** What the network sees of a picture, still as bytes of 3 channels. One of the network's size is seen as it is. */
     public Picture framed(Picture picture) {
-        return shorter == 0
+        boolean fits = picture.height() == height && picture.width() == width;
+        return shorter == 0 || fits
                 ? picture.resize(height, width)
                 : picture.resizeShorter(shorter).centreCrop(height, width);
     }
