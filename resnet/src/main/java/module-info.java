@@ -5,4 +5,5 @@ module gradus.resnet {
 
     exports gradus.resnet;
     exports gradus.data;
+    exports gradus.importer;
 }
