@@ -4,6 +4,7 @@ module gradus.resnet {
     requires transitive java.desktop; // BufferedImage
 
     exports gradus.resnet;
+    exports gradus.classifier;
     exports gradus.data;
     exports gradus.importer;
 }

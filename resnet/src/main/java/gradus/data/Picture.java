@@ -4,8 +4,8 @@ import java.awt.image.BufferedImage;
 import java.util.Arrays;
 
 /**
- * A decoded picture: {@code height * width * channels} unsigned bytes, row by row, channels innermost. Every operation
- * makes a new one.
+ * A decoded picture: {@code height * width * channels} unsigned bytes, row by row, channels innermost. Operations that
+ * change something make a new one.
  *
  * @param pixels not copied; do not write to it afterwards
  */
@@ -75,6 +75,9 @@ public record Picture(int height, int width, int channels, byte[] pixels) {
         if (newHeight > height || newWidth > width || newHeight < 1 || newWidth < 1) {
             throw new DataException("cannot cut %dx%d out of a picture of %dx%d; resize it first"
                     .formatted(newHeight, newWidth, height, width));
+        }
+        if (newHeight == height && newWidth == width) {
+            return this;
         }
         int top = (height - newHeight) / 2;
         int left = (width - newWidth) / 2;

@@ -133,9 +133,15 @@ public record Pictures(int height, int width, int channels, Preprocess mode, int
     /** What the network sees of a picture, still as bytes of 3 channels. One of the network's size is seen as it is. */
     public Picture framed(Picture picture) {
         boolean fits = picture.height() == height && picture.width() == width;
-        return shorter == 0 || fits
-                ? picture.resize(height, width)
-                : picture.resizeShorter(shorter).centreCrop(height, width);
+        if (shorter == 0 || fits) {
+            return picture.resize(height, width);
+        }
+        // Of a strip only as much as will be seen is made larger.
+        int most = (int) Math.min(
+                Integer.MAX_VALUE, (long) ImageInput.MAX_SIDE * Math.min(picture.height(), picture.width()) / shorter);
+        return picture.centreCrop(Math.min(picture.height(), most), Math.min(picture.width(), most))
+                .resizeShorter(shorter)
+                .centreCrop(height, width);
     }
 
     /** Writes a picture of 3 channels as the network's input: {@link #size} numbers from {@code at} on. */

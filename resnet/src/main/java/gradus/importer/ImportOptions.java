@@ -12,8 +12,7 @@ import java.util.List;
  * @param preprocess how bytes become inputs
  * @param labels names of the classes
  */
-public record ImportOptions(
-        String model, Integer height, Integer width, Preprocess preprocess, List<String> labels) {
+public record ImportOptions(String model, Integer height, Integer width, Preprocess preprocess, List<String> labels) {
     /** Everything as the file says. */
     public static ImportOptions none() {
         return new ImportOptions(null, null, null, null, null);

@@ -40,21 +40,23 @@ public record Preprocessing(Preprocess mode, Resize resize) {
         try {
             parsed = Json.parse(json);
         } catch (FormatException e) {
-            throw new FormatException(source + ": metadata entry 'preprocessing' is not JSON: " + e.getMessage(), -1, e);
+            throw new FormatException(
+                    source + ": metadata entry 'preprocessing' is not JSON: " + e.getMessage(), -1, e);
         }
         if (parsed instanceof Map<?, ?> map) {
             Object size = map.containsKey("resize") ? map.get("resize") : "stretch";
             for (Preprocess mode : Preprocess.values()) {
                 for (Resize resize : Resize.values()) {
-                    if (mode.name().equals(map.get("mode")) && resize.name().toLowerCase(Locale.ROOT).equals(size)) {
+                    if (mode.name().equals(map.get("mode"))
+                            && resize.name().toLowerCase(Locale.ROOT).equals(size)) {
                         return new Preprocessing(mode, resize);
                     }
                 }
             }
         }
         throw new FormatException(
-                source + ": metadata entry 'preprocessing' must have a mode out of " + Arrays.toString(Preprocess.values())
-                        + " and perhaps a resize, stretch or crop, not " + json,
+                source + ": metadata entry 'preprocessing' must have a mode out of "
+                        + Arrays.toString(Preprocess.values()) + " and perhaps a resize, stretch or crop, not " + json,
                 -1);
     }
 }

@@ -14,11 +14,7 @@ import java.util.stream.Collectors;
  * @param misfits tensors that belong to a weight by name and have another shape
  */
 public record Report(
-        List<Match> matched,
-        List<String> ignored,
-        List<String> unmatched,
-        List<String> missing,
-        List<Misfit> misfits) {
+        List<Match> matched, List<String> ignored, List<String> unmatched, List<String> missing, List<Misfit> misfits) {
     /** A tensor of the file and the weight it became. */
     public record Match(String tensor, String weight, Shape shape) {}
 
@@ -43,7 +39,11 @@ public record Report(
     public String toString() {
         var text = new StringBuilder();
         for (Misfit m : misfits) {
-            text.append("tensor '").append(m.tensor).append("' has shape ").append(m.found).append(", weight '");
+            text.append("tensor '")
+                    .append(m.tensor)
+                    .append("' has shape ")
+                    .append(m.found)
+                    .append(", weight '");
             text.append(m.weight).append("' needs ").append(m.expected).append('\n');
         }
         list(text, "missing", missing);
