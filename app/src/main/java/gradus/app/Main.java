@@ -21,6 +21,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             Train.class,
             Evaluate.class,
             Predict.class,
+            Features.class,
+            Explain.class,
             Summary.class,
             Plot.class,
             Listing.class,

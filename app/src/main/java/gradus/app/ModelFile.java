@@ -1,5 +1,6 @@
 package gradus.app;
 
+import gradus.data.Pictures;
 import gradus.layers.Model;
 import gradus.train.Checkpoint;
 import java.nio.file.Files;
@@ -32,7 +33,8 @@ record ModelFile(Path file, Checkpoint checkpoint, Model model, List<String> lab
             throw new UsageException(
                     file + ": the model has " + outputs + " outputs but the file names " + labels.size() + " labels");
         }
-        return new ModelFile(file, checkpoint, model, labels, Pictures.of(file, checkpoint, model));
+        return new ModelFile(
+                file, checkpoint, model, labels, Pictures.of(file.toString(), checkpoint.metadata(), model));
     }
 
     /** The model file in a folder, or the file itself. */

@@ -67,13 +67,14 @@ final class Predict implements Callable<Integer> {
             throw new UsageException("--top must be 1 or more, not " + top);
         }
         ModelFile file = ModelFile.open(path);
-        List<Path> files = files();
+        List<Path> files = files(images);
         try (var backend = engine.open()) {
             return predict(file, files, backend) ? Exit.OK : Exit.USAGE;
         }
     }
 
-    private List<Path> files() {
+    /** The given files, and the pictures in given folders. */
+    static List<Path> files(List<Path> images) {
         var files = new ArrayList<Path>();
         for (Path image : images) {
             if (!Files.isDirectory(image)) {

@@ -71,6 +71,72 @@ class CommandLineTest {
         assertTrue(Files.size(model.resolve("model.safetensors")) > 1_000_000);
     }
 
+    private static Path pictureFile(String name) throws IOException {
+        var image = new BufferedImage(40, 24, BufferedImage.TYPE_INT_RGB);
+        for (int i = 0; i < 40 * 24; i++) {
+            image.setRGB(i % 40, i / 40, i * 7919);
+        }
+        Path file = folder.resolve(name);
+        ImageIO.write(image, "png", file.toFile());
+        return file;
+    }
+
+    @Test
+    void featuresGiveOneLineAPicture() throws IOException {
+        Path file = pictureFile("features.png");
+        Run run = gradus("features", model.toString(), file.toString(), file.toString(), "--json");
+        assertEquals(0, run.status, run.err);
+        List<String> lines = run.out.lines().toList();
+        assertEquals(2, lines.size());
+        assertEquals(lines.get(0), lines.get(1));
+        var line = (Map<?, ?>) Json.parse(lines.get(0));
+        assertEquals(List.of("file", "features"), List.copyOf(line.keySet()));
+        assertEquals(file.toString(), line.get("file"));
+        assertEquals(64, ((List<?>) line.get("features")).size());
+        assertTrue(gradus("features", model.toString(), file.toString()).out.contains("64 numbers"));
+
+        Run other = gradus("features", model.toString(), file.toString(), "--layer", "conv1_relu", "--json");
+        assertEquals(0, other.status, other.err);
+        assertEquals(16 * 16 * 16, ((List<?>) other.json().get("features")).size());
+        Run unknown = gradus("features", model.toString(), file.toString(), "--layer", "nose");
+        assertEquals(2, unknown.status);
+        assertTrue(unknown.err.contains("no layer 'nose'") && unknown.out.isEmpty(), unknown.err);
+        Run missing = gradus("features", model.toString(), "missing.png", file.toString(), "--json");
+        assertEquals(2, missing.status);
+        assertTrue(missing.err.contains("missing.png") && missing.out.lines().count() == 1, missing.err);
+    }
+
+    @Test
+    void explainPaintsTheMostProbableOrAGivenClass() throws IOException {
+        Path file = pictureFile("explain.png");
+        Path out = folder.resolve("map.png");
+        Run run = gradus("explain", model.toString(), file.toString(), "--out", out.toString(), "--json");
+        assertEquals(0, run.status, run.err);
+        assertEquals(
+                List.of("file", "index", "label", "probability", "layer", "out"),
+                List.copyOf(run.json().keySet()));
+        BufferedImage map = ImageIO.read(out.toFile());
+        assertEquals(224, map.getHeight());
+        assertEquals(373, map.getWidth());
+        Run predicted = gradus("predict", model.toString(), file.toString(), "--json");
+        var first = (Map<?, ?>) ((List<?>) predicted.json().get("predictions")).getFirst();
+        assertEquals(first.get("index"), run.json().get("index"));
+        assertEquals((Double) first.get("probability"), (Double) run.json().get("probability"), 1e-5);
+
+        Run three =
+                gradus("explain", model.toString(), file.toString(), "--class", "3", "--out", out.toString(), "--json");
+        assertEquals(3L, three.json().get("index"));
+        assertTrue(gradus("explain", model.toString(), file.toString(), "--out", out.toString())
+                .out
+                .contains("wrote"));
+        for (String[] wrong :
+                new String[][] {{"--class", "6"}, {"--class", "x"}, {"--layer", "nose"}, {"--out", "a.gif"}}) {
+            Run refused = gradus(
+                    with(new String[] {"explain", model.toString(), file.toString(), "--out", out.toString()}, wrong));
+            assertEquals(2, refused.status, refused.err);
+        }
+    }
+
     @Test
     void evaluateGivesWhatTrainingEndedWith() {
         Run run = gradus("evaluate", model.toString(), "--data", "generated:24", "--seed", "3", "--json");
