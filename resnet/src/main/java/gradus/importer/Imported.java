@@ -1,5 +1,6 @@
 package gradus.importer;
 
+import gradus.data.Pictures;
 import gradus.layers.Model;
 import java.util.List;
 import java.util.Map;
@@ -10,8 +11,8 @@ import java.util.Optional;
  *
  * @param model with its weights
  * @param format of the file
- * @param labels names of the classes, empty if neither file nor options say
- * @param preprocessing how pictures become inputs, empty if neither file nor options say and the format has no custom
+ * @param labels names of the classes, empty if neither file nor options say; of 1000 classes those of ImageNet are taken then
+ * @param pictures how pictures become inputs, empty if neither file nor options say and the format has no custom
  * @param metadata what else the file says, as text
  * @param report what became of each tensor
  */
@@ -19,6 +20,6 @@ public record Imported(
         Model model,
         Format format,
         List<String> labels,
-        Optional<Preprocessing> preprocessing,
+        Optional<Pictures> pictures,
         Map<String, String> metadata,
         Report report) {}

@@ -1,5 +1,8 @@
 package gradus.importer;
 
+import gradus.data.ImageNet;
+import gradus.data.Pictures;
+import gradus.data.Preprocess;
 import gradus.io.FileException;
 import gradus.io.FormatException;
 import gradus.io.Json;
@@ -199,39 +202,46 @@ public final class Importer {
     /**
      * Labels and preprocessing as options, file, or the format's custom say, in this order.
      *
-     * @param custom how pictures are prepared for files of this format, or null if there is no custom
+     * @param custom how bytes become inputs in files of this format, or null if there is no custom
      */
     static Imported imported(
             String source,
             Model model,
             Format format,
             Map<String, String> metadata,
-            Preprocessing custom,
+            Preprocess custom,
             ImportOptions options,
             Report report) {
-        Preprocessing preprocessing = metadata.containsKey(Checkpoint.PREPROCESSING)
-                ? Preprocessing.parse(source, metadata.get(Checkpoint.PREPROCESSING))
-                : custom;
-        if (options.preprocess() != null) {
-            preprocessing = new Preprocessing(
-                    options.preprocess(), preprocessing == null ? resize(model) : preprocessing.resize());
+        Pictures pictures = null;
+        if (metadata.containsKey(Checkpoint.PREPROCESSING)) {
+            pictures = Pictures.of(source, metadata, model);
+        } else if (custom != null) {
+            pictures = Pictures.standard(model, custom);
         }
-        List<String> labels = options.labels() != null ? options.labels() : labels(source, metadata);
+        if (options.preprocess() != null) {
+            pictures = pictures == null
+                    ? Pictures.standard(model, options.preprocess())
+                    : new Pictures(
+                            pictures.height(),
+                            pictures.width(),
+                            pictures.channels(),
+                            options.preprocess(),
+                            pictures.shorter());
+        }
         Shape output = model.outputShapes().getFirst();
-        if (!labels.isEmpty() && (output.rank() != 1 || output.dim(0) != labels.size())) {
+        boolean classes = model.outputShapes().size() == 1 && output.rank() == 1;
+        List<String> labels = options.labels() != null ? options.labels() : labels(source, metadata);
+        if (labels.isEmpty() && classes && output.dim(0) == ImageNet.names().size()) {
+            labels = ImageNet.names();
+        }
+        if (!labels.isEmpty() && !(classes && output.dim(0) == labels.size())) {
             throw new FormatException(
                     source + ": the model has outputs of shape " + output + ", but there are " + labels.size()
                             + " labels",
                     -1);
         }
         return new Imported(
-                model, format, List.copyOf(labels), Optional.ofNullable(preprocessing), Map.copyOf(metadata), report);
-    }
-
-    /** Large pictures are cropped by custom, those of 64 pixels and less are taken whole. */
-    private static Preprocessing.Resize resize(Model model) {
-        Shape input = model.inputShapes().getFirst();
-        return input.rank() == 3 && input.dim(0) > 64 ? Preprocessing.Resize.CROP : Preprocessing.Resize.STRETCH;
+                model, format, List.copyOf(labels), Optional.ofNullable(pictures), Map.copyOf(metadata), report);
     }
 
     private static List<String> labels(String source, Map<String, String> metadata) {

@@ -79,10 +79,7 @@ final class Torchvision {
                                 + "; the file is of another architecture",
                         -1);
             }
-            var custom = new Preprocessing(
-                    Preprocess.TORCH,
-                    network.begin() == ResNet.Begin.CIFAR ? Preprocessing.Resize.STRETCH : Preprocessing.Resize.CROP);
-            return Importer.imported(source, model, Format.TORCHVISION, metadata, custom, options, report);
+            return Importer.imported(source, model, Format.TORCHVISION, metadata, Preprocess.TORCH, options, report);
         } catch (FormatException e) {
             throw e;
         } catch (GradusException e) {

@@ -58,7 +58,7 @@ class PretrainedTest {
                                 DATA.resolve("imagenet_samples/crops_224").resolve(row[1]))
                         .pixels();
                 var x = new float[pixels.length];
-                net.preprocessing().orElseThrow().mode().convert(pixels, pixels.length, 3, x, 0);
+                net.pictures().orElseThrow().mode().convert(pixels, pixels.length, 3, x, 0);
                 float[] p = predictor
                         .predict(Tensor.of(Shape.of(1, 224, 224, 3), x))
                         .floats();
@@ -93,7 +93,7 @@ class PretrainedTest {
             for (int k = 0; k < size; k++) {
                 pixels[k % 1024 * 3 + k / 1024] = records[i * (size + 1) + 1 + k];
             }
-            net.preprocessing().orElseThrow().mode().convert(pixels, size, 3, x, i * size);
+            net.pictures().orElseThrow().mode().convert(pixels, size, 3, x, i * size);
         }
         Model logits = net.model().upTo("fc");
         float[] y = logits.predict(Tensor.of(Shape.of(n, 32, 32, 3), x)).floats();
