@@ -129,11 +129,11 @@ class CommandLineTest {
         assertTrue(gradus("explain", model.toString(), file.toString(), "--out", out.toString())
                 .out
                 .contains("wrote"));
-        for (String[] wrong :
-                new String[][] {{"--class", "6"}, {"--class", "x"}, {"--layer", "nose"}, {"--out", "a.gif"}}) {
-            Run refused = gradus(
-                    with(new String[] {"explain", model.toString(), file.toString(), "--out", out.toString()}, wrong));
+        for (String wrong : List.of("--class 6", "--class x", "--layer nose", "--out a.gif")) {
+            String[] option = wrong.split(" ");
+            Run refused = gradus(with(new String[] {"explain", model.toString(), file.toString()}, option));
             assertEquals(2, refused.status, refused.err);
+            assertTrue(refused.err.contains(option[1]), refused.err);
         }
     }
 
