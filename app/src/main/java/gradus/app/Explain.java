@@ -36,7 +36,13 @@ final class Explain implements Callable<Integer> {
     @Mixin
     EngineOptions engine;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "model file, or the folder that 'train' left it in")
+    @Mixin
+    FileOptions options;
+
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "model: what 'train' left, safetensors, a layers-model folder of Keras, HDF5, or ONNX")
     Path path;
 
     @Parameters(index = "1", paramLabel = "IMAGE", description = "picture file (JPEG, PNG, GIF, BMP)")
@@ -72,7 +78,7 @@ final class Explain implements Callable<Integer> {
         if (!file.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
             throw new UsageException("--out must end in .png, not " + file);
         }
-        ModelFile model = ModelFile.open(path);
+        ModelFile model = ModelFile.open(path, options);
         Picture picture = ImageInput.read(image);
         try (var backend = engine.open();
                 var classifier = Classifier.of(model.model(), model.labels(), model.pictures(), backend)) {

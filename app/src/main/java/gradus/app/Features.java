@@ -33,7 +33,13 @@ final class Features implements Callable<Integer> {
     @Mixin
     EngineOptions engine;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "model file, or the folder that 'train' left it in")
+    @Mixin
+    FileOptions options;
+
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "model: what 'train' left, safetensors, a layers-model folder of Keras, HDF5, or ONNX")
     Path path;
 
     @Parameters(
@@ -56,7 +62,7 @@ final class Features implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        ModelFile file = ModelFile.open(path);
+        ModelFile file = ModelFile.open(path, options);
         List<Path> files = Predict.files(images);
         var out = spec.commandLine().getOut();
         boolean good = true;
