@@ -9,7 +9,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * A file mapped into memory, read-only: values go from the system's cache into arrays without a buffer between. Several
@@ -47,14 +47,14 @@ public final class MappedFile implements AutoCloseable {
     }
 
     /**
-     * Lets {@code use} see bytes {@code [position, position + n)}, little-endian. The buffer is the mapping itself: it
+     * What {@code use} makes of bytes {@code [position, position + n)}, little-endian. The buffer is the mapping itself: it
      * must not be kept.
      *
      * @throws FileException if the file has become shorter since it was opened, or has been closed
      */
-    public void read(long position, int n, Consumer<ByteBuffer> use) {
+    public <T> T read(long position, int n, Function<ByteBuffer, T> use) {
         try {
-            use.accept(bytes.asSlice(position, n).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN));
+            return use.apply(bytes.asSlice(position, n).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN));
         } catch (IllegalStateException e) {
             if (bytes.scope().isAlive()) {
                 throw e;

@@ -474,7 +474,10 @@ public final class Safetensors implements AutoCloseable {
 
         @Override
         public void read(long position, int n, Consumer<ByteBuffer> use) {
-            file.read(position, n, use);
+            file.read(position, n, b -> {
+                use.accept(b);
+                return null;
+            });
         }
 
         @Override

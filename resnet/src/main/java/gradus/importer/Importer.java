@@ -6,6 +6,7 @@ import gradus.data.Preprocess;
 import gradus.io.FileException;
 import gradus.io.FormatException;
 import gradus.io.Json;
+import gradus.io.MappedFile;
 import gradus.io.Safetensors;
 import gradus.layers.Model;
 import gradus.resnet.ResNet;
@@ -16,6 +17,7 @@ import gradus.tensor.Tensor;
 import gradus.train.Checkpoint;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -66,6 +68,15 @@ public final class Importer {
         if (start.length > 0 && start[0] == '{') {
             return LayersModel.read(file, options);
         }
+        if (isOnnx(start) || file.toString().endsWith(".onnx")) {
+            try (var mapped = MappedFile.open(file)) {
+                if (mapped.size() > Integer.MAX_VALUE) {
+                    throw new FormatException(file + ": ONNX models of more than 2 GiB keep their tensors elsewhere", -1);
+                }
+                return mapped.read(
+                        0, (int) mapped.size(), bytes -> OnnxReader.read(file.toString(), bytes, options));
+            }
+        }
         throw unknown(file.toString(), start);
     }
 
@@ -78,6 +89,9 @@ public final class Importer {
     public static Imported load(String source, byte[] file, ImportOptions options) {
         if (isSafetensors(file)) {
             return safetensors(source, Safetensors.open(source, file), options);
+        }
+        if (isOnnx(file)) {
+            return OnnxReader.read(source, ByteBuffer.wrap(file), options);
         }
         throw unknown(source, file);
     }
@@ -107,6 +121,11 @@ public final class Importer {
     /** Eight bytes with a length, then JSON. */
     private static boolean isSafetensors(byte[] start) {
         return start.length > 8 && start[8] == '{' && start[7] == 0 && start[6] == 0;
+    }
+
+    /** A version of the format, which writers put first. */
+    private static boolean isOnnx(byte[] start) {
+        return start.length > 1 && start[0] == 8 && start[1] > 0;
     }
 
     private static FormatException unknown(String source, byte[] start) {

@@ -2,6 +2,13 @@ package gradus.importer;
 
 import gradus.data.Preprocess;
 import gradus.io.FormatException;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.nio.file.Path;
+import gradus.tensor.Tensor;
+import gradus.tensor.ShapeException;
+import gradus.io.Safetensors;
+import gradus.layers.Input;
 import gradus.layers.Activation;
 import gradus.layers.BatchNormalization;
 import gradus.layers.Conv2D;
@@ -179,6 +186,83 @@ final class Torchvision {
                 : layer instanceof Conv2D
                         ? Weights.Layout.OIHW
                         : layer instanceof Dense ? Weights.Layout.OI : Weights.Layout.SAME;
+    }
+
+    // ---- writing ----
+
+    /** @throws GradusException if the model is none of those that such files are for */
+    static void write(Model model, Map<String, String> metadata, Path file) {
+        Model twin = twin(model);
+        var tensors = new LinkedHashMap<String, Tensor>();
+        Map<String, Tensor> weights = model.weights();
+        Iterator<Tensor> values = weights.values().iterator();
+        boolean cifar = twin.name().equals(CIFAR);
+        for (var weight : twin.weightList()) {
+            Tensor value = values.next();
+            int slash = weight.name().lastIndexOf('/');
+            String layer = weight.name().substring(0, slash);
+            String name = (cifar && layer.equals(CLASSIFIER) ? "linear" : layer) + "."
+                    + torchName(weight.name().substring(slash + 1));
+            Shape s = value.shape();
+            tensors.put(name, switch (layout(twin.layer(layer), weight.name())) {
+                case OIHW ->
+                    Tensor.of(
+                            Shape.of(s.dim(3), s.dim(2), s.dim(0), s.dim(1)),
+                            Weights.Layout.back(value, s.dim(3), s.dim(2), s.dim(0) * s.dim(1)));
+                case OI -> Tensor.of(Shape.of(s.dim(1), s.dim(0)), Weights.Layout.back(value, s.dim(1), s.dim(0), 1));
+                default -> value;
+            });
+        }
+        var all = new LinkedHashMap<>(metadata);
+        all.put("format", "pt"); // as PyTorch's own writers say
+        Safetensors.write(file, all, tensors);
+    }
+
+    private static final String CIFAR = "cifar";
+
+    /** The same network under torchvision's names. */
+    private static Model twin(Model model) {
+        List<Object> wanted = structure(model);
+        for (String name : ResNets.names()) {
+            ResNet network = ResNets.byName(name);
+            boolean cifar = network.begin() == ResNet.Begin.CIFAR;
+            if (!cifar && !(network.blocks().symmetric() && network.begin() == ResNet.Begin.IMAGENET)
+                    || model.inputShapes().size() != 1
+                    || model.inputShapes().getFirst().rank() != 3) {
+                continue;
+            }
+            network = network.name(cifar ? CIFAR : name).input(model.inputShapes().getFirst());
+            Shape output = model.outputShapes().getFirst();
+            boolean head = output.rank() == 1 && wanted.stream().anyMatch(Dense.class::isInstance);
+            for (ResNet kind : cifar ? List.of(network, network.kind(ResNet.Kind.BASIC)) : List.of(network)) {
+                try {
+                    Model twin = model(head ? kind.classes(output.dim(0)) : kind, head);
+                    if (structure(twin).equals(wanted)) {
+                        return twin.named(network.name());
+                    }
+                } catch (ShapeException e) {
+                    // the pictures are too small for this one
+                }
+            }
+        }
+        throw new GradusException("model '" + model.name() + "' is none of the ResNets that torchvision has (18, 34, and 50,"
+                + " 101, 152 of version 1.5) and no CIFAR ResNet; write it as ONNX or in Gradus's own format");
+    }
+
+    /** Layers in order, without names, settings of training, and activations of their own or inside of others. */
+    private static List<Object> structure(Model model) {
+        var structure = new ArrayList<Object>();
+        for (String name : model.layerNames()) {
+            switch (model.layer(name)) {
+                case Activation a -> {}
+                case Input i -> {}
+                case Conv2D c -> structure.add(List.of("conv", c.filters(), c.geometry(), c.groups(), c.bias()));
+                case BatchNormalization b -> structure.add(List.of("bn", b.epsilon(), b.center(), b.scale()));
+                case Dense d -> structure.add(Dense.of(d.units()).bias(d.bias()));
+                case Layer other -> structure.add(other.named(null));
+            }
+        }
+        return structure;
     }
 
     private static Set<String> ignored(Set<String> names) {
