@@ -23,6 +23,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             Predict.class,
             Features.class,
             Explain.class,
+            Convert.class,
+            Inspect.class,
             Summary.class,
             Plot.class,
             Listing.class,

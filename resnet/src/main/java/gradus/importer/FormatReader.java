@@ -16,4 +16,7 @@ public interface FormatReader {
 
     /** As {@link Importer#load(Path, ImportOptions)}. */
     Imported read(Path file, ImportOptions options);
+
+    /** As {@link Importer#inspect(Path)}. */
+    Contents inspect(Path file);
 }

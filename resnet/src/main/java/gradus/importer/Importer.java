@@ -53,28 +53,97 @@ public final class Importer {
      * @throws gradus.tensor.GradusException if the options do not fit the file
      */
     public static Imported load(Path path, ImportOptions options) {
+        return open(path, new Use<Imported>() {
+            @Override
+            public Imported of(FormatReader reader, Path file) {
+                return reader.read(file, options);
+            }
+
+            @Override
+            public Imported of(String source, Safetensors file) {
+                return safetensors(source, file, options);
+            }
+
+            @Override
+            public Imported ofLayersModel(Path file) {
+                return LayersModel.read(file, options);
+            }
+
+            @Override
+            public Imported of(String source, ByteBuffer onnx) {
+                return OnnxReader.read(source, onnx, options);
+            }
+        });
+    }
+
+    /**
+     * What a file says and holds, without making a network of it.
+     *
+     * @throws gradus.io.FileException if the file cannot be read
+     * @throws FormatException if it is of no known format or damaged
+     */
+    public static Contents inspect(Path path) {
+        return open(path, new Use<Contents>() {
+            @Override
+            public Contents of(FormatReader reader, Path file) {
+                return reader.inspect(file);
+            }
+
+            @Override
+            public Contents of(String source, Safetensors file) {
+                Format format = file.metadata().containsKey(Checkpoint.ARCHITECTURE)
+                        ? Format.GRADUS
+                        : Torchvision.recognizes(file.names()) ? Format.TORCHVISION : Format.SAFETENSORS;
+                return Contents.of(format, file.metadata(), tensors(file));
+            }
+
+            @Override
+            public Contents ofLayersModel(Path file) {
+                return LayersModel.inspect(file);
+            }
+
+            @Override
+            public Contents of(String source, ByteBuffer onnx) {
+                OnnxFile file = OnnxFile.read(source, onnx);
+                return Contents.of(Format.ONNX, file.metadata(), OnnxFile.tensors(file.initializers()));
+            }
+        });
+    }
+
+    /** What is done with a file, by its format. */
+    private interface Use<T> {
+        T of(FormatReader reader, Path file);
+
+        T of(String source, Safetensors file);
+
+        T ofLayersModel(Path file);
+
+        T of(String source, ByteBuffer onnx);
+    }
+
+    private static <T> T open(Path path, Use<T> use) {
         Path file = locate(path);
         byte[] start = start(file);
         for (FormatReader reader : ServiceLoader.load(FormatReader.class, Importer.class.getClassLoader())) {
             if (reader.recognizes(file, start)) {
-                return reader.read(file, options);
+                return use.of(reader, file);
             }
         }
         if (isSafetensors(start)) {
             try (var opened = Safetensors.open(file)) {
-                return safetensors(file.toString(), opened, options);
+                return use.of(file.toString(), opened);
             }
         }
         if (start.length > 0 && start[0] == '{') {
-            return LayersModel.read(file, options);
+            return use.ofLayersModel(file);
         }
         if (isOnnx(start) || file.toString().endsWith(".onnx")) {
             try (var mapped = MappedFile.open(file)) {
                 if (mapped.size() > Integer.MAX_VALUE) {
-                    throw new FormatException(file + ": ONNX models of more than 2 GiB keep their tensors elsewhere", -1);
+                    throw new FormatException(
+                            file + ": ONNX models of more than 2 GiB keep their tensors elsewhere", -1);
                 }
-                return mapped.read(
-                        0, (int) mapped.size(), bytes -> OnnxReader.read(file.toString(), bytes, options));
+                return mapped.read(0, (int) mapped.size(), bytes -> use.of(file.toString(), bytes));
             }
         }
         throw unknown(file.toString(), start);
@@ -141,8 +210,8 @@ public final class Importer {
 
     // ---- safetensors: our own, torchvision's, or weights of a named architecture ----
 
-    private static Imported safetensors(String source, Safetensors file, ImportOptions options) {
-        var tensors = new TensorSource() {
+    private static TensorSource tensors(Safetensors file) {
+        return new TensorSource() {
             @Override
             public Set<String> names() {
                 return file.names();
@@ -154,10 +223,19 @@ public final class Importer {
             }
 
             @Override
+            public String dtype(String name) {
+                return file.entry(name).dtype();
+            }
+
+            @Override
             public Tensor read(String name) {
                 return file.tensor(name);
             }
         };
+    }
+
+    private static Imported safetensors(String source, Safetensors file, ImportOptions options) {
+        TensorSource tensors = tensors(file);
         if (file.metadata().containsKey(Checkpoint.ARCHITECTURE)) {
             return own(source, file, tensors, options);
         }

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -27,22 +28,9 @@ final class LayersModel {
 
     private LayersModel() {}
 
-    static boolean recognizes(Object json) {
-        return json instanceof Map<?, ?> map && map.containsKey("modelTopology");
-    }
-
     /** @param file {@code model.json} */
     static Imported read(Path file, ImportOptions options) {
-        Object parsed;
-        try {
-            parsed = Json.parse(bytes(file));
-        } catch (FormatException e) {
-            throw new FormatException(file + ": " + e.getMessage(), e.position(), e);
-        }
-        if (!recognizes(parsed)) {
-            throw new FormatException(file + ": has no modelTopology; is this a layers model of Keras?", -1);
-        }
-        var json = new Config(file.toString(), (Map<?, ?>) parsed);
+        Config json = parse(file);
         if (json.map().get("modelTopology") == null
                 || "graph-model".equals(json.map().get("format"))) {
             throw json.error(
@@ -51,6 +39,32 @@ final class LayersModel {
         Config topology = json.object("modelTopology");
         Map<?, ?> model =
                 topology.has("model_config") ? topology.object("model_config").map() : topology.map();
+        try (var tensors = new Shards(json, file.toAbsolutePath().getParent())) {
+            return Keras.read(file.toString(), Format.KERAS_LAYERS, model, tensors, metadata(json), options);
+        }
+    }
+
+    static Contents inspect(Path file) {
+        Config json = parse(file);
+        try (var tensors = new Shards(json, file.toAbsolutePath().getParent())) {
+            return Contents.of(Format.KERAS_LAYERS, metadata(json), tensors);
+        }
+    }
+
+    private static Config parse(Path file) {
+        Object parsed;
+        try {
+            parsed = Json.parse(bytes(file));
+        } catch (FormatException e) {
+            throw new FormatException(file + ": " + e.getMessage(), e.position(), e);
+        }
+        if (!(parsed instanceof Map<?, ?> map && map.containsKey("modelTopology"))) {
+            throw new FormatException(file + ": has no modelTopology; is this a layers model of Keras?", -1);
+        }
+        return new Config(file.toString(), map);
+    }
+
+    private static Map<String, String> metadata(Config json) {
         var metadata = new LinkedHashMap<String, String>();
         for (String key : List.of("format", "generatedBy", "convertedBy")) {
             if (json.map().get(key) instanceof String s) {
@@ -60,9 +74,7 @@ final class LayersModel {
         if (json.map().get("userDefinedMetadata") instanceof Map<?, ?> own) {
             own.forEach((key, value) -> metadata.put((String) key, value instanceof String s ? s : Json.write(value)));
         }
-        try (var tensors = new Shards(json, file.toAbsolutePath().getParent())) {
-            return Keras.read(file.toString(), Format.KERAS_LAYERS, model, tensors, metadata, options);
-        }
+        return metadata;
     }
 
     private static byte[] bytes(Path file) {
@@ -233,6 +245,11 @@ final class LayersModel {
         @Override
         public Shape shape(String name) {
             return entries.get(name).shape;
+        }
+
+        @Override
+        public String dtype(String name) {
+            return entries.get(name).storage.name().toLowerCase(Locale.ROOT);
         }
 
         @Override

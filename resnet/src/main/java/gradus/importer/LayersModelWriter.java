@@ -57,19 +57,20 @@ final class LayersModelWriter {
     static void write(Model model, Map<String, String> metadata, Path folder) {
         var writer = new LayersModelWriter(model.weights());
         Map<String, Object> topology = writer.model(model, "");
-        long bytes = writer.written.values().stream().mapToLong(t -> 4L * t.size()).sum();
+        long bytes =
+                writer.written.values().stream().mapToLong(t -> 4L * t.size()).sum();
         int shards = (int) Math.max(1, (bytes + SHARD_BYTES - 1) / SHARD_BYTES);
         var json = new LinkedHashMap<String, Object>();
         json.put("format", "layers-model");
         json.put("generatedBy", "keras v2.2.4-tf");
         json.put("convertedBy", "gradus");
-        json.put("modelTopology", Map.of("keras_version", "2.2.4-tf", "backend", "tensorflow", "model_config", topology));
+        json.put(
+                "modelTopology",
+                Map.of("keras_version", "2.2.4-tf", "backend", "tensorflow", "model_config", topology));
         var manifest = new LinkedHashMap<String, Object>();
         manifest.put(
                 "paths",
-                IntStream.rangeClosed(1, shards)
-                        .mapToObj(i -> shard(i, shards))
-                        .toList());
+                IntStream.rangeClosed(1, shards).mapToObj(i -> shard(i, shards)).toList());
         var list = new ArrayList<Object>();
         writer.written.forEach((name, t) -> {
             var entry = new LinkedHashMap<String, Object>();
@@ -176,7 +177,8 @@ final class LayersModelWriter {
             var config = new LinkedHashMap<String, Object>();
             config.put("name", name);
             if (!(layer instanceof Model)) {
-                config.put("trainable", !Boolean.FALSE.equals(map.get("trainable")) && !(layer instanceof ChannelPadding));
+                config.put(
+                        "trainable", !Boolean.FALSE.equals(map.get("trainable")) && !(layer instanceof ChannelPadding));
                 config.put("dtype", "float32");
             }
             ((Map<?, ?>) keras.get("config")).forEach((k, v) -> config.put((String) k, v));
@@ -185,7 +187,8 @@ final class LayersModelWriter {
             var nodes = new ArrayList<Object>();
             if (!(layer instanceof Input)) {
                 for (Object call : (List<?>) map.get("calls")) {
-                    nodes.add(((List<?>) call).stream().map(r -> reference(r, models, true)).toList());
+                    nodes.add(((List<?>) call)
+                            .stream().map(r -> reference(r, models, true)).toList());
                 }
             }
             whole.put("inbound_nodes", nodes);
@@ -246,7 +249,12 @@ final class LayersModelWriter {
                 c.put("sparse", false);
             }
             case Conv2D l -> {
-                convolution(c, l.filters(), pair(l.geometry().kernel()), pair(l.geometry().strides()), l.bias());
+                convolution(
+                        c,
+                        l.filters(),
+                        pair(l.geometry().kernel()),
+                        pair(l.geometry().strides()),
+                        l.bias());
                 c.put("padding", l.geometry().padding().toString());
                 c.put("dilation_rate", pair(l.geometry().dilation()));
                 c.put("groups", l.groups());
@@ -294,7 +302,8 @@ final class LayersModelWriter {
                 c.put("data_format", "channels_last");
             }
             case MaxPooling2D p -> pool(c, p.pool(), p.strides(), p.padding().toString());
-            case AveragePooling2D p -> pool(c, p.pool(), p.strides(), p.padding().toString());
+            case AveragePooling2D p ->
+                pool(c, p.pool(), p.strides(), p.padding().toString());
             case GlobalAveragePooling2D g -> global(c, g.keepdims());
             case GlobalMaxPooling2D g -> global(c, g.keepdims());
             case Reshape r -> c.put("target_shape", dims(r.target()));
@@ -305,13 +314,15 @@ final class LayersModelWriter {
             case Average a -> {}
             case Flatten f -> c.put("data_format", "channels_last");
             default ->
-                throw new GradusException("layer '" + name + "' is a " + layer.getClass().getName()
-                        + ", for which Keras has no layer; only Gradus's own layers can be written");
+                throw new GradusException(
+                        "layer '" + name + "' is a " + layer.getClass().getName()
+                                + ", for which Keras has no layer; only Gradus's own layers can be written");
         }
         return Map.of("class_name", type, "config", c);
     }
 
-    private static void convolution(Map<String, Object> c, int filters, List<Integer> kernel, List<Integer> strides, boolean bias) {
+    private static void convolution(
+            Map<String, Object> c, int filters, List<Integer> kernel, List<Integer> strides, boolean bias) {
         c.put("filters", filters);
         c.put("kernel_size", kernel);
         c.put("strides", strides);

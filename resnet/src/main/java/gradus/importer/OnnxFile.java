@@ -1,12 +1,15 @@
 package gradus.importer;
 
 import gradus.io.FormatException;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * The parts of an ONNX model that a network of one graph needs, as {@code onnx.proto} numbers them. Tensors stay where they
@@ -35,7 +38,13 @@ record OnnxFile(
     /** An extent is 0 where the file gives it a name or leaves it open; {@code shape} is null if there is none. */
     record Input(String name, int[] shape) {}
 
-    record Node(String op, String domain, String name, List<String> inputs, List<String> outputs, Map<String, Attribute> attributes) {
+    record Node(
+            String op,
+            String domain,
+            String name,
+            List<String> inputs,
+            List<String> outputs,
+            Map<String, Attribute> attributes) {
         /** What error messages call it. */
         String where() {
             return "node '" + (name.isEmpty() ? String.join(", ", outputs) : name) + "' (" + op + ")";
@@ -65,6 +74,18 @@ record OnnxFile(
             return new Array("", new int[] {values.length}, INT64, null, values);
         }
 
+        String type() {
+            return switch (type) {
+                case FLOAT -> "float32";
+                case INT64 -> "int64";
+                case INT32 -> "int32";
+                case FLOAT16 -> "float16";
+                case DOUBLE -> "float64";
+                case BFLOAT16 -> "bfloat16";
+                default -> "type " + type;
+            };
+        }
+
         int size() {
             long size = 1;
             for (int d : dims) {
@@ -76,7 +97,8 @@ record OnnxFile(
         /** The values as float32. @throws FormatException if the file holds them in another type or not at all */
         float[] floats() {
             if (inline != null) {
-                throw new FormatException("tensor '" + name + "' holds integers where numbers with fractions belong", -1);
+                throw new FormatException(
+                        "tensor '" + name + "' holds integers where numbers with fractions belong", -1);
             }
             var data = new Data();
             data.scan(message.again());
@@ -84,7 +106,9 @@ record OnnxFile(
                 case FLOAT, INT32 -> 4;
                 case FLOAT16, BFLOAT16 -> 2;
                 case DOUBLE, INT64 -> 8;
-                default -> throw message.error("tensor '" + name + "' has type " + type + ", which cannot be read; convert it to float32");
+                default ->
+                    throw message.error(
+                            "tensor '" + name + "' has type " + type + ", which cannot be read; convert it to float32");
             };
             int n = size();
             if (data.raw == null && (type != FLOAT || data.floats != n)
@@ -200,6 +224,31 @@ record OnnxFile(
         }
     }
 
+    /** Arrays by name. */
+    static TensorSource tensors(Map<String, Array> arrays) {
+        return new TensorSource() {
+            @Override
+            public Set<String> names() {
+                return arrays.keySet();
+            }
+
+            @Override
+            public Shape shape(String name) {
+                return Shape.of(arrays.get(name).dims);
+            }
+
+            @Override
+            public String dtype(String name) {
+                return arrays.get(name).type();
+            }
+
+            @Override
+            public Tensor read(String name) {
+                return Tensor.of(shape(name), arrays.get(name).floats());
+            }
+        };
+    }
+
     // ---- reading ----
 
     /** @throws FormatException naming source and place, if the bytes are not an ONNX model */
@@ -230,7 +279,8 @@ record OnnxFile(
             }
         }
         if (graph == null || opset < 1) {
-            throw new FormatException(source + ": has no graph or does not say which operators it uses; is this an ONNX model?", -1);
+            throw new FormatException(
+                    source + ": has no graph or does not say which operators it uses; is this an ONNX model?", -1);
         }
         return graph(graph, opset, metadata);
     }
@@ -328,8 +378,8 @@ record OnnxFile(
                 case 8 -> name = m.string();
                 case 13, 14 -> {
                     if (m.field() == 13 || m.integer() != 0) {
-                        throw m.error("tensor '" + name
-                                + "' is in another file; save the model with all tensors inside");
+                        throw m.error(
+                                "tensor '" + name + "' is in another file; save the model with all tensors inside");
                     }
                 }
                 default -> m.skip();

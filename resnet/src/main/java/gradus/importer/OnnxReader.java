@@ -27,7 +27,6 @@ import gradus.layers.Subtract;
 import gradus.layers.ZeroPadding2D;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
-import gradus.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -96,35 +95,15 @@ final class OnnxReader {
         var reader = new OnnxReader(source, OnnxFile.read(source, bytes), options);
         try {
             Model model = reader.model();
-            Report report = Weights.assign(source, model, reader.tensors(), reader.links, reader.settings);
-            return Importer.imported(
-                    source, model, Format.ONNX, reader.file.metadata(), null, options, report);
+            Report report =
+                    Weights.assign(source, model, OnnxFile.tensors(reader.constants), reader.links, reader.settings);
+            return Importer.imported(source, model, Format.ONNX, reader.file.metadata(), null, options, report);
         } catch (FormatException e) {
             throw e;
         } catch (GradusException e) {
             throw new FormatException(
                     source + ": " + (reader.node == null ? "" : reader.node.where() + ": ") + e.getMessage(), -1, e);
         }
-    }
-
-    private TensorSource tensors() {
-        return new TensorSource() {
-            @Override
-            public Set<String> names() {
-                return constants.keySet();
-            }
-
-            @Override
-            public Shape shape(String name) {
-                return Shape.of(constants.get(name).dims);
-            }
-
-            @Override
-            public Tensor read(String name) {
-                OnnxFile.Array array = constants.get(name);
-                return Tensor.of(Shape.of(array.dims), array.floats());
-            }
-        };
     }
 
     private FormatException error(String what) {
@@ -137,7 +116,9 @@ final class OnnxReader {
         }
         constants.putAll(file.initializers());
         for (OnnxFile.Node n : file.nodes()) {
-            n.inputs().forEach(i -> readers.computeIfAbsent(i, k -> new ArrayList<>()).add(n));
+            n.inputs()
+                    .forEach(i ->
+                            readers.computeIfAbsent(i, k -> new ArrayList<>()).add(n));
         }
         var begins = new ArrayList<LayerOutput>();
         for (OnnxFile.Input input : file.inputs()) {
@@ -184,7 +165,9 @@ final class OnnxReader {
         for (int extent : sample) {
             if (extent == 0) {
                 throw new FormatException(
-                        source + ": input '" + input.name() + "' takes pictures of any size; say which with --input HxW", -1);
+                        source + ": input '" + input.name()
+                                + "' takes pictures of any size; say which with --input HxW",
+                        -1);
             }
         }
         LayerOutput x = Input.of(Shape.of(sample), unique(clean(input.name())));
@@ -241,8 +224,9 @@ final class OnnxReader {
             case "Gemm" -> gemm();
             case "MatMul" -> matMul();
             default ->
-                throw error("this operator cannot be read; there are those of residual networks: Conv, BatchNormalization,"
-                        + " Relu, Add, MaxPool, AveragePool, GlobalAveragePool, Gemm and the like");
+                throw error(
+                        "this operator cannot be read; there are those of residual networks: Conv, BatchNormalization,"
+                                + " Relu, Add, MaxPool, AveragePool, GlobalAveragePool, Gemm and the like");
         }
     }
 
@@ -395,9 +379,11 @@ final class OnnxReader {
             throw error("joins along axis " + axis + "; the batch must stay as it is");
         }
         int own = first.picture ? (axis == 1 ? 3 : (int) axis - 1) : (int) axis;
-        result(null, inputs.size() == 1
-                ? first
-                : new Value(Concatenate.of(own).named(name()).apply(inputs), first.picture, nonNegative));
+        result(
+                null,
+                inputs.size() == 1
+                        ? first
+                        : new Value(Concatenate.of(own).named(name()).apply(inputs), first.picture, nonNegative));
     }
 
     private void pool() {
@@ -412,8 +398,12 @@ final class OnnxReader {
         boolean padded = max ? x.nonNegative : integer("count_include_pad", 0) != 0;
         Window window = window(x, size, strides, dilation, padded);
         Layer layer = max
-                ? MaxPooling2D.of(size[0], size[1]).strides(strides[0], strides[1]).padding(window.padding)
-                : AveragePooling2D.of(size[0], size[1]).strides(strides[0], strides[1]).padding(window.padding);
+                ? MaxPooling2D.of(size[0], size[1])
+                        .strides(strides[0], strides[1])
+                        .padding(window.padding)
+                : AveragePooling2D.of(size[0], size[1])
+                        .strides(strides[0], strides[1])
+                        .padding(window.padding);
         result(null, new Value(layer.named(name()).apply(window.x.x), true, x.nonNegative));
     }
 
@@ -455,7 +445,8 @@ final class OnnxReader {
                 throw error("cannot have the pads " + Arrays.toString(pads));
             }
             if (integer("ceil_mode", 0) != 0 && slack % strides[k] != 0) {
-                throw error("rounds sizes up (ceil_mode), which leaves windows beyond the picture; that cannot be read");
+                throw error(
+                        "rounds sizes up (ceil_mode), which leaves windows beyond the picture; that cannot be read");
             }
         }
         if (Arrays.equals(pads, new long[4])) {
@@ -492,7 +483,9 @@ final class OnnxReader {
 
     /** Axes as an attribute (before opset 13 or 18) or as an input. */
     private long[] axes(int input) {
-        return node.inputs().size() > input && !input(input).isEmpty() ? setting(input).longs().clone() : ints(node, "axes").clone();
+        return node.inputs().size() > input && !input(input).isEmpty()
+                ? setting(input).longs().clone()
+                : ints(node, "axes").clone();
     }
 
     private static void normalize(long[] axes, Value x) {
@@ -509,7 +502,11 @@ final class OnnxReader {
         }
         double filling = number("value", 0);
         if (node.inputs().size() > 2 && !input(2).isEmpty()) {
-            filling = setting(2).floats()[0];
+            OnnxFile.Array value = setting(2);
+            if (value.size() != 1) {
+                throw error("pads with " + value.size() + " numbers");
+            }
+            filling = Math.abs(value.floats()[0]) <= Float.MIN_NORMAL ? 0 : value.floats()[0]; // see OnnxWriter.pad
         }
         long[] pads = node.inputs().size() > 1 ? setting(1).longs() : ints(node, "pads");
         int rank = x.shape().rank() + 1;
@@ -573,9 +570,11 @@ final class OnnxReader {
             throw error("makes a vector of pictures " + x.shape() + " with channels first; only one pixel, as behind"
                     + " GlobalAveragePool, or a Transpose to channels last before it can be read");
         }
-        result(null, x.shape().rank() == 1
-                ? new Value(x.x, false, x.nonNegative)
-                : new Value(Flatten.of().named(name()).apply(x.x), false, x.nonNegative));
+        result(
+                null,
+                x.shape().rank() == 1
+                        ? new Value(x.x, false, x.nonNegative)
+                        : new Value(Flatten.of().named(name()).apply(x.x), false, x.nonNegative));
     }
 
     private void reshape() {
@@ -584,7 +583,8 @@ final class OnnxReader {
         int rank = x.shape().rank() + 1;
         int size = x.shape().size();
         if (target.length < 2 || target.length > 8) {
-            throw error("makes shape " + Arrays.toString(target) + " of " + x.shape() + "; the batch must stay as it is");
+            throw error(
+                    "makes shape " + Arrays.toString(target) + " of " + x.shape() + "; the batch must stay as it is");
         }
         var dims = new int[target.length - 1];
         int open = -1;
@@ -609,7 +609,8 @@ final class OnnxReader {
             known *= dims[open];
         }
         if (known != size || target[0] > 1) {
-            throw error("makes shape " + Arrays.toString(target) + " of " + x.shape() + "; the batch must stay as it is");
+            throw error(
+                    "makes shape " + Arrays.toString(target) + " of " + x.shape() + "; the batch must stay as it is");
         }
         if (dims.length == 1) {
             vector(x);
@@ -618,7 +619,8 @@ final class OnnxReader {
         } else if (!x.picture) {
             result(null, new Value(Reshape.of(dims).named(name()).apply(x.x), false, x.nonNegative));
         } else {
-            throw error("makes shape " + Arrays.toString(target) + " of pictures " + x.shape() + " with channels first");
+            throw error(
+                    "makes shape " + Arrays.toString(target) + " of pictures " + x.shape() + " with channels first");
         }
     }
 
@@ -629,7 +631,8 @@ final class OnnxReader {
         if (x.pixel() && Arrays.equals(axes, x.picture ? new long[] {2, 3} : new long[] {1, 2})) {
             vector(x);
         } else {
-            throw error("drops axes " + Arrays.toString(axes) + " of " + x.shape() + "; only those of a single pixel can be read");
+            throw error("drops axes " + Arrays.toString(axes) + " of " + x.shape()
+                    + "; only those of a single pixel can be read");
         }
     }
 
@@ -650,7 +653,8 @@ final class OnnxReader {
         } else if (!x.picture && x.shape().rank() == 3 && Arrays.equals(perm, TO_CHANNELS_FIRST)) {
             result(null, new Value(x.x, true, x.nonNegative));
         } else {
-            throw error("orders axes by " + Arrays.toString(perm) + "; only channels first to last and back can be read");
+            throw error(
+                    "orders axes by " + Arrays.toString(perm) + "; only channels first to last and back can be read");
         }
     }
 
@@ -666,7 +670,12 @@ final class OnnxReader {
         if (bias && number("beta", 1) != 1) {
             throw error("beta must be 1, not " + number("beta", 1));
         }
-        dense(x, kernel.dims[transposed ? 0 : 1], transposed ? Weights.Layout.OI : Weights.Layout.SAME, bias ? input(2) : "", null);
+        dense(
+                x,
+                kernel.dims[transposed ? 0 : 1],
+                transposed ? Weights.Layout.OI : Weights.Layout.SAME,
+                bias ? input(2) : "",
+                null);
     }
 
     private Value vectorInput() {
@@ -737,9 +746,10 @@ final class OnnxReader {
     private Value value(int i) {
         Value x = values.get(input(i));
         if (x == null) {
-            throw error(constants.containsKey(input(i))
-                    ? "computes with the constant '" + input(i) + "'; only weights of layers can be read"
-                    : "reads '" + input(i) + "', which no node before it yields");
+            throw error(
+                    constants.containsKey(input(i))
+                            ? "computes with the constant '" + input(i) + "'; only weights of layers can be read"
+                            : "reads '" + input(i) + "', which no node before it yields");
         }
         return x;
     }
@@ -831,7 +841,9 @@ final class OnnxReader {
 
     private static String name(OnnxFile.Node node) {
         return clean(
-                !node.name().isEmpty() ? node.name() : node.outputs().isEmpty() ? node.op() : node.outputs().getFirst());
+                !node.name().isEmpty()
+                        ? node.name()
+                        : node.outputs().isEmpty() ? node.op() : node.outputs().getFirst());
     }
 
     /** Layer names cannot hold '/'. */

@@ -38,6 +38,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -62,6 +63,9 @@ final class OnnxWriter {
 
     /** Those that have been made, by name. */
     private final Map<String, Value> transposes = new HashMap<>();
+
+    /** Names of layers that a MaxPooling2D reads. */
+    private final Set<String> beforeMaxPool = new HashSet<>();
 
     private int opset = 17;
 
@@ -122,13 +126,15 @@ final class OnnxWriter {
             length += head.length + fields.length + bytes;
         }
         if (length > Integer.MAX_VALUE - (1 << 20)) {
-            throw new GradusException(file + ": an ONNX file has at most 2 GiB, this model's would have " + length + " bytes");
+            throw new GradusException(
+                    file + ": an ONNX file has at most 2 GiB, this model's would have " + length + " bytes");
         }
         var model = new Writer()
                 .integer(1, opset < 20 ? 8 : 9) // the version of the format that came with the operators
                 .string(2, "gradus")
                 .message(8, new Writer().string(1, "").integer(2, opset));
-        metadata.forEach((key, value) -> model.message(14, new Writer().string(1, key).string(2, value)));
+        metadata.forEach(
+                (key, value) -> model.message(14, new Writer().string(1, key).string(2, value)));
         byte[] begin = model.header(7, length).toByteArray();
         AtomicFile.write(file, out -> {
             out.write(begin);
@@ -181,6 +187,13 @@ final class OnnxWriter {
         for (Object reference : (List<?>) config.get("inputs")) {
             made.put((List<?>) reference, inputs.get(next++));
         }
+        for (Object entry : (List<?>) config.get("layers")) {
+            var layer = (Map<?, ?>) entry;
+            if (model.layer((String) layer.get("name")) instanceof MaxPooling2D) {
+                var from = (List<?>) ((List<?>) ((List<?>) layer.get("calls")).getFirst()).getFirst();
+                beforeMaxPool.add(prefix + from.getFirst());
+            }
+        }
         boolean progress = true;
         while (progress) {
             progress = false;
@@ -190,7 +203,8 @@ final class OnnxWriter {
                 List<?> calls = (List<?>) layer.get("calls");
                 for (int k = 0; k < calls.size(); k++) {
                     List<?> operands = (List<?>) calls.get(k);
-                    if (made.containsKey(List.of(name, k, 0)) || !operands.stream().allMatch(made::containsKey)) {
+                    if (made.containsKey(List.of(name, k, 0))
+                            || !operands.stream().allMatch(made::containsKey)) {
                         continue;
                     }
                     List<Value> x = operands.stream().map(made::get).toList();
@@ -234,11 +248,11 @@ final class OnnxWriter {
             case Concatenate c -> concatenate(c, name, inputs, y);
             case ZeroPadding2D p -> {
                 long[] pads = {0, 0, p.top(), p.left(), 0, 0, p.bottom(), p.right()};
-                yield pad(name, picture(x), pads, y);
+                yield pad(own, name, picture(x), pads, y);
             }
             case ChannelPadding p -> {
                 long[] pads = {0, p.before(), 0, 0, 0, p.behind(), 0, 0};
-                yield pad(name, picture(x), pads, y);
+                yield pad(own, name, picture(x), pads, y);
             }
             case MaxPooling2D p -> pool("MaxPool", name, picture(x), p.pool(), p.strides(), p.padding(), y);
             case AveragePooling2D p -> pool("AveragePool", name, picture(x), p.pool(), p.strides(), p.padding(), y);
@@ -249,8 +263,9 @@ final class OnnxWriter {
             case Dropout d -> node("Identity", name, new Writer(), y, x.picture, x.name);
             case Input i -> throw new GradusException("layer '" + name + "' is an Input that nothing is given to");
             default ->
-                throw new GradusException("layer '" + name + "' is a " + layer.getClass().getName()
-                        + ", for which there is no operator; only Gradus's own layers can be written");
+                throw new GradusException(
+                        "layer '" + name + "' is a " + layer.getClass().getName()
+                                + ", for which there is no operator; only Gradus's own layers can be written");
         };
     }
 
@@ -289,11 +304,13 @@ final class OnnxWriter {
     private Value batchNormalization(BatchNormalization b, String own, String name, Value given) {
         int rank = given.shape.rank() + 1;
         if (b.axis() != -1 && b.axis() != rank - 1) {
-            throw new GradusException("layer '" + name + "': batch norm over axis " + b.axis() + " cannot be written, only over channels");
+            throw new GradusException("layer '" + name + "': batch norm over axis " + b.axis()
+                    + " cannot be written, only over channels");
         }
         Value x = given.shape.rank() == 3 ? picture(given) : given;
         if (!x.picture && x.shape.rank() != 1) {
-            throw new GradusException("layer '" + name + "': batch norm of " + x.shape + " cannot be written, only of pictures and vectors");
+            throw new GradusException("layer '" + name + "': batch norm of " + x.shape
+                    + " cannot be written, only of pictures and vectors");
         }
         int c = x.shape.dim(-1);
         var a = number(new Writer(), "epsilon", b.epsilon());
@@ -327,7 +344,14 @@ final class OnnxWriter {
     }
 
     /** A node and, unless it is linear, the function behind it; the last of them has the layer's name. */
-    private Value activated(ActivationFunction f, String op, String name, Writer attributes, Shape y, boolean picture, String... inputs) {
+    private Value activated(
+            ActivationFunction f,
+            String op,
+            String name,
+            Writer attributes,
+            Shape y,
+            boolean picture,
+            String... inputs) {
         if (f == ActivationFunction.LINEAR) {
             return node(op, name, attributes, y, picture, inputs);
         }
@@ -341,7 +365,15 @@ final class OnnxWriter {
             case LINEAR -> same("Identity", name, none, x);
             case RELU -> same("Relu", name, none, x);
             case RELU6 ->
-                node("Clip", name, none, x.shape, x.picture, x.name, scalar(name + ":min", 0), scalar(name + ":max", 6));
+                node(
+                        "Clip",
+                        name,
+                        none,
+                        x.shape,
+                        x.picture,
+                        x.name,
+                        scalar(name + ":min", 0),
+                        scalar(name + ":max", 6));
             case LEAKY_RELU -> same("LeakyRelu", name, number(none, "alpha", 0.2), x);
             case ELU -> same("Elu", name, none, x);
             case SIGMOID -> same("Sigmoid", name, none, x);
@@ -369,7 +401,13 @@ final class OnnxWriter {
         List<Value> x = aligned(name, inputs);
         boolean picture = x.getFirst().picture;
         if (op.equals("Mean")) {
-            return node(op, name, new Writer(), y, picture, x.stream().map(Value::name).toArray(String[]::new));
+            return node(
+                    op,
+                    name,
+                    new Writer(),
+                    y,
+                    picture,
+                    x.stream().map(Value::name).toArray(String[]::new));
         }
         Value sum = x.getFirst();
         for (int i = 1; i < x.size(); i++) {
@@ -408,11 +446,23 @@ final class OnnxWriter {
         boolean picture = x.getFirst().picture;
         int onnx = picture ? (axis == 3 ? 1 : axis + 1) : axis;
         return node(
-                "Concat", name, integer(new Writer(), "axis", onnx), y, picture, x.stream().map(Value::name).toArray(String[]::new));
+                "Concat",
+                name,
+                integer(new Writer(), "axis", onnx),
+                y,
+                picture,
+                x.stream().map(Value::name).toArray(String[]::new));
     }
 
-    private Value pad(String name, Value x, long[] pads, Shape y) {
-        return node("Pad", name, new Writer(), y, true, x.name, integers(name + ":pads", pads));
+    /**
+     * ONNX Runtime 1.29 lets a MaxPool pad by itself what a Pad before it pads with 0, and there padding never wins: with
+     * values below 0 the maximum comes out wrong. It does not do so for a number that is not quite 0.
+     */
+    private Value pad(String own, String name, Value x, long[] pads, Shape y) {
+        String by = integers(name + ":pads", pads);
+        return beforeMaxPool.contains(own)
+                ? node("Pad", name, new Writer(), y, true, x.name, by, scalar(name + ":zero", Float.MIN_NORMAL))
+                : node("Pad", name, new Writer(), y, true, x.name, by);
     }
 
     private Value pool(String op, String name, Value x, Size pool, Size strides, Padding padding, Shape y) {
@@ -472,7 +522,8 @@ final class OnnxWriter {
     }
 
     private static Writer number(Writer to, String name, double value) {
-        return to.message(5, new Writer().string(1, name).float32(2, (float) value).integer(20, 1));
+        return to.message(
+                5, new Writer().string(1, name).float32(2, (float) value).integer(20, 1));
     }
 
     private static Writer text(Writer to, String name, String value) {
@@ -497,8 +548,12 @@ final class OnnxWriter {
     }
 
     private String scalar(String name, float value) {
-        byte[] bytes = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putFloat(value).array();
-        constants.put(name, new Writer().integer(2, OnnxFile.FLOAT).string(8, name).bytes(9, bytes));
+        byte[] bytes = ByteBuffer.allocate(4)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putFloat(value)
+                .array();
+        constants.put(
+                name, new Writer().integer(2, OnnxFile.FLOAT).string(8, name).bytes(9, bytes));
         return name;
     }
 

@@ -11,6 +11,9 @@ public interface TensorSource {
     /** Shape of a tensor, without reading it. */
     Shape shape(String name);
 
+    /** How its numbers are stored: {@code F32}, {@code float16}, as the format calls it. */
+    String dtype(String name);
+
     /** @throws gradus.tensor.GradusException naming file and tensor, if its values cannot be read */
     Tensor read(String name);
 }

@@ -2,17 +2,12 @@ package gradus.importer;
 
 import gradus.data.Preprocess;
 import gradus.io.FormatException;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
-import java.nio.file.Path;
-import gradus.tensor.Tensor;
-import gradus.tensor.ShapeException;
 import gradus.io.Safetensors;
-import gradus.layers.Input;
 import gradus.layers.Activation;
 import gradus.layers.BatchNormalization;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
+import gradus.layers.Input;
 import gradus.layers.Layer;
 import gradus.layers.LayerOutput;
 import gradus.layers.Model;
@@ -23,9 +18,14 @@ import gradus.resnet.ResNets;
 import gradus.resnet.Stage;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
+import gradus.tensor.Tensor;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -204,14 +204,17 @@ final class Torchvision {
             String name = (cifar && layer.equals(CLASSIFIER) ? "linear" : layer) + "."
                     + torchName(weight.name().substring(slash + 1));
             Shape s = value.shape();
-            tensors.put(name, switch (layout(twin.layer(layer), weight.name())) {
-                case OIHW ->
-                    Tensor.of(
-                            Shape.of(s.dim(3), s.dim(2), s.dim(0), s.dim(1)),
-                            Weights.Layout.back(value, s.dim(3), s.dim(2), s.dim(0) * s.dim(1)));
-                case OI -> Tensor.of(Shape.of(s.dim(1), s.dim(0)), Weights.Layout.back(value, s.dim(1), s.dim(0), 1));
-                default -> value;
-            });
+            tensors.put(
+                    name,
+                    switch (layout(twin.layer(layer), weight.name())) {
+                        case OIHW ->
+                            Tensor.of(
+                                    Shape.of(s.dim(3), s.dim(2), s.dim(0), s.dim(1)),
+                                    Weights.Layout.back(value, s.dim(3), s.dim(2), s.dim(0) * s.dim(1)));
+                        case OI ->
+                            Tensor.of(Shape.of(s.dim(1), s.dim(0)), Weights.Layout.back(value, s.dim(1), s.dim(0), 1));
+                        default -> value;
+                    });
         }
         var all = new LinkedHashMap<>(metadata);
         all.put("format", "pt"); // as PyTorch's own writers say
@@ -231,7 +234,8 @@ final class Torchvision {
                     || model.inputShapes().getFirst().rank() != 3) {
                 continue;
             }
-            network = network.name(cifar ? CIFAR : name).input(model.inputShapes().getFirst());
+            network =
+                    network.name(cifar ? CIFAR : name).input(model.inputShapes().getFirst());
             Shape output = model.outputShapes().getFirst();
             boolean head = output.rank() == 1 && wanted.stream().anyMatch(Dense.class::isInstance);
             for (ResNet kind : cifar ? List.of(network, network.kind(ResNet.Kind.BASIC)) : List.of(network)) {
@@ -245,8 +249,9 @@ final class Torchvision {
                 }
             }
         }
-        throw new GradusException("model '" + model.name() + "' is none of the ResNets that torchvision has (18, 34, and 50,"
-                + " 101, 152 of version 1.5) and no CIFAR ResNet; write it as ONNX or in Gradus's own format");
+        throw new GradusException(
+                "model '" + model.name() + "' is none of the ResNets that torchvision has (18, 34, and 50,"
+                        + " 101, 152 of version 1.5) and no CIFAR ResNet; write it as ONNX or in Gradus's own format");
     }
 
     /** Layers in order, without names, settings of training, and activations of their own or inside of others. */

@@ -84,8 +84,11 @@ class OnnxRuntimeTest {
                 .then(BatchNormalization.of().center(false))
                 .then(LeakyReLU.of(0.1));
         LayerOutput inner = Input.of(8, 13, 8);
-        Model block = Model.of("block", inner, inner.then(Conv2D.of(8, 3).same().dilation(2))
-                        .then(BatchNormalization.of().scale(false)))
+        Model block = Model.of(
+                        "block",
+                        inner,
+                        inner.then(Conv2D.of(8, 3).same().dilation(2))
+                                .then(BatchNormalization.of().scale(false)))
                 .named("block");
         var shared = Conv2D.of(8, 1).named("shared");
         LayerOutput a = y.then(block).then(shared);
@@ -96,11 +99,17 @@ class OnnxRuntimeTest {
         LayerOutput product = Multiply.of().apply(Subtract.of().apply(a, b), c);
         LayerOutput joined = Concatenate.of().apply(sum, mean, product);
         LayerOutput tall = Concatenate.of(1).apply(a, b);
-        LayerOutput gate = joined.then(GlobalAveragePooling2D.of().keepdims(true)).then(Dense.of(24));
+        LayerOutput gate =
+                joined.then(GlobalAveragePooling2D.of().keepdims(true)).then(Dense.of(24));
         LayerOutput gated = Multiply.of().apply(joined, gate);
-        LayerOutput rows = gated.then(AveragePooling2D.of(2)).then(Reshape.of(12, 48)).then(Dense.of(3));
-        LayerOutput ends = gated.then(GlobalMaxPooling2D.of()).then(BatchNormalization.of()).then(Dropout.of(0.5));
-        LayerOutput flat = gated.then(AveragePooling2D.of(3, 4)).then(Flatten.of()).then(Dense.of(7).activation("softmax"));
+        LayerOutput rows =
+                gated.then(AveragePooling2D.of(2)).then(Reshape.of(12, 48)).then(Dense.of(3));
+        LayerOutput ends = gated.then(GlobalMaxPooling2D.of())
+                .then(BatchNormalization.of())
+                .then(Dropout.of(0.5));
+        LayerOutput flat = gated.then(AveragePooling2D.of(3, 4))
+                .then(Flatten.of())
+                .then(Dense.of(7).activation("softmax"));
         check(Model.of("all", List.of(x), List.of(flat, ends, tall, rows)), 2e-5);
     }
 
@@ -109,7 +118,10 @@ class OnnxRuntimeTest {
         var random = new SplittableRandom(1);
         model.initialize(1, DType.F32);
         model.weights().forEach((name, w) -> { // statistics and scales as after training
-            boolean moved = name.endsWith("variance") || name.endsWith("gamma") || name.endsWith("mean") || name.endsWith("beta");
+            boolean moved = name.endsWith("variance")
+                    || name.endsWith("gamma")
+                    || name.endsWith("mean")
+                    || name.endsWith("beta");
             if (moved) {
                 double from = name.endsWith("variance") || name.endsWith("gamma") ? 0.5 : -0.2;
                 model.setWeight(name, random(w.shape(), from, from + 0.4, random));
@@ -128,14 +140,20 @@ class OnnxRuntimeTest {
                         environment,
                         FloatBuffer.wrap(channelsFirst(x).floats()),
                         new long[] {n, s.dim(2), s.dim(0), s.dim(1)});
-                var result = session.run(Map.of(session.getInputNames().iterator().next(), input))) {
+                var result =
+                        session.run(Map.of(session.getInputNames().iterator().next(), input))) {
             assertEquals(ours.size(), result.size());
             for (int i = 0; i < ours.size(); i++) {
                 var y = (OnnxTensor) result.get(i);
                 Tensor expected = ours.get(i);
-                boolean picture = expected.shape().rank() == 4 && y.getInfo().getShape()[1] == expected.shape().dim(3)
+                boolean picture = expected.shape().rank() == 4
+                        && y.getInfo().getShape()[1] == expected.shape().dim(3)
                         && y.getInfo().getShape()[2] == expected.shape().dim(1);
-                close(picture ? channelsFirst(expected) : expected, y.getFloatBuffer(), tolerance, "runtime, output " + i);
+                close(
+                        picture ? channelsFirst(expected) : expected,
+                        y.getFloatBuffer(),
+                        tolerance,
+                        "runtime, output " + i);
                 close(expected, FloatBuffer.wrap(again.get(i).floats()), tolerance, "read again, output " + i);
                 assertEquals(expected.shape(), again.get(i).shape());
             }
