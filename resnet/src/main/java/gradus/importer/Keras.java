@@ -26,10 +26,13 @@ import gradus.layers.Subtract;
 import gradus.layers.ZeroPadding2D;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -133,7 +136,7 @@ public final class Keras {
         Config config = whole.object("config");
         String name = whole.string("name", null);
         if (name == null) {
-            name = config.string("name", MODELS.contains(type) ? type.toLowerCase(java.util.Locale.ROOT) : null);
+            name = config.string("name", MODELS.contains(type) ? type.toLowerCase(Locale.ROOT) : null);
         }
         if (name == null) {
             throw whole.error("of type " + Config.text(type) + " has no name");
@@ -557,22 +560,32 @@ public final class Keras {
     /**
      * Which tensor belongs to which weight. Keras's names are paths that end in layer and weight
      * ({@code conv1/kernel}, {@code resnet50/conv1/kernel:0}); the one that has most of its end in common with the
-     * model's own name is taken.
+     * model's own name is taken, and if there is none, the only one below a group named after the layer
+     * ({@code conv1/conv1_1/kernel:0}).
      */
-    static Map<String, Weights.Link> links(Model model, TensorSource tensors) {
+    private static Map<String, Weights.Link> links(Model model, TensorSource tensors) {
         Map<String, List<String>> byEnd = new HashMap<>();
         for (String tensor : tensors.names()) {
-            byEnd.computeIfAbsent(end(path(tensor)), k -> new ArrayList<>()).add(tensor);
+            String[] path = path(tensor);
+            for (int i = Math.max(0, path.length - 8); i < path.length - 1; i++) {
+                List<String> found =
+                        byEnd.computeIfAbsent(path[i] + "/" + path[path.length - 1], k -> new ArrayList<>());
+                if (found.isEmpty() || !found.getLast().equals(tensor)) {
+                    found.add(tensor);
+                }
+            }
         }
         var links = new HashMap<String, Weights.Link>();
         for (var weight : model.weightList()) {
             String[] path = path(weight.name());
+            List<String> candidates =
+                    byEnd.getOrDefault(path[path.length - 2] + "/" + path[path.length - 1], List.of());
             String best = null;
             int most = 0;
             boolean tie = false;
-            for (String tensor : byEnd.getOrDefault(end(path), List.of())) {
+            for (String tensor : candidates.size() > 100 ? candidates.subList(0, 100) : candidates) {
                 int common = common(path, path(tensor));
-                tie = common == most;
+                tie = common == most || tie && common < most;
                 if (common > most) {
                     most = common;
                     best = tensor;
@@ -593,16 +606,104 @@ public final class Keras {
         return plain.replace("depthwise_kernel", "kernel").split("/");
     }
 
-    private static String end(String[] path) {
-        return path.length < 2 ? path[path.length - 1] : path[path.length - 2] + "/" + path[path.length - 1];
-    }
-
     private static int common(String[] a, String[] b) {
         int n = 0;
         while (n < a.length && n < b.length && a[a.length - 1 - n].equals(b[b.length - 1 - n])) {
             n++;
         }
         return n;
+    }
+
+    /**
+     * The same tensors under names that end in layer and weight. Keras 3 numbers weights within a layer ({@code
+     * layers/conv2d_1/vars/0}) and calls layers by their names, or, until lately, by the number of layers of their class
+     * before them.
+     */
+    private TensorSource named(TensorSource tensors, Map<?, ?> config, Model model) {
+        if (tensors.names().stream().noneMatch(n -> n.contains("/vars/"))) {
+            return tensors;
+        }
+        Map<String, String> plain = new HashMap<>(); // without what versions differ in
+        tensors.names().forEach(n -> plain.put(n.replace("_layer_checkpoint_dependencies/", "layers/"), n));
+        Map<String, List<String>> weights = new LinkedHashMap<>();
+        for (var w : model.weightList()) {
+            int slash = w.name().lastIndexOf('/');
+            weights.computeIfAbsent(w.name().substring(0, slash), k -> new ArrayList<>())
+                    .add(w.name().substring(slash + 1));
+        }
+        var original = new LinkedHashMap<String, String>();
+        boolean byName = weights.keySet().stream()
+                .allMatch(layer -> plain.containsKey("layers/" + layer.replace("/", "/layers/") + "/vars/0"));
+        if (byName) {
+            weights.forEach((layer, names) ->
+                    number("layers/" + layer.replace("/", "/layers/"), layer, names, plain, original));
+        } else if (config != null) {
+            number(new Config(source, config), "", "", weights, plain, original);
+        } else {
+            throw new FormatException(
+                    source
+                            + ": numbers its layers instead of naming them; use the .keras file, which says what they are",
+                    -1);
+        }
+        Set<String> renamed = new HashSet<>(original.values());
+        tensors.names().stream().filter(n -> !renamed.contains(n)).forEach(n -> original.put(n, n));
+        return new TensorSource() {
+            @Override
+            public Set<String> names() {
+                return original.keySet();
+            }
+
+            @Override
+            public Shape shape(String name) {
+                return tensors.shape(original.get(name));
+            }
+
+            @Override
+            public String dtype(String name) {
+                return tensors.dtype(original.get(name));
+            }
+
+            @Override
+            public Tensor read(String name) {
+                return tensors.read(original.get(name));
+            }
+        };
+    }
+
+    private void number(
+            Config model,
+            String path,
+            String own,
+            Map<String, List<String>> weights,
+            Map<String, String> plain,
+            Map<String, String> original) {
+        Map<String, Integer> counts = new HashMap<>();
+        for (Object data : model.object("config").list("layers")) {
+            LayerConfig layer = layer(data);
+            String base = layer.type
+                    .replaceAll("\\W+", "")
+                    .replaceAll("(.)([A-Z][a-z]+)", "$1_$2")
+                    .replaceAll("([a-z])([A-Z])", "$1_$2")
+                    .toLowerCase(Locale.ROOT);
+            int before = counts.merge(base, 1, Integer::sum) - 1;
+            String at = path + "layers/" + (before == 0 ? base : base + "_" + before);
+            String name = own + name(layer.name);
+            if (MODELS.contains(layer.type)) {
+                number(layer.whole, at + "/", name + "/", weights, plain, original);
+            } else {
+                number(at, name, weights.getOrDefault(name, List.of()), plain, original);
+            }
+        }
+    }
+
+    private static void number(
+            String at, String layer, List<String> names, Map<String, String> plain, Map<String, String> original) {
+        for (int i = 0; i < names.size(); i++) {
+            String tensor = plain.get(at + "/vars/" + i);
+            if (tensor != null) {
+                original.put(layer + "/" + names.get(i), tensor);
+            }
+        }
     }
 
     /**
@@ -619,10 +720,14 @@ public final class Keras {
             TensorSource tensors,
             Map<String, String> metadata,
             ImportOptions options) {
-        Model model = config != null && options.model() == null
-                ? model(source, config, options)
-                : Importer.architecture(source, options);
-        Report report = Weights.assign(source, model, tensors, links(model, tensors), Set.of());
+        Map<?, ?> own = options.model() == null ? config : null;
+        Model model = own != null ? model(source, own, options) : Importer.architecture(source, options);
+        TensorSource named = new Keras(source, options).named(tensors, own, model);
+        Report report = Weights.assign(source, model, named, links(model, named), Set.of());
+        if (own == null && !report.unmatched().isEmpty()) {
+            throw new FormatException(
+                    source + ": tensors without a place in " + options.model() + ": " + report.unmatched(), -1);
+        }
         return Importer.imported(source, model, format, metadata, null, options, report);
     }
 }
