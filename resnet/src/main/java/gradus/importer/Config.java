@@ -93,13 +93,21 @@ record Config(String where, Map<?, ?> map) {
         throw error("'" + key + "' must be an object, not " + text(map.get(key)));
     }
 
-    /** Height and width: one integer for both, or a list of two. */
+    /** Height and width: one integer for both, or a list of two; from 0 to a million. */
     int[] pair(String key, int otherwise) {
         Object value = map.get(key);
         if (value instanceof List<?> list && list.size() == 2) {
-            return new int[] {integer(key, list.get(0)), integer(key, list.get(1))};
+            return new int[] {extent(key, list.get(0)), extent(key, list.get(1))};
         }
-        int both = value == null ? otherwise : integer(key, value);
+        int both = value == null ? otherwise : extent(key, value);
         return new int[] {both, both};
+    }
+
+    private int extent(String key, Object value) {
+        int extent = integer(key, value);
+        if (extent < 0 || extent > 1_000_000) {
+            throw error("'" + key + "' cannot be " + extent);
+        }
+        return extent;
     }
 }

@@ -73,6 +73,9 @@ final class OnnxReader {
     private final Map<String, Value> values = new HashMap<>();
     private final Map<String, OnnxFile.Array> constants = new LinkedHashMap<>();
     private final Map<String, Weights.Link> links = new HashMap<>();
+    /** Further names of constants. */
+    private final Map<String, String> aliases = new HashMap<>();
+
     private final Set<String> settings = new HashSet<>();
     private final Set<String> layerNames = new HashSet<>();
     private final Map<String, Integer> counts = new HashMap<>();
@@ -247,8 +250,7 @@ final class OnnxReader {
     private void alias() {
         String from = input(0);
         if (constants.containsKey(from)) {
-            constants.put(output(), constants.get(from));
-            settings.add(output()); // or a weight, when something links to it
+            aliases.put(output(), from);
         } else {
             values.put(output(), value(0));
         }
@@ -724,7 +726,8 @@ final class OnnxReader {
 
     /** The other operand of an Add behind this node. */
     private String constantOf(OnnxFile.Node sum) {
-        return sum.inputs().get(sum.inputs().getFirst().equals(output()) ? 1 : 0);
+        String name = sum.inputs().get(sum.inputs().getFirst().equals(output()) ? 1 : 0);
+        return aliases.getOrDefault(name, name);
     }
 
     // ---- a node's parts ----
@@ -733,7 +736,8 @@ final class OnnxReader {
         if (i >= node.inputs().size()) {
             throw error("has " + node.inputs().size() + " inputs, too few");
         }
-        return node.inputs().get(i);
+        String name = node.inputs().get(i);
+        return aliases.getOrDefault(name, name);
     }
 
     private String output() {

@@ -226,8 +226,16 @@ final class Torchvision {
     /** The same network under torchvision's names. */
     private static Model twin(Model model) {
         List<Object> wanted = structure(model);
-        for (String name : ResNets.names()) {
-            ResNet network = ResNets.byName(name);
+        var networks = new ArrayList<ResNet>();
+        ResNets.names().forEach(name -> networks.add(ResNets.byName(name)));
+        int convolutions = (int) model.layerNames().stream()
+                .filter(name -> model.layer(name) instanceof Conv2D)
+                .count();
+        if (convolutions > 1 && (convolutions - 1) % 6 == 0) {
+            networks.add(ResNets.cifar(convolutions + 1)); // of any depth
+        }
+        for (ResNet one : networks) {
+            ResNet network = one;
             boolean cifar = network.begin() == ResNet.Begin.CIFAR;
             if (!cifar && !(network.blocks().symmetric() && network.begin() == ResNet.Begin.IMAGENET)
                     || model.inputShapes().size() != 1
@@ -235,7 +243,7 @@ final class Torchvision {
                 continue;
             }
             network =
-                    network.name(cifar ? CIFAR : name).input(model.inputShapes().getFirst());
+                    network.name(cifar ? CIFAR : one.name()).input(model.inputShapes().getFirst());
             Shape output = model.outputShapes().getFirst();
             boolean head = output.rank() == 1 && wanted.stream().anyMatch(Dense.class::isInstance);
             for (ResNet kind : cifar ? List.of(network, network.kind(ResNet.Kind.BASIC)) : List.of(network)) {

@@ -32,7 +32,9 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -123,7 +125,7 @@ class KerasTest {
     private static String keras3() {
         String s = KERAS_3;
         for (String name : List.of("in", "stem", "norm", "act", "side")) {
-            s = s.replaceAll("\\b" + name.toUpperCase(java.util.Locale.ROOT) + "\\b", TENSOR.replace("NAME", name));
+            s = s.replaceAll("\\b" + name.toUpperCase(Locale.ROOT) + "\\b", TENSOR.replace("NAME", name));
         }
         return s;
     }
@@ -173,7 +175,7 @@ class KerasTest {
                         .then(Dense.of(3).activation("softmax").named("fc")));
         write(outer, expected.weights(), "", 100); // small/stem/kernel
         assertEquals(0, Nets.difference(expected, Importer.load(directory).model()));
-        var plain = new java.util.LinkedHashMap<String, Tensor>();
+        var plain = new LinkedHashMap<String, Tensor>();
         expected.weights().forEach((name, w) -> plain.put(name.replace("small/", ""), w));
         write(outer, plain, "", 100);
         assertEquals(0, Nets.difference(expected, Importer.load(directory).model()));
@@ -231,8 +233,8 @@ class KerasTest {
 
     @Test
     void errorsNameFileTensorAndLayer() throws IOException {
-        var weights = new java.util.LinkedHashMap<>(small().weights());
-        var missing = new java.util.LinkedHashMap<>(weights);
+        var weights = new LinkedHashMap<>(small().weights());
+        var missing = new LinkedHashMap<>(weights);
         missing.remove("norm/beta");
         String m = refused(KERAS_2, missing).getMessage();
         assertTrue(m.contains("model.json") && m.contains("missing: norm/beta"), m);
