@@ -10,6 +10,7 @@ import gradus.importer.TensorSource;
 import gradus.io.FileException;
 import gradus.io.FormatException;
 import gradus.io.Json;
+import gradus.io.MappedFile;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
@@ -22,6 +23,7 @@ import io.jhdf.api.Node;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.reflect.Array;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -108,9 +110,18 @@ public final class Hdf5Reader implements FormatReader {
 
     // ---- one HDF5 file ----
 
-    private static <T> T hdf5(Path file, Use<T> use) throws IOException {
-        try (var hdf = new HdfFile(file)) {
-            String source = file.toString();
+    /** In memory, mapped: there jHDF cuts what it reads out of the file instead of allocating what a damaged length says. */
+    private static <T> T hdf5(Path file, Use<T> use) {
+        try (var mapped = MappedFile.open(file)) {
+            if (mapped.size() > Integer.MAX_VALUE) {
+                throw new FormatException(file + ": HDF5 files of more than 2 GiB are not read", -1);
+            }
+            return mapped.read(0, (int) mapped.size(), bytes -> hdf5(file.toString(), bytes, use));
+        }
+    }
+
+    private static <T> T hdf5(String source, ByteBuffer bytes, Use<T> use) {
+        try (var hdf = HdfFile.fromByteBuffer(bytes)) {
             var metadata = new LinkedHashMap<String, String>();
             for (String key : new String[] {"keras_version", "backend"}) {
                 String value = text(hdf, key);
@@ -122,7 +133,7 @@ public final class Hdf5Reader implements FormatReader {
             Group root = hdf.getChildren().get("model_weights") instanceof Group weights ? weights : hdf;
             return use.of(
                     config == null ? null : config(source, config),
-                    new Tensors(source, Files.size(file), root),
+                    new Tensors(source, bytes.capacity(), root),
                     metadata);
         }
     }

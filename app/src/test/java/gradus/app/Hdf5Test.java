@@ -21,6 +21,7 @@ import gradus.layers.GlobalAveragePooling2D;
 import gradus.layers.Input;
 import gradus.layers.LayerOutput;
 import gradus.layers.Model;
+import gradus.resnet.ResNets;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
@@ -32,6 +33,7 @@ import java.lang.reflect.Array;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -192,7 +194,7 @@ class Hdf5Test {
     /** Weights alone, under the names of the layers, for a named architecture. */
     @Test
     void weightsAlone() {
-        Model model = gradus.resnet.ResNets.byName("resnet20").build();
+        Model model = ResNets.byName("resnet20").build();
         Path file = directory.resolve("resnet20.weights.h5");
         numbered(file, model, Map.of());
         String m = assertThrows(FormatException.class, () -> Importer.load(file)).getMessage();
@@ -214,7 +216,7 @@ class Hdf5Test {
                 bad[random.nextInt(bad.length)] = (byte) random.nextInt(256);
             }
             if (random.nextInt(8) == 0) {
-                bad = java.util.Arrays.copyOf(bad, random.nextInt(bad.length));
+                bad = Arrays.copyOf(bad, random.nextInt(bad.length));
             }
             Files.write(file, bad);
             long before = THREADS.getCurrentThreadAllocatedBytes();
