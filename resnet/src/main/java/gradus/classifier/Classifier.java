@@ -5,12 +5,20 @@ import gradus.data.ImageInput;
 import gradus.data.ImageNet;
 import gradus.data.Picture;
 import gradus.data.Pictures;
+import gradus.data.Preprocess;
+import gradus.importer.Format;
+import gradus.importer.ImportOptions;
+import gradus.importer.Imported;
+import gradus.importer.Importer;
+import gradus.io.FileException;
 import gradus.layers.Model;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
 import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -51,6 +59,60 @@ public final class Classifier implements AutoCloseable {
     }
 
     // ---- making one ----
+
+    /**
+     * The classifier in a file or folder of any format that {@link Importer} reads.
+     *
+     * @throws gradus.io.FileException if the file cannot be read
+     * @throws gradus.io.FormatException if it is damaged or of no known format
+     * @throws GradusException if it is no network of pictures, or does not say how pictures become its inputs
+     */
+    public static Classifier load(Path path) {
+        return load(path, ImportOptions.none());
+    }
+
+    /**
+     * The same with what the file leaves unsaid: {@code ImportOptions.none().preprocess(Preprocess.CAFFE)} for a ResNet-50
+     * of Keras.
+     */
+    public static Classifier load(Path path, ImportOptions options) {
+        return of(path.toString(), Importer.load(path, options));
+    }
+
+    /**
+     * The same from a resource of a jar, or wherever else bytes come from; the formats of one file.
+     *
+     * @param model read to its end, not closed
+     */
+    public static Classifier load(InputStream model) {
+        if (model == null) {
+            throw new GradusException(
+                    "no stream to load a classifier from: getResourceAsStream gives null if there is no"
+                            + " resource of that name, or if its package is not open to the class that asks");
+        }
+        try {
+            return load("the model", model.readAllBytes(), ImportOptions.none());
+        } catch (IOException e) {
+            throw new FileException("cannot read the model: " + e.getMessage(), e);
+        }
+    }
+
+    /** The same from memory; {@code source} is used in messages. */
+    public static Classifier load(String source, byte[] model, ImportOptions options) {
+        return of(source, Importer.load(source, model, options));
+    }
+
+    private static Classifier of(String source, Imported found) {
+        Pictures pictures = found.pictures().orElseGet(() -> {
+            if (found.format() == Format.GRADUS) {
+                return Pictures.of(found.model(), Preprocess.UNIT);
+            }
+            throw new GradusException(
+                    source + " does not say how the bytes of a picture become inputs; say it with"
+                            + " ImportOptions.none().preprocess(...): CAFFE for most networks of Keras, TORCH for those of PyTorch");
+        });
+        return of(found.model(), found.labels(), pictures);
+    }
 
     /**
      * A classifier of a model with its present weights.

@@ -15,6 +15,7 @@ import gradus.data.ImageNet;
 import gradus.data.Picture;
 import gradus.data.Pictures;
 import gradus.data.Preprocess;
+import gradus.importer.ImportOptions;
 import gradus.layers.Activation;
 import gradus.layers.Add;
 import gradus.layers.BatchNormalization;
@@ -30,7 +31,9 @@ import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
+import gradus.train.Checkpoint;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -381,6 +384,45 @@ class ClassifierTest {
                 HeatMap.of(prediction, "block", 2, 2, new float[4]).values());
         Picture small = map.over(new Picture(16, 16, 3, new byte[768]), new Pictures(8, 8, 3, Preprocess.UNIT, 0));
         assertEquals(224, small.height());
+    }
+
+    @Test
+    void aFileGivesTheClassifierFromDiskStreamAndMemory() throws IOException {
+        var model = tiny(false);
+        var pictures = Pictures.of(model, Preprocess.TF);
+        Path file = dir.resolve("tiny.safetensors");
+        Checkpoint.of(model)
+                .withLabels(LABELS)
+                .with(Checkpoint.PREPROCESSING, pictures.json())
+                .save(file);
+        byte[] bytes = Files.readAllBytes(file);
+        try (var expected = classifier();
+                var stream = Files.newInputStream(file);
+                var fromPath = Classifier.load(file);
+                var fromStream = Classifier.load(stream);
+                var fromBytes = Classifier.load("tiny", bytes, ImportOptions.none())) {
+            for (var c : List.of(fromPath, fromStream, fromBytes)) {
+                assertEquals(expected.classify(picture(12, 9, 9), 4), c.classify(picture(12, 9, 9), 4));
+                assertEquals(pictures, c.pictures());
+            }
+        }
+        Checkpoint.of(model).save(file);
+        try (var plain = Classifier.load(file);
+                var told = Classifier.load(
+                        file, ImportOptions.none().labels(LABELS).preprocess(Preprocess.CAFFE))) {
+            assertEquals(Preprocess.UNIT, plain.pictures().mode());
+            assertEquals(Preprocess.CAFFE, told.pictures().mode());
+            assertEquals(LABELS, told.labels());
+        }
+        bytes[20] ^= 1;
+        var message = assertThrows(
+                        GradusException.class, () -> Classifier.load("tiny.bin", bytes, ImportOptions.none()))
+                .getMessage();
+        assertTrue(message.contains("tiny.bin"), message);
+        assertTrue(assertThrows(GradusException.class, () -> Classifier.load((InputStream) null))
+                .getMessage()
+                .contains("resource"));
+        assertThrows(GradusException.class, () -> Classifier.load(dir.resolve("missing")));
     }
 
     @Test
