@@ -161,6 +161,87 @@ class CommandLineTest {
                 List.of("index", "label", "probability"), List.copyOf(((Map<?, ?>) predictions.getFirst()).keySet()));
     }
 
+    /** A trained network through every format; what is predicted in the end is what was in the beginning. */
+    @Test
+    void convertAndInspectKnowEveryFormat() throws IOException {
+        String picture = pictureFile("converted.png").toString();
+        Run expected = gradus("predict", model.toString(), picture, "--json");
+        String from = model.toString();
+        for (String to : List.of("a.onnx", "keras", "b.safetensors", "c.safetensors --to torchvision")) {
+            String[] words = to.split(" ");
+            Path out = folder.resolve(words[0]);
+            String[] options = Arrays.copyOfRange(words, 1, words.length);
+            Run converted = gradus(with(new String[] {"convert", from, out.toString()}, options));
+            assertEquals(0, converted.status, converted.err);
+            assertTrue(
+                    converted.out.contains("tensors matched, 0 of another shape, 0 missing, 0 unmatched"),
+                    converted.out);
+            // what a file of weights does not say
+            Run predicted = gradus(with(
+                    new String[] {"predict", out.toString(), picture, "--json"},
+                    to.contains("torchvision") ? new String[] {"--input", "16x16"} : new String[0]));
+            assertEquals(0, predicted.status, predicted.err);
+            assertTrue(sameClasses(expected, predicted), predicted.out + expected.out);
+            Run inspected = gradus("inspect", out.toString(), "--json");
+            assertEquals(0, inspected.status, inspected.err);
+            assertTrue(((List<?>) inspected.json().get("tensors")).size() >= 97, inspected.out);
+            assertTrue(gradus("inspect", out.toString()).out.contains(" tensors, "));
+            if (!to.equals("keras")) { // a padded shortcut became a convolution there
+                from = out.toString();
+            }
+        }
+        assertEquals(
+                2, gradus("convert", model.toString(), folder.resolve("x.h5").toString()).status);
+        assertEquals(
+                2, gradus("convert", model.toString(), folder.resolve("keras").toString()).status, "not empty");
+        assertEquals(2, gradus("inspect", folder.resolve("nothing").toString()).status);
+    }
+
+    private static boolean sameClasses(Run a, Run b) {
+        List<?> p = (List<?>) a.json().get("predictions");
+        List<?> q = (List<?>) b.json().get("predictions");
+        for (int i = 0; i < p.size(); i++) {
+            var x = (Map<?, ?>) p.get(i);
+            var y = (Map<?, ?>) q.get(i);
+            if (!x.get("index").equals(y.get("index"))
+                    || Math.abs((Double) x.get("probability") - (Double) y.get("probability")) > 1e-5) {
+                return false;
+            }
+        }
+        return p.size() == q.size();
+    }
+
+    /** Labels in each form that such lists come in. */
+    @Test
+    void whatAFileDoesNotSayIsGivenByOptions() throws IOException {
+        String picture = pictureFile("labelled.png").toString();
+        Path labels = folder.resolve("labels");
+        for (String text : List.of(
+                "a\nb\nc\nd\ne\nf\n",
+                "[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]",
+                "{\"0\": [\"n1\", \"a\"], \"1\": \"b\", \"2\": \"c\", \"3\": \"d\", \"4\": \"e\", \"5\": \"f\"}")) {
+            Files.writeString(labels, text);
+            Run run = gradus(
+                    "predict",
+                    model.toString(),
+                    picture,
+                    "--labels",
+                    labels.toString(),
+                    "-k",
+                    "6",
+                    "--preprocess",
+                    "tf");
+            assertEquals(0, run.status, run.err);
+            assertTrue(run.out.contains(" a ") && run.out.contains(" f "), run.out);
+        }
+        Files.writeString(labels, "a\nb\n");
+        Run run = gradus("predict", model.toString(), picture, "--labels", labels.toString());
+        assertEquals(2, run.status);
+        assertTrue(run.err.contains("2 labels"), run.err);
+        assertEquals(2, gradus("predict", model.toString(), picture, "--input", "big").status);
+        assertEquals(2, gradus("predict", model.toString(), picture, "--preprocess", "vgg").status);
+    }
+
     @Test
     void equalRunsHaveEqualFilesAndResumeAddsEpochs() throws IOException {
         Path whole = folder.resolve("whole");

@@ -107,8 +107,8 @@ class Hdf5Test {
             var groups = new HashMap<String, WritableGroup>();
             model.weights().forEach((name, t) -> {
                 String layer = name.substring(0, name.indexOf('/'));
-                WritableGroup inner = groups.computeIfAbsent(
-                        layer, l -> weights.putGroup(l).putGroup(l + scope));
+                WritableGroup inner =
+                        groups.computeIfAbsent(layer, l -> weights.putGroup(l).putGroup(l + scope));
                 put(inner, name.substring(layer.length() + 1) + ":0", t);
             });
             put(hdf.putGroup("optimizer_weights"), "m:0", Tensor.of(Shape.of(2), 1f, 2f));
@@ -184,7 +184,8 @@ class Hdf5Test {
         }
         Path archive = directory.resolve("bad.keras");
         zip(archive, Map.of("config.json", config));
-        String m = assertThrows(FormatException.class, () -> Importer.load(archive)).getMessage();
+        String m = assertThrows(FormatException.class, () -> Importer.load(archive))
+                .getMessage();
         assertTrue(m.contains("bad.keras") && m.contains("model.weights.h5"), m);
         zip(archive, Map.of("config.json", config, "model.weights.h5", new byte[100 << 20])); // a bomb of 100 kB
         m = assertThrows(FormatException.class, () -> Importer.load(archive)).getMessage();
@@ -197,7 +198,8 @@ class Hdf5Test {
         Model model = ResNets.byName("resnet20").build();
         Path file = directory.resolve("resnet20.weights.h5");
         numbered(file, model, Map.of());
-        String m = assertThrows(FormatException.class, () -> Importer.load(file)).getMessage();
+        String m =
+                assertThrows(FormatException.class, () -> Importer.load(file)).getMessage();
         assertTrue(m.contains("--model"), m);
         Imported read = Importer.load(file, ImportOptions.none().model("resnet20"));
         read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
@@ -228,7 +230,8 @@ class Hdf5Test {
                 assertTrue(e.getMessage().contains("model.h5"), e.getMessage());
             }
             long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
-            assertTrue(allocated <= 4L * bad.length + (16 << 20), "mutant " + i + ": " + allocated + " bytes allocated");
+            assertTrue(
+                    allocated <= 4L * bad.length + (16 << 20), "mutant " + i + ": " + allocated + " bytes allocated");
             assertTrue(System.nanoTime() - start < 5_000_000_000L, "mutant " + i);
         }
         System.out.printf("HDF5: %d of 2000 refused%n", refused);

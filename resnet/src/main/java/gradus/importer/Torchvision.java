@@ -7,6 +7,8 @@ import gradus.layers.Activation;
 import gradus.layers.BatchNormalization;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
+import gradus.layers.Flatten;
+import gradus.layers.GlobalAveragePooling2D;
 import gradus.layers.Input;
 import gradus.layers.Layer;
 import gradus.layers.LayerOutput;
@@ -242,8 +244,8 @@ final class Torchvision {
                     || model.inputShapes().getFirst().rank() != 3) {
                 continue;
             }
-            network =
-                    network.name(cifar ? CIFAR : one.name()).input(model.inputShapes().getFirst());
+            network = network.name(cifar ? CIFAR : one.name())
+                    .input(model.inputShapes().getFirst());
             Shape output = model.outputShapes().getFirst();
             boolean head = output.rank() == 1 && wanted.stream().anyMatch(Dense.class::isInstance);
             for (ResNet kind : cifar ? List.of(network, network.kind(ResNet.Kind.BASIC)) : List.of(network)) {
@@ -269,6 +271,8 @@ final class Torchvision {
             switch (model.layer(name)) {
                 case Activation a -> {}
                 case Input i -> {}
+                case Flatten f -> {} // of one pixel, where the average kept its axes
+                case GlobalAveragePooling2D g -> structure.add(GlobalAveragePooling2D.of());
                 case Conv2D c -> structure.add(List.of("conv", c.filters(), c.geometry(), c.groups(), c.bias()));
                 case BatchNormalization b -> structure.add(List.of("bn", b.epsilon(), b.center(), b.scale()));
                 case Dense d -> structure.add(Dense.of(d.units()).bias(d.bias()));

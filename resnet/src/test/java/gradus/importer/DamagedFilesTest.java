@@ -70,13 +70,13 @@ class DamagedFilesTest {
     @EnumSource(Kind.class)
     void singleFiles(Kind kind) throws IOException {
         Path file = directory.resolve("good");
-        Model model = kind == Kind.TORCHVISION
-                ? Nets.trained(ResNets.cifar(8).build())
-                : KerasTest.block();
+        Model model = kind == Kind.TORCHVISION ? Nets.trained(ResNets.cifar(8).build()) : KerasTest.block();
         Exporter.write(model, List.of(), null, Format.valueOf(kind.name()), file);
         byte[] good = Files.readAllBytes(file);
         var random = new SplittableRandom(kind.ordinal());
-        int header = (int) Math.min(good.length, 8 + ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong(0));
+        int header = (int) Math.min(
+                good.length,
+                8 + ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN).getLong(0));
         int part = kind == Kind.ONNX ? good.length : header;
         int n = kind == Kind.ONNX ? MUTANTS : MUTANTS / 2; // two kinds of safetensors
         int refused = 0;
@@ -123,8 +123,22 @@ class DamagedFilesTest {
     }
 
     private static final String[] WORDS = {
-        "0", "-1", "2147483647", "1e300", "null", "[]", "{}", "\"\"", "true", "[3, 3]", "9223372036854775807", "65536", "0.5",
-        "\"relu\"", "[[1,2],[3,4]]", "[2147483647, 2147483647]"
+        "0",
+        "-1",
+        "2147483647",
+        "1e300",
+        "null",
+        "[]",
+        "{}",
+        "\"\"",
+        "true",
+        "[3, 3]",
+        "9223372036854775807",
+        "65536",
+        "0.5",
+        "\"relu\"",
+        "[[1,2],[3,4]]",
+        "[2147483647, 2147483647]"
     };
 
     /** Replaces a value by another that is well formed, so that damage gets past the parser. */
@@ -163,7 +177,11 @@ class DamagedFilesTest {
     void safetensorsBombs() {
         String t = "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":SHAPE,\"data_offsets\":[0,END]}}";
         for (String shape : List.of(
-                "[2147483647]", "[65536,65536]", "[9223372036854775807]", "[2147483647,2147483647,2147483647]", "[1073741824,4]")) {
+                "[2147483647]",
+                "[65536,65536]",
+                "[9223372036854775807]",
+                "[2147483647,2147483647,2147483647]",
+                "[1073741824,4]")) {
             for (String end : List.of("0", "16", "17179869184", "9223372036854775807")) {
                 bomb(safetensors(t.replace("SHAPE", shape).replace("END", end), 16));
             }
@@ -184,7 +202,11 @@ class DamagedFilesTest {
             tensors.append('"').append(i).append("\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,0]},");
         }
         bomb(safetensors(tensors + "\"z\":0}", 0));
-        byte[] length = ByteBuffer.allocate(1 << 20).order(ByteOrder.LITTLE_ENDIAN).putLong(Long.MAX_VALUE).put((byte) '{').array();
+        byte[] length = ByteBuffer.allocate(1 << 20)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(Long.MAX_VALUE)
+                .put((byte) '{')
+                .array();
         bomb(length);
     }
 
@@ -193,12 +215,32 @@ class DamagedFilesTest {
         var opset = new Writer().string(1, "").integer(2, 17);
         var begin = new Writer().integer(1, 8).message(8, opset);
         for (long[] dims : List.of(
-                new long[] {1 << 30, 4}, new long[] {Integer.MAX_VALUE}, new long[] {-1}, new long[] {Long.MAX_VALUE, 2}, new long[100])) {
-            var tensor = new Writer().integers(1, dims).integer(2, 1).string(8, "w").bytes(9, new byte[4]);
-            var input = new Writer().string(1, "x").message(2, new Writer().message(1, new Writer().message(2,
-                    new Writer().message(1, new Writer().integer(1, 1)).message(1, new Writer().integer(1, 1 << 30)))));
+                new long[] {1 << 30, 4},
+                new long[] {Integer.MAX_VALUE},
+                new long[] {-1},
+                new long[] {Long.MAX_VALUE, 2},
+                new long[100])) {
+            var tensor =
+                    new Writer().integers(1, dims).integer(2, 1).string(8, "w").bytes(9, new byte[4]);
+            var input = new Writer()
+                    .string(1, "x")
+                    .message(
+                            2,
+                            new Writer()
+                                    .message(
+                                            1,
+                                            new Writer()
+                                                    .message(
+                                                            2,
+                                                            new Writer()
+                                                                    .message(1, new Writer().integer(1, 1))
+                                                                    .message(1, new Writer().integer(1, 1 << 30)))));
             var node = new Writer().string(1, "x").string(1, "w").string(2, "y").string(4, "Gemm");
-            var graph = new Writer().message(1, node).message(5, tensor).message(11, input).message(12, new Writer().string(1, "y"));
+            var graph = new Writer()
+                    .message(1, node)
+                    .message(5, tensor)
+                    .message(11, input)
+                    .message(12, new Writer().string(1, "y"));
             bomb(new Writer().append(begin).message(7, graph).toByteArray());
         }
         for (int field : new int[] {1, 5, 11, 12}) { // a million empty nodes, tensors, inputs, outputs
@@ -210,12 +252,18 @@ class DamagedFilesTest {
         }
         var packed = new Writer().bytes(8, new byte[4_000_000]); // four million integers of one byte
         var attribute = new Writer().string(1, "pads").append(packed);
-        bomb(new Writer().append(begin).message(7, new Writer().message(1, new Writer().message(5, attribute))).toByteArray());
+        bomb(new Writer()
+                .append(begin)
+                .message(7, new Writer().message(1, new Writer().message(5, attribute)))
+                .toByteArray());
         byte[] one = new byte[400_000]; // the same one by one
         for (int i = 0; i < one.length; i += 2) {
             one[i] = 8 << 3;
         }
-        bomb(new Writer().append(begin).message(7, new Writer().message(1, new Writer().bytes(5, one))).toByteArray());
+        bomb(new Writer()
+                .append(begin)
+                .message(7, new Writer().message(1, new Writer().bytes(5, one)))
+                .toByteArray());
     }
 
     @Test
@@ -223,21 +271,25 @@ class DamagedFilesTest {
         Path folder = Files.createDirectory(directory.resolve("keras"));
         String start = "{\"modelTopology\": {\"class_name\": \"Sequential\", \"config\": {\"layers\": [";
         String end = "]}}, \"weightsManifest\": []}";
-        String input = "{\"class_name\": \"InputLayer\", \"config\": {\"name\": \"i\", \"batch_input_shape\": [null, 8, 8, 3]}},";
+        String input =
+                "{\"class_name\": \"InputLayer\", \"config\": {\"name\": \"i\", \"batch_input_shape\": [null, 8, 8, 3]}},";
         var nested = new StringBuilder();
         for (int i = 0; i < 10; i++) {
-            nested.append("{\"class_name\": \"Sequential\", \"config\": {\"name\": \"n\", \"layers\": [").append(input);
+            nested.append("{\"class_name\": \"Sequential\", \"config\": {\"name\": \"n\", \"layers\": [")
+                    .append(input);
         }
         String many = "{\"class_name\": \"ReLU\", \"config\": {\"name\": \"r\"}},";
         for (String layers : List.of(
                 many.repeat(20_000),
                 "{},".repeat(500_000) + "{}",
                 nested + "]}}".repeat(10),
-                input + "{\"class_name\": \"Conv2D\", \"config\": {\"name\": \"c\", \"filters\": 2147483647, \"kernel_size\": 3}}",
+                input
+                        + "{\"class_name\": \"Conv2D\", \"config\": {\"name\": \"c\", \"filters\": 2147483647, \"kernel_size\": 3}}",
                 input + "{\"class_name\": \"Dense\", \"config\": {\"name\": \"d\", \"units\": 2147483647}}",
-                input + "{\"class_name\": \"Reshape\", \"config\": {\"name\": \"r\", \"target_shape\": [" + "1,".repeat(1_000_000)
-                        + "1]}}",
-                input + "{\"class_name\": \"ZeroPadding2D\", \"config\": {\"name\": \"z\", \"padding\": 2147483647}}")) {
+                input + "{\"class_name\": \"Reshape\", \"config\": {\"name\": \"r\", \"target_shape\": ["
+                        + "1,".repeat(1_000_000) + "1]}}",
+                input
+                        + "{\"class_name\": \"ZeroPadding2D\", \"config\": {\"name\": \"z\", \"padding\": 2147483647}}")) {
             String json = start + layers + end;
             Files.writeString(folder.resolve("model.json"), json);
             assertTrue(refuses(() -> Importer.load(folder), json.length()), layers.substring(0, 60));

@@ -49,7 +49,8 @@ class KerasTest {
     @ParameterizedTest
     @ValueSource(strings = {"resnet50", "resnet20", "resnet18", "resnet50v2"})
     void layersModelsComeBackAsTheyWere(String name) {
-        Model model = Nets.trained(ResNets.byName(name).input(64, 64, 3).classes(5).build());
+        Model model =
+                Nets.trained(ResNets.byName(name).input(64, 64, 3).classes(5).build());
         Path folder = directory.resolve("keras");
         List<String> labels = List.of("a", "b", "c", "d", "\u00e9");
         Pictures pictures = Pictures.standard(model, Preprocess.CAFFE);
@@ -78,8 +79,7 @@ class KerasTest {
         return Nets.trained(Model.of("small", x, Add.of().named("sum").apply(y, z)));
     }
 
-    private static final String KERAS_2 =
-            """
+    private static final String KERAS_2 = """
             {"class_name": "Model", "config": {"name": "small", "layers": [
               {"class_name": "InputLayer", "name": "in", "inbound_nodes": [],
                "config": {"batch_input_shape": [null, SIZE, 3], "dtype": "float32", "name": "in"}},
@@ -101,8 +101,7 @@ class KerasTest {
             "{\"class_name\": \"__keras_tensor__\", \"config\": {\"shape\": [null, 5, 4, 4], \"dtype\": \"float32\","
                     + " \"keras_history\": [\"NAME\", 0, 0]}}";
 
-    private static final String KERAS_3 =
-            """
+    private static final String KERAS_3 = """
             {"module": "keras.src.models.functional", "class_name": "Functional", "config": {"name": "small", "trainable": true,
              "layers": [
               {"module": "keras.layers", "class_name": "InputLayer", "name": "in", "registered_name": null, "inbound_nodes": [],
@@ -150,10 +149,13 @@ class KerasTest {
         write(KERAS_2.replace("SIZE", "null, null"), small().weights(), "", 1 << 20);
         var e = assertThrows(FormatException.class, () -> Importer.load(directory));
         assertTrue(e.getMessage().contains("--input"), e.getMessage());
-        Imported read = Importer.load(directory, ImportOptions.none().input(9, 8).preprocess(Preprocess.TF));
+        Imported read =
+                Importer.load(directory, ImportOptions.none().input(9, 8).preprocess(Preprocess.TF));
         assertEquals(0, Nets.difference(small(), read.model()));
         assertEquals(Preprocess.TF, read.pictures().orElseThrow().mode());
-        assertFalse(Importer.load(directory, ImportOptions.none().input(9, 8)).model().isTrainable("stem"));
+        assertFalse(Importer.load(directory, ImportOptions.none().input(9, 8))
+                .model()
+                .isTrainable("stem"));
     }
 
     /** A network inside of a Sequential, as a classifier on a network without its head is built. */
@@ -220,7 +222,9 @@ class KerasTest {
         }
         Files.writeString(json, Json.write(root));
         Model read = Importer.load(directory).model();
-        model.weights().forEach((name, w) -> assertArrayEquals(w.floats(), read.weight(name).floats(), 4f / 255));
+        model.weights()
+                .forEach((name, w) ->
+                        assertArrayEquals(w.floats(), read.weight(name).floats(), 4f / 255));
         assertTrue(Nets.difference(model, read) > 0);
     }
 
@@ -240,15 +244,18 @@ class KerasTest {
         assertTrue(m.contains("model.json") && m.contains("missing: norm/beta"), m);
         weights.put("side/kernel", Tensor.of(Shape.of(1, 1, 4, 5), new float[20]));
         m = refused(KERAS_2, weights).getMessage();
-        assertTrue(m.contains("tensor 'side/kernel' has shape (1, 1, 4, 5), weight 'side/kernel' needs (1, 1, 4, 4)"), m);
+        assertTrue(
+                m.contains("tensor 'side/kernel' has shape (1, 1, 4, 5), weight 'side/kernel' needs (1, 1, 4, 4)"), m);
         m = refused(KERAS_2.replace("\"Add\"", "\"Lambda\""), small().weights()).getMessage();
         assertTrue(m.contains("layer 'sum' (Lambda)"), m);
-        m = refused(KERAS_2.replace("channels_last", "channels_first"), small().weights()).getMessage();
+        m = refused(KERAS_2.replace("channels_last", "channels_first"), small().weights())
+                .getMessage();
         assertTrue(m.contains("layer 'stem' (Conv2D)") && m.contains("channels_last"), m);
         m = refused(KERAS_2.replace("[\"side\", 0, 0, {}]", "[\"nobody\", 0, 0, {}]"), small().weights())
                 .getMessage();
         assertTrue(m.contains("'nobody'"), m);
-        m = refused(KERAS_2.replace("\"filters\": 4", "\"filters\": 2147483647"), small().weights()).getMessage();
+        m = refused(KERAS_2.replace("\"filters\": 4", "\"filters\": 2147483647"), small().weights())
+                .getMessage();
         assertTrue(m.contains("stem") || m.contains("side"), m);
     }
 
@@ -288,7 +295,8 @@ class KerasTest {
             OnnxWriter.write(e.getValue().floats(), bytes);
             String shape = Arrays.toString(e.getValue().shape().toArray());
             manifest.append(manifest.isEmpty() ? "" : ",\n")
-                    .append("{\"name\": \"" + prefix + e.getKey() + "\", \"shape\": " + shape + ", \"dtype\": \"float32\"}");
+                    .append("{\"name\": \"" + prefix + e.getKey() + "\", \"shape\": " + shape
+                            + ", \"dtype\": \"float32\"}");
         }
         byte[] all = bytes.toByteArray();
         var paths = new StringBuilder();

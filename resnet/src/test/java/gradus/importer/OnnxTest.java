@@ -53,7 +53,8 @@ class OnnxTest {
         private File info(int field, String name, Object... dims) {
             var shape = new Writer();
             for (Object d : dims) {
-                shape.message(1, d instanceof String s ? new Writer().string(2, s) : new Writer().integer(1, (Integer) d));
+                shape.message(
+                        1, d instanceof String s ? new Writer().string(2, s) : new Writer().integer(1, (Integer) d));
             }
             var type = new Writer().message(1, new Writer().integer(1, 1).message(2, shape));
             graph.message(field, new Writer().string(1, name).message(2, type));
@@ -81,7 +82,8 @@ class OnnxTest {
                 throw new IllegalStateException(e);
             }
             graph.message(
-                    5, new Writer().integers(1, dims).integer(2, 1).string(8, name).bytes(9, bytes.toByteArray()));
+                    5,
+                    new Writer().integers(1, dims).integer(2, 1).string(8, name).bytes(9, bytes.toByteArray()));
             return this;
         }
 
@@ -97,7 +99,12 @@ class OnnxTest {
 
         File integers(String name, long... values) {
             graph.message(
-                    5, new Writer().integers(1, values.length).integer(2, 7).integers(7, values).string(8, name));
+                    5,
+                    new Writer()
+                            .integers(1, values.length)
+                            .integer(2, 7)
+                            .integers(7, values)
+                            .string(8, name));
             return this;
         }
 
@@ -151,7 +158,8 @@ class OnnxTest {
                 .then(MaxPooling2D.of(3).strides(2));
         LayerOutput z = y.then(Conv2D.of(4, 3).same().activation("relu").named("one"));
         y = Add.of().apply(y, z).then(Activation.relu()).then(GlobalAveragePooling2D.of());
-        return Nets.trained(Model.of("net", x, y.then(Dense.of(3).activation("softmax").named("fc"))));
+        return Nets.trained(
+                Model.of("net", x, y.then(Dense.of(3).activation("softmax").named("fc"))));
     }
 
     private static File weights(File file, Model m, boolean list) {
@@ -172,12 +180,25 @@ class OnnxTest {
         Imported read = weights(new File(17), expected, false)
                 .floats("fc.w", transposed(expected.weight("fc/kernel")), 3, 4)
                 .input("input", "batch", 3, 17, 15)
-                .node("Conv", "input stem.w", "c", ints("kernel_shape", 7, 7), ints("strides", 2, 2),
-                        ints("pads", 3, 3, 3, 3), ints("dilations", 1, 1), integer("group", 1))
+                .node(
+                        "Conv",
+                        "input stem.w",
+                        "c",
+                        ints("kernel_shape", 7, 7),
+                        ints("strides", 2, 2),
+                        ints("pads", 3, 3, 3, 3),
+                        ints("dilations", 1, 1),
+                        integer("group", 1))
                 .node("Identity", "g", "g2")
                 .node("BatchNormalization", "c g2 b m v", "n", number("epsilon", 1e-5f), integer("training_mode", 0))
                 .node("Relu", "n", "r")
-                .node("MaxPool", "r", "p", ints("kernel_shape", 3, 3), ints("strides", 2, 2), ints("pads", 1, 1, 1, 1),
+                .node(
+                        "MaxPool",
+                        "r",
+                        "p",
+                        ints("kernel_shape", 3, 3),
+                        ints("strides", 2, 2),
+                        ints("pads", 1, 1, 1, 1),
                         integer("ceil_mode", 0))
                 .node("Conv", "p one.w one.b", "d", ints("kernel_shape", 3, 3), ints("pads", 1, 1, 1, 1))
                 .node("Relu", "d", "e")
@@ -192,7 +213,9 @@ class OnnxTest {
         assertEquals(0, Nets.difference(expected, read.model()), 1e-6);
         assertEquals(9, read.report().matched().size());
         assertTrue(read.report().unmatched().isEmpty(), read.report().toString());
-        assertTrue(read.model().layerNames().contains("net.c.Conv"), read.model().layerNames().toString());
+        assertTrue(
+                read.model().layerNames().contains("net.c.Conv"),
+                read.model().layerNames().toString());
     }
 
     /** As tf2onnx writes a Keras model: channels last outside, and the bias and the mean as operators of their own. */
@@ -237,7 +260,9 @@ class OnnxTest {
         Model expected = Model.of(
                 "old",
                 x,
-                x.then(ZeroPadding2D.of(1, 0, 2, 0)).then(Activation.of("relu6")).then(GlobalAveragePooling2D.of()));
+                x.then(ZeroPadding2D.of(1, 0, 2, 0))
+                        .then(Activation.of("relu6"))
+                        .then(GlobalAveragePooling2D.of()));
         Model read = new File(7)
                 .input("x", 1, 2, 4, 5)
                 .node("Pad", "x", "p", ints("pads", 0, 0, 1, 2, 0, 0, 0, 0), number("value", 0))
@@ -261,21 +286,37 @@ class OnnxTest {
 
     @Test
     void whatCannotBeReadIsNamed() {
-        refused(new File(17).input("x", 1, 2, 4, 5).node("Loop", "x", "y").output("y"), "net.onnx", "(Loop)", "cannot be read");
+        refused(
+                new File(17).input("x", 1, 2, 4, 5).node("Loop", "x", "y").output("y"),
+                "net.onnx",
+                "(Loop)",
+                "cannot be read");
         refused(new File(17).input("x", 1, 2, 4, 5).node("Relu", "z", "y").output("y"), "'z'", "no node before it");
         refused(new File(17).input("x", 1, 2, 4, 5).node("Relu", "x", "y").output("z"), "output 'z'");
         refused(new File(17).input("x", 1, 2, "h", 5).node("Relu", "x", "y").output("y"), "--input");
         // the smallest values of a picture may be below 0: zeros would win
         refused(
-                new File(17).input("x", 1, 2, 4, 4)
-                        .node("MaxPool", "x", "y", ints("kernel_shape", 3, 3), ints("strides", 2, 2), ints("pads", 1, 1, 1, 1))
+                new File(17)
+                        .input("x", 1, 2, 4, 4)
+                        .node(
+                                "MaxPool",
+                                "x",
+                                "y",
+                                ints("kernel_shape", 3, 3),
+                                ints("strides", 2, 2),
+                                ints("pads", 1, 1, 1, 1))
                         .output("y"),
-                "MaxPool", "pads");
+                "MaxPool",
+                "pads");
         refused(new File(17).input("x", 1, 2, 4, 4).node("Flatten", "x", "y").output("y"), "Flatten", "channels first");
         refused(
-                new File(17).floats("w", new float[5], 5, 1).input("x", 1, 4)
-                        .node("Gemm", "x w", "y").output("y"),
-                "'w' has shape (5, 1)", "needs (4, 1)");
+                new File(17)
+                        .floats("w", new float[5], 5, 1)
+                        .input("x", 1, 4)
+                        .node("Gemm", "x w", "y")
+                        .output("y"),
+                "'w' has shape (5, 1)",
+                "needs (4, 1)");
         var outside = new Writer().integers(1, 4).integer(2, 1).string(8, "w").integer(14, 1);
         var file = new File(17).input("x", 1, 2, 4, 4).node("Relu", "x", "y").output("y");
         file.graph.message(5, outside);
@@ -292,7 +333,11 @@ class OnnxTest {
         assertEquals(labels, read.labels());
         assertEquals(Pictures.of(model, Preprocess.TF), read.pictures().orElseThrow());
         assertEquals(0, Nets.difference(model, read.model()), 1e-6);
-        assertEquals(10, Importer.inspect(file).tensors().stream().filter(t -> t.dtype().equals("float32")).count());
+        assertEquals(
+                10,
+                Importer.inspect(file).tensors().stream()
+                        .filter(t -> t.dtype().equals("float32"))
+                        .count());
     }
 
     @Test

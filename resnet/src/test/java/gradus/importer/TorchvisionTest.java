@@ -33,13 +33,23 @@ class TorchvisionTest {
     /** From our network, whatever its layers are called, to the file and back, by the tensors alone. */
     @ParameterizedTest
     @ValueSource(
-            strings = {"resnet18", "resnet34", "resnet50v1.5", "resnet101v1.5", "resnet20", "resnet44", "resnet56", "resnet110"})
+            strings = {
+                "resnet18",
+                "resnet34",
+                "resnet50v1.5",
+                "resnet101v1.5",
+                "resnet20",
+                "resnet44",
+                "resnet56",
+                "resnet110"
+            })
     void architecturesAreReadOffTheTensors(String name) {
         ResNet network = ResNets.byName(name).classes(7);
         boolean cifar = network.input().dim(0) == 32;
         Model model = Nets.trained((cifar ? network : network.input(64, 64, 3)).build());
         Exporter.write(model, List.of(), null, Format.TORCHVISION, file());
-        Imported read = Importer.load(file(), cifar ? ImportOptions.none() : ImportOptions.none().input(64, 64));
+        Imported read = Importer.load(
+                file(), cifar ? ImportOptions.none() : ImportOptions.none().input(64, 64));
         assertEquals(Format.TORCHVISION, read.format());
         assertEquals(Preprocess.TORCH, read.pictures().orElseThrow().mode());
         assertTrue(Nets.difference(model, read.model()) < 1e-6);
@@ -88,7 +98,9 @@ class TorchvisionTest {
         prefixed.put("module.bn1.num_batches_tracked", Tensor.scalar(390));
         Imported read = written(prefixed);
         assertEquals(List.of("module.bn1.num_batches_tracked"), read.report().ignored());
-        assertEquals(0, Nets.difference(Importer.load(file()).model(), written(tensors).model()));
+        assertEquals(
+                0,
+                Nets.difference(Importer.load(file()).model(), written(tensors).model()));
     }
 
     @Test
@@ -113,8 +125,7 @@ class TorchvisionTest {
         m = assertThrows(FormatException.class, () -> written(tensors)).getMessage();
         assertTrue(m.contains("without a place") && m.contains("layer1.0.se.fc1.weight"), m);
         Model other = ResNets.byName("resnet50").build();
-        assertThrows(
-                GradusException.class, () -> Exporter.write(other, List.of(), null, Format.TORCHVISION, file()));
+        assertThrows(GradusException.class, () -> Exporter.write(other, List.of(), null, Format.TORCHVISION, file()));
     }
 
     /** Weights alone, under Keras's names, for a named architecture. */
@@ -122,13 +133,20 @@ class TorchvisionTest {
     void weightsOfANamedArchitecture() {
         Model model = Nets.trained(ResNets.byName("resnet20").build());
         Safetensors.write(file(), Map.of(), model.weights());
-        String m = assertThrows(FormatException.class, () -> Importer.load(file())).getMessage();
+        String m =
+                assertThrows(FormatException.class, () -> Importer.load(file())).getMessage();
         assertTrue(m.contains("--model"), m);
         assertEquals(
                 0,
-                Nets.difference(model, Importer.load(file(), ImportOptions.none().model("resnet20")).model()));
+                Nets.difference(
+                        model,
+                        Importer.load(file(), ImportOptions.none().model("resnet20"))
+                                .model()));
         assertThrows(
-                FormatException.class, () -> Importer.load(file(), ImportOptions.none().model("resnet32")));
-        assertThrows(GradusException.class, () -> Importer.load(file(), ImportOptions.none().model("nonsense")));
+                FormatException.class,
+                () -> Importer.load(file(), ImportOptions.none().model("resnet32")));
+        assertThrows(
+                GradusException.class,
+                () -> Importer.load(file(), ImportOptions.none().model("nonsense")));
     }
 }
