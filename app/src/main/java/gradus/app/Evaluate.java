@@ -53,7 +53,7 @@ final class Evaluate implements Callable<Integer> {
             throw new UsageException(path + " does not say what data it was trained on; give some with --data");
         }
         var pictures = file.pictures();
-        Dataset held = Judge.heldOut(Datasets.open(set, seed, pictures.height(), pictures.width()), set);
+        Dataset held = Judge.heldOut(Datasets.open(set, seed, 0, 0), set).framed(pictures);
         held = pictures.channels() == 3 ? held.rgb() : held;
         if (file.labels().isEmpty()) {
             throw new UsageException(path + " has no classifier: its outputs are "

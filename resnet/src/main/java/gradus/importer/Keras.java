@@ -726,7 +726,9 @@ public final class Keras {
         Report report = Weights.assign(source, model, named, links(model, named), Set.of());
         if (own == null && !report.unmatched().isEmpty()) {
             throw new FormatException(
-                    source + ": tensors without a place in " + options.model() + ": " + report.unmatched(), -1);
+                    source + ": tensors without a place in " + options.model() + ": "
+                            + report.unmatched().stream().limit(10).toList(),
+                    -1);
         }
         return Importer.imported(source, model, format, metadata, null, options, report);
     }

@@ -37,8 +37,13 @@ public record Report(
     /** One line a finding, what is wrong first; the numbers alone where everything fits. */
     @Override
     public String toString() {
+        return text(Integer.MAX_VALUE);
+    }
+
+    /** The same with no more than so many names of each kind, for an error message. */
+    String text(int most) {
         var text = new StringBuilder();
-        for (Misfit m : misfits) {
+        for (Misfit m : misfits.subList(0, Math.min(most, misfits.size()))) {
             text.append("tensor '")
                     .append(m.tensor)
                     .append("' has shape ")
@@ -46,8 +51,8 @@ public record Report(
                     .append(", weight '");
             text.append(m.weight).append("' needs ").append(m.expected).append('\n');
         }
-        list(text, "missing", missing);
-        list(text, "unmatched", unmatched);
+        list(text, "missing", missing, most);
+        list(text, "unmatched", unmatched, most);
         return text.append(matched.size())
                 .append(" tensors matched, ")
                 .append(misfits.size())
@@ -61,11 +66,12 @@ public record Report(
                 .toString();
     }
 
-    private static void list(StringBuilder text, String what, List<String> names) {
+    private static void list(StringBuilder text, String what, List<String> names, int most) {
         if (!names.isEmpty()) {
             text.append(what)
                     .append(": ")
-                    .append(names.stream().collect(Collectors.joining(", ")))
+                    .append(names.stream().limit(most).collect(Collectors.joining(", ")))
+                    .append(names.size() > most ? " and " + (names.size() - most) + " others" : "")
                     .append('\n');
         }
     }

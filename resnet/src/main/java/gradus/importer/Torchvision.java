@@ -84,7 +84,8 @@ final class Torchvision {
             Report report = Weights.assign(source, model, tensors, links(model, byPlain), ignored(tensors.names()));
             if (!report.unmatched().isEmpty()) {
                 throw new FormatException(
-                        source + ": tensors without a place in " + network.name() + ": " + report.unmatched()
+                        source + ": tensors without a place in " + network.name() + ": "
+                                + report.unmatched().stream().limit(10).toList()
                                 + "; the file is of another architecture",
                         -1);
             }

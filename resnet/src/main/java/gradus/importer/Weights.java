@@ -117,7 +117,7 @@ final class Weights {
         notNeeded.retainAll(ignored);
         var report = new Report(matched, notNeeded, List.copyOf(unmatched), missing, misfits);
         if (!report.complete()) {
-            throw new FormatException(source + ": its tensors do not fit the model: " + report, -1);
+            throw new FormatException(source + ": its tensors do not fit the model: " + report.text(10), -1);
         }
         var values = new LinkedHashMap<String, Tensor>();
         for (ModelWeight w : weights) {
