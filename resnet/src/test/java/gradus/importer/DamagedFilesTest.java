@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -103,6 +104,28 @@ class DamagedFilesTest {
         }
         System.out.printf("model.json: %d of %d refused%n", refused, MUTANTS);
         assertTrue(refused > MUTANTS / 10 && refused < MUTANTS, "damage that matters, and some that does not");
+    }
+
+    /** Well-formed files of ours that describe other networks, or none. */
+    @Test
+    void architectures() throws IOException {
+        Path file = directory.resolve("good");
+        Exporter.write(KerasTest.block(), List.of("a", "b", "c"), null, Format.GRADUS, file);
+        var contents = Safetensors.read(file);
+        Path damaged = directory.resolve("damaged");
+        var random = new SplittableRandom(9);
+        int n = 3_000;
+        int refused = 0;
+        for (int i = 0; i < n; i++) {
+            var metadata = new HashMap<>(contents.metadata());
+            String key = i % 10 == 0 ? "labels" : "architecture";
+            byte[] spaced = metadata.get(key).replace(":", ": ").getBytes(StandardCharsets.UTF_8);
+            metadata.put(key, new String(word(spaced, random), StandardCharsets.UTF_8));
+            Safetensors.write(damaged, metadata, contents.tensors());
+            refused += refuses(() -> Importer.load(damaged), Files.size(damaged)) ? 1 : 0;
+        }
+        System.out.printf("architectures: %d of %d refused%n", refused, n);
+        assertTrue(refused > n / 10 && refused < n);
     }
 
     private static byte[] mutant(byte[] good, int part, SplittableRandom random) {
