@@ -222,6 +222,7 @@ final class OnnxReader {
             case "Pad" -> pad();
             case "Flatten" -> flatten();
             case "Reshape" -> reshape();
+            case "Slice" -> slice();
             case "Squeeze" -> squeeze();
             case "Transpose" -> transpose();
             case "Gemm" -> gemm();
@@ -624,6 +625,34 @@ final class OnnxReader {
             throw error(
                     "makes shape " + Arrays.toString(target) + " of pictures " + x.shape() + " with channels first");
         }
+    }
+
+    /** Every n-th row or column of a picture, as the shortcuts of the CIFAR ResNets are written. */
+    private void slice() {
+        Value x = picture(0);
+        long[] starts = setting(1).longs();
+        long[] ends = setting(2).longs();
+        long[] axes = node.inputs().size() > 3 ? setting(3).longs() : new long[0];
+        long[] steps = node.inputs().size() > 4 ? setting(4).longs() : new long[0];
+        int[] stride = {1, 1};
+        boolean whole = starts.length == axes.length && ends.length == axes.length && steps.length == axes.length;
+        for (int i = 0; whole && i < axes.length; i++) {
+            int k = (int) (axes[i] < 0 ? axes[i] + 4 : axes[i]) - 2;
+            whole = (k == 0 || k == 1)
+                    && starts[i] == 0
+                    && ends[i] >= x.shape().dim(k)
+                    && steps[i] >= 1
+                    && steps[i] <= 1 << 20;
+            if (whole) {
+                stride[k] = (int) steps[i];
+            }
+        }
+        if (!whole) {
+            throw error("cuts " + Arrays.toString(starts) + " .. " + Arrays.toString(ends) + " by "
+                    + Arrays.toString(steps) + "; only every n-th row and column of whole pictures can be read");
+        }
+        Layer layer = MaxPooling2D.of(1).strides(stride[0], stride[1]);
+        result(null, new Value(layer.named(name()).apply(x.x), true, x.nonNegative));
     }
 
     private void squeeze() {

@@ -11,6 +11,7 @@ import gradus.io.FormatException;
 import gradus.layers.Activation;
 import gradus.layers.Add;
 import gradus.layers.BatchNormalization;
+import gradus.layers.ChannelPadding;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
 import gradus.layers.GlobalAveragePooling2D;
@@ -275,6 +276,38 @@ class OnnxTest {
                 .read()
                 .model();
         assertEquals(0, Nets.difference(expected, read));
+    }
+
+    /** A shortcut without parameters (option A) as {@code x[:, :, ::2, ::2]} and padded channels. */
+    @Test
+    void shortcutsOfTheCifarNetworks() {
+        LayerOutput x = Input.of(5, 6, 2);
+        Model expected =
+                Model.of("cifar", x, x.then(MaxPooling2D.of(1).strides(2)).then(ChannelPadding.of(1, 2)));
+        Model read = new File(17)
+                .input("x", 1, 2, 5, 6)
+                .integers("zero", 0)
+                .integers("end", Long.MAX_VALUE)
+                .integers("rows", 2)
+                .integers("columns", 3)
+                .integers("step", 2)
+                .integers("pads", 0, 1, 0, 0, 0, 2, 0, 0)
+                .node("Slice", "x zero end rows step", "r")
+                .node("Slice", "r zero end columns step", "c")
+                .node("Pad", "c pads", "y")
+                .output("y")
+                .read()
+                .model();
+        assertEquals(0, Nets.difference(expected, read));
+        refused(
+                new File(17)
+                        .input("x", 1, 2, 5, 6)
+                        .integers("a", 1)
+                        .integers("b", 2)
+                        .node("Slice", "x a b b a", "y")
+                        .output("y"),
+                "Slice",
+                "n-th row");
     }
 
     private static void refused(File file, String... words) {
