@@ -23,7 +23,12 @@ final class Evaluate implements Callable<Integer> {
     @Mixin
     EngineOptions engine;
 
-    @Parameters(paramLabel = "MODEL", description = "model file, or the folder that 'train' left it in")
+    @Mixin
+    FileOptions options;
+
+    @Parameters(
+            paramLabel = "MODEL",
+            description = "model: what 'train' left, safetensors, a layers-model folder of Keras, HDF5, or ONNX")
     Path path;
 
     @Option(
@@ -42,14 +47,18 @@ final class Evaluate implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        ModelFile file = ModelFile.open(path);
-        String set = data != null ? data : file.checkpoint().metadata().get(ModelFile.DATA);
+        ModelFile file = ModelFile.open(path, options);
+        String set = data != null ? data : file.imported().metadata().get(ModelFile.DATA);
         if (set == null) {
-            throw new UsageException(file.file() + " does not say what data it was trained on; give some with --data");
+            throw new UsageException(path + " does not say what data it was trained on; give some with --data");
         }
         var pictures = file.pictures();
-        Dataset held = Judge.heldOut(Datasets.open(set, seed, pictures.height(), pictures.width()), set);
+        Dataset held = Judge.heldOut(Datasets.open(set, seed, 0, 0), set).framed(pictures);
         held = pictures.channels() == 3 ? held.rgb() : held;
+        if (file.labels().isEmpty()) {
+            throw new UsageException(path + " has no classifier: its outputs are "
+                    + file.model().outputShapes().getFirst());
+        }
         if (held.labels().size() != file.labels().size()) {
             throw new UsageException("the model knows " + file.labels().size() + " classes " + file.labels() + ", "
                     + set + " has " + held.labels().size() + ": " + held.labels());

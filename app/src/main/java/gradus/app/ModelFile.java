@@ -1,52 +1,66 @@
 package gradus.app;
 
+import gradus.data.Pictures;
+import gradus.data.Preprocess;
+import gradus.importer.Format;
+import gradus.importer.ImportOptions;
+import gradus.importer.Imported;
+import gradus.importer.Importer;
 import gradus.layers.Model;
-import gradus.train.Checkpoint;
+import gradus.tensor.Shape;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/** A trained model as {@code train} left it. */
-record ModelFile(Path file, Checkpoint checkpoint, Model model, List<String> labels, Pictures pictures) {
+/** A trained model: as {@code train} left it, or as another program wrote it. */
+record ModelFile(Path path, Imported imported) {
     static final String NAME = "model.safetensors";
 
     /** Metadata entry: the data set it was trained on. */
     static final String DATA = "data";
 
+    /** As {@link #open(Path, FileOptions)} for a file that says everything itself. */
+    static ModelFile open(Path path) {
+        return open(path, ImportOptions.none());
+    }
+
     /**
      * Reads a model file, or that of a folder.
      *
-     * @throws gradus.tensor.GradusException if it cannot be read or is no model of pictures
+     * @throws gradus.tensor.GradusException if it cannot be read
      */
-    static ModelFile open(Path path) {
-        Path file = locate(path);
-        Checkpoint checkpoint = Checkpoint.load(file);
-        Model model = checkpoint.model();
-        int outputs = model.outputShapes().getFirst().size();
-        List<String> labels = checkpoint.labels();
-        if (labels.isEmpty()) {
-            labels = IntStream.range(0, outputs).mapToObj(Integer::toString).toList();
-        }
-        if (labels.size() != outputs) {
-            throw new UsageException(
-                    file + ": the model has " + outputs + " outputs but the file names " + labels.size() + " labels");
-        }
-        return new ModelFile(file, checkpoint, model, labels, Pictures.of(file, checkpoint, model));
+    static ModelFile open(Path path, FileOptions options) {
+        return open(path, options.options());
     }
 
-    /** The model file in a folder, or the file itself. */
-    static Path locate(Path path) {
+    private static ModelFile open(Path path, ImportOptions options) {
         if (!Files.exists(path)) {
             throw new UsageException(path + ": no such file or folder; 'gradus train' makes a model");
         }
-        if (!Files.isDirectory(path)) {
-            return path;
-        }
-        Path file = path.resolve(NAME);
-        if (!Files.exists(file)) {
-            throw new UsageException("folder " + path + " has no " + NAME);
-        }
-        return file;
+        return new ModelFile(path, Importer.load(path, options));
+    }
+
+    Model model() {
+        return imported.model();
+    }
+
+    /** Names of the classes, numbers if nobody has named them; none if the model's outputs are no classes. */
+    List<String> labels() {
+        Shape output = model().outputShapes().getFirst();
+        return imported.labels().isEmpty() && output.rank() == 1
+                ? IntStream.range(0, output.size()).mapToObj(Integer::toString).toList()
+                : imported.labels();
+    }
+
+    /** @throws UsageException if neither the file nor the user says how pictures become inputs */
+    Pictures pictures() {
+        return imported.pictures().orElseGet(() -> {
+            if (imported.format() == Format.GRADUS) {
+                return Pictures.of(model(), Preprocess.UNIT);
+            }
+            throw new UsageException(
+                    path + " does not say how pictures become inputs; give --preprocess caffe, tf, torch or unit");
+        });
     }
 }

@@ -7,6 +7,7 @@ import gradus.data.BatchPipeline;
 import gradus.data.DataSplit;
 import gradus.data.Dataset;
 import gradus.data.Datasets;
+import gradus.data.Pictures;
 import gradus.io.FileException;
 import gradus.io.Json;
 import gradus.layers.Model;

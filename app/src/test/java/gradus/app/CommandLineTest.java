@@ -71,6 +71,72 @@ class CommandLineTest {
         assertTrue(Files.size(model.resolve("model.safetensors")) > 1_000_000);
     }
 
+    private static Path pictureFile(String name) throws IOException {
+        var image = new BufferedImage(40, 24, BufferedImage.TYPE_INT_RGB);
+        for (int i = 0; i < 40 * 24; i++) {
+            image.setRGB(i % 40, i / 40, i * 7919);
+        }
+        Path file = folder.resolve(name);
+        ImageIO.write(image, "png", file.toFile());
+        return file;
+    }
+
+    @Test
+    void featuresGiveOneLineAPicture() throws IOException {
+        Path file = pictureFile("features.png");
+        Run run = gradus("features", model.toString(), file.toString(), file.toString(), "--json");
+        assertEquals(0, run.status, run.err);
+        List<String> lines = run.out.lines().toList();
+        assertEquals(2, lines.size());
+        assertEquals(lines.get(0), lines.get(1));
+        var line = (Map<?, ?>) Json.parse(lines.get(0));
+        assertEquals(List.of("file", "features"), List.copyOf(line.keySet()));
+        assertEquals(file.toString(), line.get("file"));
+        assertEquals(64, ((List<?>) line.get("features")).size());
+        assertTrue(gradus("features", model.toString(), file.toString()).out.contains("64 numbers"));
+
+        Run other = gradus("features", model.toString(), file.toString(), "--layer", "conv1_relu", "--json");
+        assertEquals(0, other.status, other.err);
+        assertEquals(16 * 16 * 16, ((List<?>) other.json().get("features")).size());
+        Run unknown = gradus("features", model.toString(), file.toString(), "--layer", "nose");
+        assertEquals(2, unknown.status);
+        assertTrue(unknown.err.contains("no layer 'nose'") && unknown.out.isEmpty(), unknown.err);
+        Run missing = gradus("features", model.toString(), "missing.png", file.toString(), "--json");
+        assertEquals(2, missing.status);
+        assertTrue(missing.err.contains("missing.png") && missing.out.lines().count() == 1, missing.err);
+    }
+
+    @Test
+    void explainPaintsTheMostProbableOrAGivenClass() throws IOException {
+        Path file = pictureFile("explain.png");
+        Path out = folder.resolve("map.png");
+        Run run = gradus("explain", model.toString(), file.toString(), "--out", out.toString(), "--json");
+        assertEquals(0, run.status, run.err);
+        assertEquals(
+                List.of("file", "index", "label", "probability", "layer", "out"),
+                List.copyOf(run.json().keySet()));
+        BufferedImage map = ImageIO.read(out.toFile());
+        assertEquals(224, map.getHeight());
+        assertEquals(373, map.getWidth());
+        Run predicted = gradus("predict", model.toString(), file.toString(), "--json");
+        var first = (Map<?, ?>) ((List<?>) predicted.json().get("predictions")).getFirst();
+        assertEquals(first.get("index"), run.json().get("index"));
+        assertEquals((Double) first.get("probability"), (Double) run.json().get("probability"), 1e-5);
+
+        Run three =
+                gradus("explain", model.toString(), file.toString(), "--class", "3", "--out", out.toString(), "--json");
+        assertEquals(3L, three.json().get("index"));
+        assertTrue(gradus("explain", model.toString(), file.toString(), "--out", out.toString())
+                .out
+                .contains("wrote"));
+        for (String wrong : List.of("--class 6", "--class x", "--layer nose", "--out a.gif")) {
+            String[] option = wrong.split(" ");
+            Run refused = gradus(with(new String[] {"explain", model.toString(), file.toString()}, option));
+            assertEquals(2, refused.status, refused.err);
+            assertTrue(refused.err.contains(option[1]), refused.err);
+        }
+    }
+
     @Test
     void evaluateGivesWhatTrainingEndedWith() {
         Run run = gradus("evaluate", model.toString(), "--data", "generated:24", "--seed", "3", "--json");
@@ -93,6 +159,87 @@ class CommandLineTest {
         assertEquals(2, predictions.size());
         assertEquals(
                 List.of("index", "label", "probability"), List.copyOf(((Map<?, ?>) predictions.getFirst()).keySet()));
+    }
+
+    /** A trained network through every format; what is predicted in the end is what was in the beginning. */
+    @Test
+    void convertAndInspectKnowEveryFormat() throws IOException {
+        String picture = pictureFile("converted.png").toString();
+        Run expected = gradus("predict", model.toString(), picture, "--json");
+        String from = model.toString();
+        for (String to : List.of("a.onnx", "keras", "b.safetensors", "c.safetensors --to torchvision")) {
+            String[] words = to.split(" ");
+            Path out = folder.resolve(words[0]);
+            String[] options = Arrays.copyOfRange(words, 1, words.length);
+            Run converted = gradus(with(new String[] {"convert", from, out.toString()}, options));
+            assertEquals(0, converted.status, converted.err);
+            assertTrue(
+                    converted.out.contains("tensors matched, 0 of another shape, 0 missing, 0 unmatched"),
+                    converted.out);
+            // what a file of weights does not say
+            Run predicted = gradus(with(
+                    new String[] {"predict", out.toString(), picture, "--json"},
+                    to.contains("torchvision") ? new String[] {"--input", "16x16"} : new String[0]));
+            assertEquals(0, predicted.status, predicted.err);
+            assertTrue(sameClasses(expected, predicted), predicted.out + expected.out);
+            Run inspected = gradus("inspect", out.toString(), "--json");
+            assertEquals(0, inspected.status, inspected.err);
+            assertTrue(((List<?>) inspected.json().get("tensors")).size() >= 97, inspected.out);
+            assertTrue(gradus("inspect", out.toString()).out.contains(" tensors, "));
+            if (!to.equals("keras")) { // a padded shortcut became a convolution there
+                from = out.toString();
+            }
+        }
+        assertEquals(
+                2, gradus("convert", model.toString(), folder.resolve("x.h5").toString()).status);
+        assertEquals(
+                2, gradus("convert", model.toString(), folder.resolve("keras").toString()).status, "not empty");
+        assertEquals(2, gradus("inspect", folder.resolve("nothing").toString()).status);
+    }
+
+    private static boolean sameClasses(Run a, Run b) {
+        List<?> p = (List<?>) a.json().get("predictions");
+        List<?> q = (List<?>) b.json().get("predictions");
+        for (int i = 0; i < p.size(); i++) {
+            var x = (Map<?, ?>) p.get(i);
+            var y = (Map<?, ?>) q.get(i);
+            if (!x.get("index").equals(y.get("index"))
+                    || Math.abs((Double) x.get("probability") - (Double) y.get("probability")) > 1e-5) {
+                return false;
+            }
+        }
+        return p.size() == q.size();
+    }
+
+    /** Labels in each form that such lists come in. */
+    @Test
+    void whatAFileDoesNotSayIsGivenByOptions() throws IOException {
+        String picture = pictureFile("labelled.png").toString();
+        Path labels = folder.resolve("labels");
+        for (String text : List.of(
+                "a\nb\nc\nd\ne\nf\n",
+                "[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]",
+                "{\"0\": [\"n1\", \"a\"], \"1\": \"b\", \"2\": \"c\", \"3\": \"d\", \"4\": \"e\", \"5\": \"f\"}")) {
+            Files.writeString(labels, text);
+            Run run = gradus(
+                    "predict",
+                    model.toString(),
+                    picture,
+                    "--labels",
+                    labels.toString(),
+                    "-k",
+                    "6",
+                    "--preprocess",
+                    "tf");
+            assertEquals(0, run.status, run.err);
+            assertTrue(run.out.contains(" a ") && run.out.contains(" f "), run.out);
+        }
+        Files.writeString(labels, "a\nb\n");
+        Run run = gradus("predict", model.toString(), picture, "--labels", labels.toString());
+        assertEquals(2, run.status);
+        assertTrue(run.err.contains("2 labels"), run.err);
+        assertEquals(2, gradus("predict", model.toString(), picture, "--input", "big").status);
+        assertEquals(2, gradus("predict", model.toString(), picture, "--preprocess", "vgg").status);
     }
 
     @Test

@@ -14,18 +14,27 @@ import java.util.Map;
  * strings, {@code Boolean} and {@code null} are themselves.
  *
  * <p>Strict, because what it reads may come from anywhere: an object with two equal keys, a lone surrogate, a number
- * that overflows, nesting deeper than {@value #MAX_DEPTH} and anything after the value are errors.
+ * that overflows, nesting deeper than {@value #MAX_DEPTH} and anything after the value are errors. So is a text of so many
+ * small values that they would take more than 8 MiB beyond its length.
  */
 public final class Json {
     /** Deepest nesting of arrays and objects that is read or written. */
     public static final int MAX_DEPTH = 64;
 
+    /** What Java decodes malformed bytes to. */
+    private static final char REPLACEMENT = '\uFFFD';
+
+    /** What a text may become beyond its own length, in bytes of memory. */
+    private static final int MEMORY = 8 << 20;
+
     private final String text;
     private int at;
     private int depth;
+    private long memory;
 
     private Json(String text) {
         this.text = text;
+        this.memory = MEMORY + (long) text.length();
     }
 
     /**
@@ -34,14 +43,15 @@ public final class Json {
      * @throws FormatException if the bytes are not UTF-8 or not one JSON value
      */
     public static Object parse(byte[] utf8) {
-        try {
-            return parse(StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(utf8))
-                    .toString());
-        } catch (CharacterCodingException e) {
-            throw new FormatException("JSON text is not UTF-8", -1, e);
+        var text = new String(utf8, StandardCharsets.UTF_8);
+        if (text.indexOf(REPLACEMENT) >= 0) { // in the text itself, or in place of bytes that are no character
+            try {
+                StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8));
+            } catch (CharacterCodingException e) {
+                throw new FormatException("JSON text is not UTF-8", -1, e);
+            }
         }
+        return parse(text);
     }
 
     /**
@@ -83,6 +93,7 @@ public final class Json {
                 skipSpace();
                 int start = at;
                 String key = string();
+                take(120);
                 skipSpace();
                 expect(':');
                 Object value = value();
@@ -102,6 +113,7 @@ public final class Json {
         var array = new ArrayList<Object>();
         if (!closes(']')) {
             do {
+                take(12);
                 array.add(value());
             } while (goesOn(']'));
         }
@@ -113,7 +125,16 @@ public final class Json {
         if (++depth > MAX_DEPTH) {
             throw error("nested deeper than " + MAX_DEPTH);
         }
+        take(80);
         at++;
+    }
+
+    /** Counts memory that a value is about to take; how much, is what HotSpot's objects have. */
+    private void take(int bytes) {
+        memory -= bytes;
+        if (memory < 0) {
+            throw error("too many values for a text of " + text.length() + " characters");
+        }
     }
 
     /** Whether an array or object ends right after it began. */
@@ -139,6 +160,16 @@ public final class Json {
 
     private String string() {
         expect('"');
+        take(48);
+        int plainEnd = at;
+        while (plainEnd < text.length() && isPlain(text.charAt(plainEnd))) {
+            plainEnd++;
+        }
+        if (plainEnd < text.length() && text.charAt(plainEnd) == '"') { // nearly all strings
+            String plain = text.substring(at, plainEnd);
+            at = plainEnd + 1;
+            return plain;
+        }
         var s = new StringBuilder();
         while (true) {
             char c = peek();
@@ -159,6 +190,10 @@ public final class Json {
             }
             s.append(c);
         }
+    }
+
+    private static boolean isPlain(char c) {
+        return c >= ' ' && c != '"' && c != '\\' && !Character.isSurrogate(c);
     }
 
     /** The character that an escape stands for; the backslash has been read. */
@@ -200,6 +235,7 @@ public final class Json {
 
     /** -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)? */
     private Number number() {
+        take(24);
         int start = at;
         skip('-');
         if (!isDigit(peek())) {

@@ -7,10 +7,8 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
@@ -19,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /**
  * Named tensors in one file, in the safetensors format: 8 bytes with the length of the header (little-endian), the
@@ -36,8 +35,11 @@ import java.util.TreeMap;
  * Files may hold others; they are listed, but cannot be read.
  */
 public final class Safetensors implements AutoCloseable {
-    /** Longest header that is read or written, as in the format's first implementation. */
-    public static final int MAX_HEADER_BYTES = 100_000_000;
+    /**
+     * Longest header that is read or written: 100,000 tensors. The format's first implementation takes six times as
+     * much; a header is the one part of a file that is held in memory before anything in it is known to be true.
+     */
+    public static final int MAX_HEADER_BYTES = 16 << 20;
 
     private static final String METADATA = "__metadata__";
 
@@ -58,6 +60,9 @@ public final class Safetensors implements AutoCloseable {
             Map.entry("BOOL", 1),
             Map.entry("F8_E4M3", 1),
             Map.entry("F8_E5M2", 1));
+
+    /** Larger tensors are read in parts, as a buffer has at most 2^31 - 1 bytes. */
+    private static final int MAX_READ_BYTES = 1 << 30;
 
     /** What the header says of a tensor: its bytes are {@code [begin, end)} behind the header. */
     public record Entry(String dtype, Shape shape, long begin, long end) {}
@@ -80,7 +85,7 @@ public final class Safetensors implements AutoCloseable {
      * @throws FormatException if it is not a safetensors file
      */
     public static Safetensors open(Path file) {
-        FileBytes bytes = FileBytes.open(file);
+        var bytes = new FileBytes(MappedFile.open(file));
         try {
             return new Safetensors(file.toString(), bytes);
         } catch (Throwable failure) {
@@ -121,7 +126,8 @@ public final class Safetensors implements AutoCloseable {
         if (bytes.size() < 8) {
             throw error("has " + bytes.size() + " bytes and no header; is the download complete?", 0);
         }
-        long length = read(0, 8).getLong();
+        long length =
+                ByteBuffer.wrap(bytes.copy(0, 8)).order(ByteOrder.LITTLE_ENDIAN).getLong();
         if (length < 2 || length > MAX_HEADER_BYTES) {
             throw error(
                     "the header would have " + Long.toUnsignedString(length) + " bytes (2 to " + MAX_HEADER_BYTES
@@ -135,11 +141,11 @@ public final class Safetensors implements AutoCloseable {
                     0);
         }
         dataStart = 8 + length;
-        ByteBuffer header = read(8, (int) length);
-        if (header.get(0) != '{') {
+        byte[] header = bytes.copy(8, (int) length);
+        if (header[0] != '{') {
             throw error("the header does not start with '{'; is this a safetensors file?", 8);
         }
-        parseHeader(header.array());
+        parseHeader(header);
         checkOffsets();
     }
 
@@ -330,16 +336,14 @@ public final class Safetensors implements AutoCloseable {
     }
 
     private <A> void decode(Entry e, A y, int elementBytes, Decoder<A> decoder) {
-        int chunk = CHUNK_BYTES / elementBytes;
+        int chunk = MAX_READ_BYTES / elementBytes;
         int size = e.shape().size();
-        for (int i = 0, n; i < size; i += n) {
-            n = Math.min(chunk, size - i);
-            decoder.decode(read(dataStart + e.begin() + (long) i * elementBytes, n * elementBytes), y, i, n);
+        for (long from = 0; from < size; from += chunk) {
+            int i = (int) from;
+            int n = Math.min(chunk, size - i);
+            long position = dataStart + e.begin() + (long) i * elementBytes;
+            bytes.read(position, n * elementBytes, b -> decoder.decode(b, y, i, n));
         }
-    }
-
-    private ByteBuffer read(long position, int n) {
-        return bytes.read(position, n).order(ByteOrder.LITTLE_ENDIAN);
     }
 
     private FormatException error(String what, long position) {
@@ -438,10 +442,16 @@ public final class Safetensors implements AutoCloseable {
     private sealed interface Bytes {
         long size();
 
-        /** Bytes {@code [position, position + n)} in a new array-backed buffer. */
-        ByteBuffer read(long position, int n);
+        /** Lets {@code use} see bytes {@code [position, position + n)}, little-endian. */
+        void read(long position, int n, Consumer<ByteBuffer> use);
 
-        void close();
+        default byte[] copy(long position, int n) {
+            var copy = new byte[n];
+            read(position, n, b -> b.get(copy));
+            return copy;
+        }
+
+        default void close() {}
     }
 
     private record ArrayBytes(byte[] array) implements Bytes {
@@ -451,54 +461,28 @@ public final class Safetensors implements AutoCloseable {
         }
 
         @Override
-        public ByteBuffer read(long position, int n) {
-            return ByteBuffer.wrap(Arrays.copyOfRange(array, (int) position, (int) position + n));
+        public void read(long position, int n, Consumer<ByteBuffer> use) {
+            use.accept(ByteBuffer.wrap(array, (int) position, n).slice().order(ByteOrder.LITTLE_ENDIAN));
         }
-
-        @Override
-        public void close() {}
     }
 
-    /**
-     * Plain reads instead of a mapping: a file that is cut short while it is mapped kills the JVM's access, not this.
-     */
-    private record FileBytes(Path file, FileChannel channel, long size) implements Bytes {
-        static FileBytes open(Path file) {
-            try {
-                var channel = FileChannel.open(file, StandardOpenOption.READ);
-                try {
-                    return new FileBytes(file, channel, channel.size());
-                } catch (IOException e) {
-                    channel.close();
-                    throw e;
-                }
-            } catch (IOException e) {
-                throw FileException.reading(file, e);
-            }
+    private record FileBytes(MappedFile file) implements Bytes {
+        @Override
+        public long size() {
+            return file.size();
         }
 
         @Override
-        public ByteBuffer read(long position, int n) {
-            var buffer = ByteBuffer.allocate(n);
-            try {
-                while (buffer.hasRemaining()) {
-                    if (channel.read(buffer, position + buffer.position()) < 0) {
-                        throw new FileException("cannot read " + file + ": it became shorter while it was read");
-                    }
-                }
-            } catch (IOException e) {
-                throw FileException.reading(file, e);
-            }
-            return buffer.flip();
+        public void read(long position, int n, Consumer<ByteBuffer> use) {
+            file.read(position, n, b -> {
+                use.accept(b);
+                return null;
+            });
         }
 
         @Override
         public void close() {
-            try {
-                channel.close();
-            } catch (IOException e) {
-                throw FileException.reading(file, e);
-            }
+            file.close();
         }
     }
 }

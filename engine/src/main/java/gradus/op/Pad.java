@@ -24,7 +24,11 @@ public record Pad(List<Integer> before, List<Integer> after) implements Op {
             if (before.get(i) < 0 || after.get(i) < 0) {
                 throw new ShapeException("padding " + before + ", " + after + " must not be negative");
             }
-            d[i] += before.get(i) + after.get(i);
+            long padded = (long) d[i] + before.get(i) + after.get(i);
+            if (padded > Integer.MAX_VALUE) {
+                throw new ShapeException("padding " + before + ", " + after + " makes more than 2^31 - 1 of " + d[i]);
+            }
+            d[i] = (int) padded;
         }
         return Shape.of(d);
     }

@@ -11,9 +11,11 @@ import gradus.tensor.Tensor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -188,7 +190,8 @@ class SafetensorsTest {
 
     @Test
     void refusesFilesWithoutAWholeHeader() {
-        for (long length : new long[] {0, 1, 17, 100_000_001, Integer.MAX_VALUE, Long.MAX_VALUE, -1, Long.MIN_VALUE}) {
+        for (long length :
+                new long[] {0, 1, 17, (16 << 20) + 1, Integer.MAX_VALUE, Long.MAX_VALUE, -1, Long.MIN_VALUE}) {
             byte[] bytes = ByteBuffer.allocate(24)
                     .order(ByteOrder.LITTLE_ENDIAN)
                     .putLong(length)
@@ -238,6 +241,21 @@ class SafetensorsTest {
         var e = assertThrows(FileException.class, () -> Safetensors.read(file()));
         assertEquals("cannot read " + file() + ": " + file() + " does not exist; check the path", e.getMessage());
         assertThrows(FileException.class, () -> Safetensors.read(directory));
+    }
+
+    /** The system takes away the pages behind a file's new end while they are mapped. */
+    @Test
+    void aFileCutShortWhileItIsMappedIsAnError() throws IOException {
+        var t = Tensor.of(Shape.of(1 << 20), new float[1 << 20]);
+        Safetensors.write(file(), Map.of(), Map.of("t", t));
+        try (var opened = Safetensors.open(file())) {
+            try (var channel = FileChannel.open(file(), StandardOpenOption.WRITE)) {
+                channel.truncate(1 << 16);
+            }
+            String m =
+                    assertThrows(FileException.class, () -> opened.tensor("t")).getMessage();
+            assertTrue(m.contains("became shorter"), m);
+        }
     }
 
     @Test

@@ -278,6 +278,16 @@ public final class Model implements Layer {
         return inputs.stream().map(x -> nameOf(x.call())).toList();
     }
 
+    /** Names of the layers that the outputs come from, in the order of the outputs. */
+    public List<String> outputNames() {
+        return outputs.stream().map(x -> nameOf(x.call())).toList();
+    }
+
+    /** Names of the layers whose outputs a layer takes, in order; none for an Input. */
+    public List<String> inputsOf(String layer) {
+        return call(layer).inputs.stream().map(x -> nameOf(x.call())).toList();
+    }
+
     // ---- as a layer ----
 
     @Override

@@ -48,7 +48,9 @@ public final class Checkpoint {
     public static final String SEED = "seed";
     public static final String HISTORY = "history";
 
-    private static final String VERSION = "gradus-model-1";
+    /** What {@link #FORMAT} says of such a file. */
+    public static final String VERSION = "gradus-model-1";
+
     private static final String OPTIMIZER = "optimizer";
     private static final String LOSS = "loss";
     private static final String METRICS = "metrics";

@@ -102,4 +102,9 @@ public interface Dataset {
     default Dataset resized(int newHeight, int newWidth) {
         return newHeight == height() && newWidth == width() ? this : new Views.Resized(this, newHeight, newWidth);
     }
+
+    /** This set as a network sees it: pictures in files cut or stretched from what the files hold, others stretched. A view. */
+    default Dataset framed(Pictures pictures) {
+        return resized(pictures.height(), pictures.width());
+    }
 }

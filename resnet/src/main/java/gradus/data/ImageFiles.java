@@ -3,6 +3,7 @@ package gradus.data;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.UnaryOperator;
 
 /** Picture files, read and resized when first asked for, and kept in memory if all of them together are small enough. */
 final class ImageFiles implements Dataset {
@@ -14,9 +15,23 @@ final class ImageFiles implements Dataset {
     private final List<String> labels;
     private final List<Path> files;
     private final int[] label;
+    private final UnaryOperator<Picture> frame;
     private final AtomicReferenceArray<byte[]> kept;
 
     ImageFiles(String name, int height, int width, List<String> labels, List<Path> files, int[] label) {
+        this(name, height, width, labels, files, label, picture -> picture.resize(height, width));
+    }
+
+    /** @param frame makes a picture of the given height and width */
+    private ImageFiles(
+            String name,
+            int height,
+            int width,
+            List<String> labels,
+            List<Path> files,
+            int[] label,
+            UnaryOperator<Picture> frame) {
+        this.frame = frame;
         this.name = name;
         this.height = height;
         this.width = width;
@@ -66,7 +81,7 @@ final class ImageFiles implements Dataset {
     public void image(int i, byte[] out) {
         byte[] pixels = kept == null ? null : kept.get(i);
         if (pixels == null) {
-            pixels = ImageInput.read(files.get(i)).resize(height, width).pixels();
+            pixels = frame.apply(ImageInput.read(files.get(i))).pixels();
             if (kept != null) {
                 kept.set(i, pixels);
             }
@@ -77,5 +92,10 @@ final class ImageFiles implements Dataset {
     @Override
     public String source(int i) {
         return files.get(i).toString();
+    }
+
+    @Override
+    public Dataset framed(Pictures pictures) {
+        return new ImageFiles(name, pictures.height(), pictures.width(), labels, files, label, pictures::framed);
     }
 }

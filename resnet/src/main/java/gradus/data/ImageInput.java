@@ -2,12 +2,14 @@ package gradus.data;
 
 import java.awt.image.BufferedImage;
 import java.awt.image.ComponentColorModel;
+import java.awt.image.DataBufferByte;
 import java.awt.image.Raster;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Locale;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
 import javax.imageio.stream.MemoryCacheImageInputStream;
@@ -26,6 +28,12 @@ public final class ImageInput {
     /** Bytes a file may have. */
     public static final int MAX_BYTES = 400_000_000;
 
+    /**
+     * Pixels that {@link #MAX_PIXELS} may be decoded over again: a progressive JPEG goes through all of them in every scan,
+     * and a few bytes are enough for a scan.
+     */
+    private static final long MAX_WORK = 20L * MAX_PIXELS;
+
     private ImageInput() {}
 
     /** Height and width in pixels. */
@@ -35,25 +43,44 @@ public final class ImageInput {
      * Reads a picture as RGB. Grey is repeated in all three channels, 16 bits are cut to 8, transparency is dropped, colour
      * profiles are ignored, CMYK is converted by {@code ink * black}, and a JPEG is turned as its EXIF data asks for.
      *
-     * @throws DataException naming the file if it is missing, damaged, of unknown format, or too large
+     * <p>Until the header has been checked, no more than 4 times the file's size and some constant are allocated; then 3
+     * bytes a pixel, or up to twice that for a format or an orientation that makes a copy necessary.
+     *
+     * @throws DataException naming the file if it is missing, damaged, of unknown format, too large, or says to have more
+     *     pixels than a file of its size can hold
      */
     public static Picture read(Path file) {
-        return read(bytes(file), file.toString());
+        return decode(bytes(file), file.toString());
     }
 
     /** As {@link #read(Path)}, from memory; {@code name} is used in messages. */
     public static Picture read(byte[] file, String name) {
-        var bytes = file.clone();
-        var jpeg = JpegHeader.of(bytes);
-        return open(bytes, name, reader -> {
-            var picture = jpeg.components() == 4 ? cmyk(reader.readRaster(0, null), jpeg) : rgb(reader.read(0));
+        return decode(file.clone(), name);
+    }
+
+    /** @param file its bytes, which {@link JpegHeader} changes */
+    private static Picture decode(byte[] file, String name) {
+        var jpeg = JpegHeader.of(file);
+        return open(file, name, jpeg, reader -> {
+            var picture = jpeg.components() == 4 ? cmyk(reader.readRaster(0, null), jpeg) : rgb(reader.read(0), true);
             return picture.oriented(jpeg.orientation());
         });
     }
 
+    /** A picture of the JDK's as RGB, by the rules of {@link #read(Path)}. */
+    public static Picture of(BufferedImage image) {
+        checkSize("a BufferedImage", image.getHeight(), image.getWidth());
+        return rgb(image, false);
+    }
+
     /** The size as the file's header states it, before any EXIF turn. @throws DataException as {@link #read(Path)} */
     public static Size size(Path file) {
-        return open(bytes(file), file.toString(), reader -> new Size(reader.getHeight(0), reader.getWidth(0)));
+        byte[] bytes = bytes(file);
+        return open(
+                bytes,
+                file.toString(),
+                JpegHeader.of(bytes),
+                reader -> new Size(reader.getHeight(0), reader.getWidth(0)));
     }
 
     static byte[] bytes(Path file) {
@@ -82,7 +109,39 @@ public final class ImageInput {
         T with(ImageReader reader) throws IOException;
     }
 
-    private static <T> T open(byte[] file, String name, Use<T> use) {
+    /**
+     * Refuses what no file of this size can hold. A deflated block is at most 1032 times as large as its code (PNG), a block
+     * of 64 pixels takes at least a bit (JPEG), a code of 12 bits stands for at most 4096 pixels (GIF).
+     */
+    private static void checkContent(byte[] file, String name, String format, JpegHeader jpeg, long pixels) {
+        long most = switch (format.toLowerCase(Locale.ROOT)) {
+            case "png" -> 1032L * file.length * 8 / pngBits(file);
+            case "jpeg" -> 512L * file.length;
+            case "gif" -> 4096L * file.length;
+            default -> Long.MAX_VALUE;
+        };
+        if (pixels > most) {
+            throw new DataException("%s: damaged, %d bytes cannot hold the %d pixels that the header speaks of"
+                    .formatted(name, file.length, pixels));
+        }
+        if (jpeg.scans() * pixels > MAX_WORK) {
+            throw new DataException(name + ": a JPEG of " + pixels + " pixels in " + jpeg.scans()
+                    + " scans would take too long; save it as a baseline JPEG");
+        }
+    }
+
+    /** Bits of a pixel by IHDR, which readers have found to be there: colour types 0 grey, 2 RGB, 3 palette, 4 grey+alpha, 6. */
+    private static int pngBits(byte[] file) {
+        int samples = switch (file[25]) {
+            case 2 -> 3;
+            case 4 -> 2;
+            case 6 -> 4;
+            default -> 1;
+        };
+        return samples * Math.max(1, file[24]);
+    }
+
+    private static <T> T open(byte[] file, String name, JpegHeader jpeg, Use<T> use) {
         ImageReader reader = null;
         try (var stream = new MemoryCacheImageInputStream(new ByteArrayInputStream(file))) {
             var readers = ImageIO.getImageReaders(stream);
@@ -92,12 +151,15 @@ public final class ImageInput {
             reader = readers.next();
             reader.setInput(stream, true, true);
             checkSize(name, reader.getHeight(0), reader.getWidth(0));
+            checkContent(file, name, reader.getFormatName(), jpeg, (long) reader.getHeight(0) * reader.getWidth(0));
             return use.with(reader);
         } catch (DataException e) {
             throw e;
         } catch (IOException | RuntimeException e) {
             // ImageIO's decoders answer damaged files with whatever exception the damage leads to.
             throw new DataException(name + ": damaged or unsupported picture (" + e.getMessage() + ")", e);
+        } catch (OutOfMemoryError e) { // at one large array: there is memory for the message
+            throw new DataException(name + ": no memory for its pixels; give the JVM more with -Xmx", e);
         } finally {
             if (reader != null) {
                 reader.dispose();
@@ -105,12 +167,21 @@ public final class ImageInput {
         }
     }
 
-    private static Picture rgb(BufferedImage image) {
-        if (image == null) {
-            throw new DataException("no picture in the file");
-        }
+    /** @param own whether the image's memory may be taken over */
+    private static Picture rgb(BufferedImage image, boolean own) {
         int h = image.getHeight();
         int w = image.getWidth();
+        if (own && image.getType() == BufferedImage.TYPE_3BYTE_BGR) { // what JPEGs become: no second copy of the pixels
+            byte[] pixels = ((DataBufferByte) image.getRaster().getDataBuffer()).getData();
+            if (pixels.length == h * w * 3) {
+                for (int i = 0; i < pixels.length; i += 3) {
+                    byte blue = pixels[i];
+                    pixels[i] = pixels[i + 2];
+                    pixels[i + 2] = blue;
+                }
+                return new Picture(h, w, 3, pixels);
+            }
+        }
         var out = new byte[h * w * 3];
         int o = 0;
         if (image.getColorModel() instanceof ComponentColorModel model) {

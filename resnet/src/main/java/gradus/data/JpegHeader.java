@@ -10,15 +10,16 @@ import java.nio.ByteOrder;
  * @param components 1 grey, 3 colour, 4 CMYK; 0 if the file is not a JPEG
  * @param adobe colour transform in Adobe's marker: 0 none, 1 YCbCr, 2 YCCK; -1 without such a marker
  * @param orientation EXIF orientation 1..8, 1 if none is stated
+ * @param scans how often the file goes through the pixels: 1 for baseline, about 10 for progressive files
  */
-record JpegHeader(int components, int adobe, int orientation) {
+record JpegHeader(int components, int adobe, int orientation, long scans) {
     /** @param file its bytes, in which profiles are renamed */
     static JpegHeader of(byte[] file) {
         int components = 0;
         int adobe = -1;
         int orientation = 1;
         if (file.length < 4 || (file[0] & 255) != 0xff || (file[1] & 255) != 0xd8) {
-            return new JpegHeader(0, -1, 1);
+            return new JpegHeader(0, -1, 1, 0);
         }
         int at = 2;
         while (at + 4 <= file.length && (file[at] & 255) == 0xff) {
@@ -48,7 +49,18 @@ record JpegHeader(int components, int adobe, int orientation) {
             }
             at = end;
         }
-        return new JpegHeader(components, adobe, orientation);
+        return new JpegHeader(components, adobe, orientation, scans(file, at));
+    }
+
+    /** Counts scan markers; a byte 0xff among coded pixels is always followed by 0 or by a marker. */
+    private static long scans(byte[] file, int from) {
+        long scans = 0;
+        for (int i = from; i + 1 < file.length; i++) {
+            if (file[i] == (byte) 0xff && file[i + 1] == (byte) 0xda) {
+                scans++;
+            }
+        }
+        return scans;
     }
 
     private static boolean startsWith(byte[] file, int at, String text) {

@@ -1,10 +1,11 @@
 package gradus.data;
 
+import java.awt.image.BufferedImage;
 import java.util.Arrays;
 
 /**
- * A decoded picture: {@code height * width * channels} unsigned bytes, row by row, channels innermost. Every operation
- * makes a new one.
+ * A decoded picture: {@code height * width * channels} unsigned bytes, row by row, channels innermost. Operations that
+ * change something make a new one.
  *
  * @param pixels not copied; do not write to it afterwards
  */
@@ -26,6 +27,21 @@ public record Picture(int height, int width, int channels, byte[] pixels) {
     /** The value of one channel at one point, 0..255. */
     public int get(int y, int x, int channel) {
         return pixels[(y * width + x) * channels + channel] & 255;
+    }
+
+    /** For Swing and {@code ImageIO.write}. @throws DataException unless there are 3 channels, taken as RGB, or 1 */
+    public BufferedImage toImage() {
+        if (channels != 3 && channels != 1) {
+            throw new DataException("only pictures of 3 channels or 1 can be shown, not of " + channels);
+        }
+        var image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+        for (int y = 0; y < height; y++) {
+            for (int x = 0; x < width; x++) {
+                int last = channels - 1;
+                image.setRGB(x, y, get(y, x, 0) << 16 | get(y, x, last / 2) << 8 | get(y, x, last));
+            }
+        }
+        return image;
     }
 
     /**
@@ -59,6 +75,9 @@ public record Picture(int height, int width, int channels, byte[] pixels) {
         if (newHeight > height || newWidth > width || newHeight < 1 || newWidth < 1) {
             throw new DataException("cannot cut %dx%d out of a picture of %dx%d; resize it first"
                     .formatted(newHeight, newWidth, height, width));
+        }
+        if (newHeight == height && newWidth == width) {
+            return this;
         }
         int top = (height - newHeight) / 2;
         int left = (width - newWidth) / 2;

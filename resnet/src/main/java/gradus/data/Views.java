@@ -71,6 +71,11 @@ final class Views {
         public String source(int i) {
             return of.source(indices[i]);
         }
+
+        @Override
+        public Dataset framed(Pictures pictures) {
+            return new Subset(of.framed(pictures), indices);
+        }
     }
 
     record Concat(Dataset of, Dataset second) implements Of {
@@ -96,6 +101,11 @@ final class Views {
             } else {
                 second.image(i - of.size(), out);
             }
+        }
+
+        @Override
+        public Dataset framed(Pictures pictures) {
+            return new Concat(of.framed(pictures), second.framed(pictures));
         }
 
         @Override

@@ -113,6 +113,32 @@ public enum Naming {
         String block(String what, int stage, int block) {
             return "conv" + stage + "_block" + (block + 1) + "_" + what;
         }
+    },
+
+    /** {@code layer1.0.conv1}, {@code layer1.0.bn1}, {@code layer1.0.downsample.0}: modules of torchvision. */
+    TORCH {
+        @Override
+        String stem(String what) {
+            return switch (what) {
+                case "conv", "bn" -> what + "1";
+                case "pool" -> "maxpool";
+                case "avg_pool" -> "avgpool";
+                default -> what; // input, padding, relu, pool_padding, flatten
+            };
+        }
+
+        @Override
+        String leaf(String what, int stage, int block, String leaf) {
+            String module = leaf.equals("1")
+                    ? "downsample." + (what.equals("bn") ? "1" : what.equals("conv") ? "0" : what)
+                    : what + (leaf.charAt(1) - 'a' + 1);
+            return block(module, stage, block);
+        }
+
+        @Override
+        String block(String what, int stage, int block) {
+            return "layer" + (stage - 1) + "." + block + "." + what;
+        }
     };
 
     /**
@@ -126,9 +152,13 @@ public enum Naming {
     /** Of a block: add, out, preact_bn, preact_relu. */
     abstract String block(String what, int stage, int block);
 
-    /** The classifier: {@code fc6} for six classes, {@code predictions} in keras.applications. */
+    /** The classifier: {@code fc6} for six classes, {@code predictions} in keras.applications, {@code fc} in torchvision. */
     String classifier(int classes) {
-        return this == APPLICATIONS ? "predictions" : "fc" + classes;
+        return switch (this) {
+            case APPLICATIONS -> "predictions";
+            case TORCH -> "fc";
+            default -> "fc" + classes;
+        };
     }
 
     /** Blocks are a, b, c, ...; stages of more than 26 blocks go on with b26, b27, ... */

@@ -140,6 +140,28 @@ class DatasetsTest {
         assertContains(fails("images:" + dir.resolve("nowhere")), "nowhere");
     }
 
+    /** What a network is judged on is what it predicts from: the middle of a picture file, not all of it squeezed. */
+    @Test
+    void framedAsTheNetworkSeesThem() throws IOException {
+        var image = new BufferedImage(40, 20, BufferedImage.TYPE_INT_RGB);
+        for (int i = 0; i < 40 * 20; i++) {
+            image.setRGB(i % 40, i / 40, i % 40 * 6 * 0x010101);
+        }
+        for (String split : List.of("train", "test")) {
+            Path file = dir.resolve(split + "/a/wide.png");
+            Files.createDirectories(file.getParent());
+            ImageIO.write(image, "png", file.toFile());
+        }
+        var pictures = new Pictures(16, 16, 3, Preprocess.UNIT, 18);
+        var test = Datasets.open("images:" + dir).test();
+        var seen = test.subset(0).concat(test).framed(pictures);
+        var expected =
+                pictures.framed(ImageInput.read(dir.resolve("test/a/wide.png"))).pixels();
+        assertArrayEquals(expected, HandSignsTest.pixels(seen, 0));
+        assertArrayEquals(expected, HandSignsTest.pixels(seen, 1));
+        assertTrue(!Arrays.equals(expected, HandSignsTest.pixels(test.resized(16, 16), 0)));
+    }
+
     @Test
     void cifar() throws IOException {
         var bytes = new byte[3073 * 30];

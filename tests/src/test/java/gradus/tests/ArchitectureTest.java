@@ -30,7 +30,9 @@ class ArchitectureTest {
         "gradus.eager.."
     };
     private static final String[] LAYERS = {"gradus.layers..", "gradus.train.."};
-    private static final String[] RESNET = {"gradus.resnet..", "gradus.data.."};
+    private static final String[] RESNET = {
+        "gradus.resnet..", "gradus.data..", "gradus.importer..", "gradus.classifier.."
+    };
     private static final String[] APP = {"gradus.app.."};
 
     private static final String VECTOR_API = "jdk.incubator.vector..";

@@ -1,0 +1,285 @@
+package gradus.app;
+
+import gradus.importer.Contents;
+import gradus.importer.Format;
+import gradus.importer.FormatReader;
+import gradus.importer.ImportOptions;
+import gradus.importer.Imported;
+import gradus.importer.Keras;
+import gradus.importer.TensorSource;
+import gradus.io.FileException;
+import gradus.io.FormatException;
+import gradus.io.Json;
+import gradus.io.MappedFile;
+import gradus.tensor.GradusException;
+import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
+import gradus.tensor.Tensor;
+import io.jhdf.HdfFile;
+import io.jhdf.api.Attribute;
+import io.jhdf.api.Dataset;
+import io.jhdf.api.Group;
+import io.jhdf.api.Node;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.reflect.Array;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipException;
+import java.util.zip.ZipFile;
+
+/**
+ * Keras's HDF5 files ({@code .h5}, {@code .weights.h5}) and {@code .keras} archives, read by jHDF. That library answers a
+ * damaged file with whatever exception the damage leads to; here they all become a {@link FormatException}. Links to other
+ * places and other files are not followed, and no array is made that is larger than four times the file.
+ */
+public final class Hdf5Reader implements FormatReader {
+    private static final byte[] HDF5 = {(byte) 0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    private static final byte[] ZIP = {'P', 'K', 3, 4};
+
+    private static final int MAX_NODES = 50_000;
+    private static final int MAX_DEPTH = 32;
+    private static final int MAX_CONFIG_BYTES = 16 << 20;
+
+    /** What may be unpacked beyond four times the archive. */
+    private static final long SLACK = 16 << 20;
+
+    /** For {@link java.util.ServiceLoader}. */
+    public Hdf5Reader() {}
+
+    @Override
+    public boolean recognizes(Path file, byte[] start) {
+        return begins(start, HDF5) || begins(start, ZIP);
+    }
+
+    private static boolean begins(byte[] start, byte[] with) {
+        return start.length >= with.length && Arrays.equals(start, 0, with.length, with, 0, with.length);
+    }
+
+    @Override
+    public Imported read(Path file, ImportOptions options) {
+        return open(
+                file,
+                (config, tensors, metadata) ->
+                        Keras.read(file.toString(), Format.KERAS_HDF5, config, tensors, metadata, options));
+    }
+
+    @Override
+    public Contents inspect(Path file) {
+        return open(file, (config, tensors, metadata) -> {
+            var all = new LinkedHashMap<>(metadata);
+            if (config != null) {
+                all.put("model_config", Json.write(config));
+            }
+            return Contents.of(Format.KERAS_HDF5, all, tensors);
+        });
+    }
+
+    private interface Use<T> {
+        /** @param config of the model, or null if the file has weights alone */
+        T of(Map<?, ?> config, TensorSource tensors, Map<String, String> metadata);
+    }
+
+    private static <T> T open(Path file, Use<T> use) {
+        try {
+            byte[] start;
+            try (InputStream in = Files.newInputStream(file)) {
+                start = in.readNBytes(8);
+            }
+            return begins(start, ZIP) ? archive(file, use) : hdf5(file, use);
+        } catch (GradusException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new FileException("cannot read " + file + ": " + e.getMessage(), e);
+        } catch (RuntimeException | StackOverflowError | OutOfMemoryError | InternalError e) {
+            throw new FormatException(
+                    file + ": damaged, or of a kind that is not known: "
+                            + e.getClass().getSimpleName() + ", " + e.getMessage(),
+                    -1,
+                    e);
+        }
+    }
+
+    // ---- one HDF5 file ----
+
+    /** In memory, mapped: there jHDF cuts what it reads out of the file instead of allocating what a damaged length says. */
+    private static <T> T hdf5(Path file, Use<T> use) {
+        try (var mapped = MappedFile.open(file)) {
+            if (mapped.size() > Integer.MAX_VALUE) {
+                throw new FormatException(file + ": HDF5 files of more than 2 GiB are not read", -1);
+            }
+            return mapped.read(0, (int) mapped.size(), bytes -> hdf5(file.toString(), bytes, use));
+        }
+    }
+
+    private static <T> T hdf5(String source, ByteBuffer bytes, Use<T> use) {
+        try (var hdf = HdfFile.fromByteBuffer(bytes)) {
+            var metadata = new LinkedHashMap<String, String>();
+            for (String key : new String[] {"keras_version", "backend"}) {
+                String value = text(hdf, key);
+                if (value != null) {
+                    metadata.put(key, value);
+                }
+            }
+            String config = text(hdf, "model_config");
+            Group root = hdf.getChildren().get("model_weights") instanceof Group weights ? weights : hdf;
+            return use.of(
+                    config == null ? null : config(source, config),
+                    new Tensors(source, bytes.capacity(), root),
+                    metadata);
+        }
+    }
+
+    private static String text(Node node, String attribute) {
+        Attribute a = node.getAttributes().get(attribute);
+        if (a == null || a.getSize() != 1 || a.getSizeInBytes() > MAX_CONFIG_BYTES) {
+            return null;
+        }
+        Object data = a.getData();
+        return data instanceof String[] one && one.length == 1 ? one[0] : data instanceof String s ? s : null;
+    }
+
+    private static Map<?, ?> config(String source, String json) {
+        try {
+            if (Json.parse(json) instanceof Map<?, ?> map) {
+                return map;
+            }
+        } catch (FormatException e) {
+            throw new FormatException(source + ": the model's configuration is not JSON: " + e.getMessage(), -1, e);
+        }
+        throw new FormatException(source + ": the model's configuration is no object", -1);
+    }
+
+    /** All numeric arrays below a group, by path; not those of the optimizer. */
+    private static final class Tensors implements TensorSource {
+        private final String source;
+        private final long fileBytes;
+        private final Map<String, Dataset> datasets = new LinkedHashMap<>();
+        private int nodes;
+
+        Tensors(String source, long fileBytes, Group root) {
+            this.source = source;
+            this.fileBytes = fileBytes;
+            collect(root, "", 0);
+        }
+
+        private void collect(Group group, String path, int depth) {
+            for (var child : group.getChildren().entrySet()) {
+                if (++nodes > MAX_NODES || depth > MAX_DEPTH) {
+                    throw new FormatException(source + ": more groups, or deeper ones, than a model has", -1);
+                }
+                Node node = child.getValue();
+                String name = path + child.getKey();
+                if (node.isLink() || depth == 0 && child.getKey().startsWith("optimizer")) {
+                    continue;
+                }
+                if (node instanceof Group inner) {
+                    collect(inner, name + "/", depth + 1);
+                } else if (node instanceof Dataset data && data.getJavaType().isPrimitive()) {
+                    datasets.put(name, data);
+                }
+            }
+        }
+
+        @Override
+        public Set<String> names() {
+            return datasets.keySet();
+        }
+
+        @Override
+        public Shape shape(String name) {
+            try {
+                return Shape.of(datasets.get(name).getDimensions());
+            } catch (ShapeException e) {
+                throw new FormatException(source + ": tensor '" + name + "': " + e.getMessage(), -1, e);
+            }
+        }
+
+        @Override
+        public String dtype(String name) {
+            Dataset d = datasets.get(name);
+            String type = d.getJavaType().getSimpleName();
+            return type.equals("double") ? "float64" : type.equals("float") ? "float32" : type.toLowerCase(Locale.ROOT);
+        }
+
+        @Override
+        public Tensor read(String name) {
+            Shape shape = shape(name);
+            Dataset data = datasets.get(name);
+            if (8L * shape.size() > 4 * fileBytes + SLACK) {
+                throw new FormatException(
+                        source + ": tensor '" + name + "' " + shape + " is far larger than the file can hold", -1);
+            }
+            Object values = shape.size() == 0 ? new float[0] : data.isScalar() ? data.getData() : data.getDataFlat();
+            var y = new float[shape.size()];
+            if (values instanceof float[] f && f.length == y.length) {
+                return Tensor.of(shape, f);
+            }
+            if (values instanceof Number n) {
+                y[0] = n.floatValue();
+            } else if (Array.getLength(values) == y.length) {
+                for (int i = 0; i < y.length; i++) {
+                    y[i] = ((Number) Array.get(values, i)).floatValue();
+                }
+            } else {
+                throw new FormatException(
+                        source + ": tensor '" + name + "' " + shape + " has another number of values", -1);
+            }
+            return Tensor.of(shape, y);
+        }
+    }
+
+    // ---- .keras: a zip archive of config.json, metadata.json, model.weights.h5 ----
+
+    private static <T> T archive(Path file, Use<T> use) throws IOException {
+        try (var zip = new ZipFile(file.toFile())) {
+            byte[] config = unpacked(file, zip, "config.json", MAX_CONFIG_BYTES);
+            byte[] weights = unpacked(file, zip, "model.weights.h5", 2 * Files.size(file) + SLACK / 2);
+            var metadata = new LinkedHashMap<String, String>();
+            if (zip.getEntry("metadata.json") != null) {
+                byte[] json = unpacked(file, zip, "metadata.json", 1 << 20);
+                config(file.toString(), new String(json, StandardCharsets.UTF_8))
+                        .forEach((key, value) -> {
+                            if (value instanceof String s) {
+                                metadata.put((String) key, s);
+                            }
+                        });
+            }
+            try (var hdf = HdfFile.fromBytes(weights)) {
+                return use.of(
+                        config(file.toString(), new String(config, StandardCharsets.UTF_8)),
+                        new Tensors(file.toString(), weights.length, hdf),
+                        metadata);
+            }
+        } catch (ZipException e) {
+            throw new FormatException(file + ": damaged archive: " + e.getMessage(), -1, e);
+        }
+    }
+
+    /** The size an archive states is checked first, and not trusted after that. */
+    private static byte[] unpacked(Path file, ZipFile zip, String name, long most) throws IOException {
+        ZipEntry entry = zip.getEntry(name);
+        if (entry == null) {
+            throw new FormatException(file + ": has no " + name + "; is this a .keras archive?", -1);
+        }
+        long limit = Math.min(most, Integer.MAX_VALUE - 16);
+        if (entry.getSize() > limit || entry.getSize() < 0) {
+            throw new FormatException(file + ": " + name + " would have " + entry.getSize() + " bytes unpacked", -1);
+        }
+        var bytes = new byte[(int) entry.getSize()];
+        try (InputStream in = zip.getInputStream(entry)) {
+            if (in.readNBytes(bytes, 0, bytes.length) != bytes.length || in.read() >= 0) {
+                throw new FormatException(file + ": " + name + " has another size than the archive says", -1);
+            }
+        }
+        return bytes;
+    }
+}

@@ -1,0 +1,240 @@
+package gradus.app;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import gradus.importer.Exporter;
+import gradus.importer.Format;
+import gradus.importer.ImportOptions;
+import gradus.importer.Imported;
+import gradus.importer.Importer;
+import gradus.io.FormatException;
+import gradus.io.Json;
+import gradus.layers.Activation;
+import gradus.layers.Add;
+import gradus.layers.BatchNormalization;
+import gradus.layers.Conv2D;
+import gradus.layers.Dense;
+import gradus.layers.GlobalAveragePooling2D;
+import gradus.layers.Input;
+import gradus.layers.LayerOutput;
+import gradus.layers.Model;
+import gradus.resnet.ResNets;
+import gradus.tensor.GradusException;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import io.jhdf.HdfFile;
+import io.jhdf.api.WritableGroup;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.reflect.Array;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Keras's HDF5 files: written here as Keras lays them out, read through the importer. */
+class Hdf5Test {
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    @TempDir
+    Path directory;
+
+    private static Model model() {
+        LayerOutput x = Input.of(Shape.of(8, 8, 3), "in");
+        LayerOutput y = x.then(Conv2D.of(4, 3).same().named("first"))
+                .then(BatchNormalization.of().named("norm"))
+                .then(Activation.relu().named("act"));
+        LayerOutput z = y.then(Conv2D.of(4, 1).bias(false).named("second"));
+        y = Add.of().named("sum").apply(y, z).then(GlobalAveragePooling2D.of().named("pool"));
+        return Model.of("net", x, y.then(Dense.of(3).activation("softmax").named("fc")));
+    }
+
+    private static Tensor predict(Model model) {
+        var x = new float[2 * 8 * 8 * 3];
+        for (int i = 0; i < x.length; i++) {
+            x[i] = (float) Math.sin(i);
+        }
+        return model.predict(Tensor.of(Shape.of(2, 8, 8, 3), x));
+    }
+
+    /** The topology as our own writer of layers models says it. */
+    private String config(Model model) throws IOException {
+        Path folder = directory.resolve("layers");
+        Exporter.write(model, List.of(), null, Format.KERAS_LAYERS, folder);
+        var json = (Map<?, ?>) Json.parse(Files.readAllBytes(folder.resolve("model.json")));
+        return Json.write(((Map<?, ?>) json.get("modelTopology")).get("model_config"));
+    }
+
+    /** An array of arrays, as jHDF wants its data. */
+    private static Object nested(Tensor t, int axis, int[] at) {
+        int n = t.shape().dim(axis);
+        boolean last = axis == t.shape().rank() - 1;
+        var extents = new int[t.shape().rank() - axis];
+        System.arraycopy(t.shape().toArray(), axis, extents, 0, extents.length);
+        Object array = Array.newInstance(float.class, extents);
+        for (int i = 0; i < n; i++) {
+            if (last) {
+                Array.setFloat(array, i, (float) t.get(at[0]++));
+            } else {
+                Array.set(array, i, nested(t, axis + 1, at));
+            }
+        }
+        return array;
+    }
+
+    private static void put(WritableGroup group, String name, Tensor t) {
+        group.putDataset(name, nested(t, 0, new int[1]));
+    }
+
+    /** {@code model_weights/conv1/conv1/kernel:0}, and the configuration as an attribute. */
+    private void whole(Path file, Model model, String scope) throws IOException {
+        try (var hdf = HdfFile.write(file)) {
+            hdf.putAttribute("keras_version", "2.10.0");
+            hdf.putAttribute("backend", "tensorflow");
+            hdf.putAttribute("model_config", config(model));
+            WritableGroup weights = hdf.putGroup("model_weights");
+            var groups = new HashMap<String, WritableGroup>();
+            model.weights().forEach((name, t) -> {
+                String layer = name.substring(0, name.indexOf('/'));
+                WritableGroup inner =
+                        groups.computeIfAbsent(layer, l -> weights.putGroup(l).putGroup(l + scope));
+                put(inner, name.substring(layer.length() + 1) + ":0", t);
+            });
+            put(hdf.putGroup("optimizer_weights"), "m:0", Tensor.of(Shape.of(2), 1f, 2f));
+        }
+    }
+
+    @Test
+    void wholeModels() throws IOException {
+        Model model = model();
+        Path file = directory.resolve("model.h5");
+        for (String scope : List.of("", "_3")) {
+            Files.deleteIfExists(file);
+            deleteLayers();
+            whole(file, model, scope);
+            Imported read = Importer.load(file);
+            assertEquals(predict(model), predict(read.model()));
+            assertEquals(9, read.report().matched().size());
+            assertEquals(List.of(), read.report().unmatched());
+            assertEquals("2.10.0", read.metadata().get("keras_version"));
+            assertEquals(9, Importer.inspect(file).tensors().size());
+        }
+    }
+
+    private void deleteLayers() throws IOException {
+        Path folder = directory.resolve("layers");
+        if (Files.exists(folder)) {
+            try (var list = Files.list(folder)) {
+                for (Path file : list.toList()) {
+                    Files.delete(file);
+                }
+            }
+        }
+    }
+
+    /** Keras 3 numbers weights in a layer, and layers of a class. */
+    private void numbered(Path file, Model model, Map<String, String> keys) {
+        try (var hdf = HdfFile.write(file)) {
+            WritableGroup layers = hdf.putGroup("layers");
+            var groups = new HashMap<String, WritableGroup>();
+            var counts = new HashMap<String, Integer>();
+            model.weights().forEach((name, t) -> {
+                String layer = name.substring(0, name.indexOf('/'));
+                WritableGroup vars = groups.computeIfAbsent(
+                        layer, l -> layers.putGroup(keys.getOrDefault(l, l)).putGroup("vars"));
+                put(vars, Integer.toString(counts.merge(layer, 1, Integer::sum) - 1), t);
+            });
+        }
+    }
+
+    private void zip(Path archive, Map<String, byte[]> entries) throws IOException {
+        try (var zip = new ZipOutputStream(Files.newOutputStream(archive))) {
+            for (var e : entries.entrySet()) {
+                zip.putNextEntry(new ZipEntry(e.getKey()));
+                zip.write(e.getValue());
+            }
+        }
+    }
+
+    private static final Map<String, String> BY_CLASS =
+            Map.of("first", "conv2d", "second", "conv2d_1", "norm", "batch_normalization", "fc", "dense");
+
+    @Test
+    void archives() throws IOException {
+        Model model = model();
+        byte[] config = config(model).getBytes(StandardCharsets.UTF_8);
+        for (Map<String, String> keys : List.of(BY_CLASS, Map.<String, String>of())) {
+            Path weights = directory.resolve("model.weights.h5");
+            Files.deleteIfExists(weights);
+            numbered(weights, model, keys);
+            Path archive = directory.resolve("model.keras");
+            zip(archive, Map.of("config.json", config, "model.weights.h5", Files.readAllBytes(weights)));
+            assertEquals(predict(model), predict(Importer.load(archive).model()));
+        }
+        Path archive = directory.resolve("bad.keras");
+        zip(archive, Map.of("config.json", config));
+        String m = assertThrows(FormatException.class, () -> Importer.load(archive))
+                .getMessage();
+        assertTrue(m.contains("bad.keras") && m.contains("model.weights.h5"), m);
+        zip(archive, Map.of("config.json", config, "model.weights.h5", new byte[100 << 20])); // a bomb of 100 kB
+        m = assertThrows(FormatException.class, () -> Importer.load(archive)).getMessage();
+        assertTrue(m.contains("unpacked"), m);
+    }
+
+    /** Weights alone, under the names of the layers, for a named architecture. */
+    @Test
+    void weightsAlone() {
+        Model model = ResNets.byName("resnet20").build();
+        Path file = directory.resolve("resnet20.weights.h5");
+        numbered(file, model, Map.of());
+        String m =
+                assertThrows(FormatException.class, () -> Importer.load(file)).getMessage();
+        assertTrue(m.contains("--model"), m);
+        Imported read = Importer.load(file, ImportOptions.none().model("resnet20"));
+        read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
+    }
+
+    @Test
+    void damagedFiles() throws IOException {
+        Path file = directory.resolve("model.h5");
+        whole(file, model(), "");
+        byte[] good = Files.readAllBytes(file);
+        var random = new SplittableRandom(1);
+        int refused = 0;
+        for (int i = 0; i < 2_000; i++) {
+            byte[] bad = good.clone();
+            for (int k = 1 + random.nextInt(4); k > 0; k--) {
+                bad[random.nextInt(bad.length)] = (byte) random.nextInt(256);
+            }
+            if (random.nextInt(8) == 0) {
+                bad = Arrays.copyOf(bad, random.nextInt(bad.length));
+            }
+            Files.write(file, bad);
+            long before = THREADS.getCurrentThreadAllocatedBytes();
+            long start = System.nanoTime();
+            try {
+                Importer.load(file);
+            } catch (GradusException e) {
+                refused++;
+                assertTrue(e.getMessage().contains("model.h5"), e.getMessage());
+            }
+            long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
+            assertTrue(
+                    allocated <= 4L * bad.length + (16 << 20), "mutant " + i + ": " + allocated + " bytes allocated");
+            assertTrue(System.nanoTime() - start < 5_000_000_000L, "mutant " + i);
+        }
+        System.out.printf("HDF5: %d of 2000 refused%n", refused);
+        assertTrue(refused > 200);
+    }
+}

@@ -1,0 +1,291 @@
+package gradus.importer;
+
+import gradus.data.Preprocess;
+import gradus.io.FormatException;
+import gradus.io.Safetensors;
+import gradus.layers.Activation;
+import gradus.layers.BatchNormalization;
+import gradus.layers.Conv2D;
+import gradus.layers.Dense;
+import gradus.layers.Flatten;
+import gradus.layers.GlobalAveragePooling2D;
+import gradus.layers.Input;
+import gradus.layers.Layer;
+import gradus.layers.LayerOutput;
+import gradus.layers.Model;
+import gradus.resnet.Filters;
+import gradus.resnet.Naming;
+import gradus.resnet.ResNet;
+import gradus.resnet.ResNets;
+import gradus.resnet.Stage;
+import gradus.tensor.GradusException;
+import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
+import gradus.tensor.Tensor;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Weights with the names of torchvision's ResNets ({@code layer1.0.conv1.weight}) and of the CIFAR ResNets that follow
+ * it ({@code linear.weight} for the classifier, no projections). The file has no architecture; it is read off the
+ * tensors: kinds, numbers and widths of blocks.
+ *
+ * <p>PyTorch's layouts are kernels (out, in, h, w) and dense weights (out, in). A batch norm's {@code weight, bias,
+ * running_mean, running_var} are gamma, beta, moving mean and moving variance; {@code num_batches_tracked} is of no use.
+ */
+final class Torchvision {
+    private static final String CLASSIFIER = "fc";
+
+    private Torchvision() {}
+
+    static boolean recognizes(Set<String> names) {
+        return names.stream()
+                .map(Torchvision::plain)
+                .toList()
+                .containsAll(List.of("conv1.weight", "layer1.0.conv1.weight"));
+    }
+
+    /** Without the prefix of a model trained on several devices, and under torchvision's names. */
+    private static String plain(String name) {
+        String s = name.startsWith("module.") ? name.substring("module.".length()) : name;
+        return s.startsWith("linear.")
+                ? CLASSIFIER + s.substring("linear".length())
+                : s.replace(".shortcut.", ".downsample.");
+    }
+
+    static Imported read(String source, TensorSource tensors, Map<String, String> metadata, ImportOptions options) {
+        Map<String, String> byPlain = new HashMap<>();
+        for (String name : tensors.names()) {
+            String other = byPlain.put(plain(name), name);
+            if (other != null) {
+                throw new FormatException(
+                        source + ": tensors '" + other + "' and '" + name + "' are both '" + plain(name) + "'", -1);
+            }
+        }
+        ResNet network;
+        boolean head = byPlain.containsKey(CLASSIFIER + ".weight");
+        try {
+            network = options.model() != null ? ResNets.byName(options.model()) : network(source, tensors, byPlain);
+            if (head) {
+                network = network.classes(
+                        tensors.shape(byPlain.get(CLASSIFIER + ".weight")).dim(0));
+            }
+            if (options.height() != null) {
+                network = network.input(options.height(), options.width(), 3);
+            }
+            Model model = model(network, head);
+            Report report = Weights.assign(source, model, tensors, links(model, byPlain), ignored(tensors.names()));
+            if (!report.unmatched().isEmpty()) {
+                throw new FormatException(
+                        source + ": tensors without a place in " + network.name() + ": "
+                                + report.unmatched().stream().limit(10).toList()
+                                + "; the file is of another architecture",
+                        -1);
+            }
+            return Importer.imported(source, model, Format.TORCHVISION, metadata, Preprocess.TORCH, options, report);
+        } catch (FormatException e) {
+            throw e;
+        } catch (GradusException e) {
+            throw new FormatException(source + ": " + e.getMessage(), -1, e);
+        }
+    }
+
+    /** Logits in a layer of their own, as the files have them, and their softmax; or features, without a classifier. */
+    static Model model(ResNet network, boolean head) {
+        Model logits = network.blocks(network.blocks().naming(Naming.TORCH))
+                .logits(true)
+                .build();
+        if (!head) {
+            return logits.upTo("avgpool").named(network.name());
+        }
+        LayerOutput y =
+                logits.outputs().getFirst().then(Activation.of("softmax").named("softmax"));
+        return Model.of(network.name(), logits.inputs().getFirst(), y);
+    }
+
+    /** The network that has these tensors. */
+    private static ResNet network(String source, TensorSource tensors, Map<String, String> names) {
+        var depths = new ArrayList<Integer>();
+        while (names.containsKey("layer" + (depths.size() + 1) + ".0.conv1.weight")) {
+            int blocks = 1;
+            while (names.containsKey("layer" + (depths.size() + 1) + "." + blocks + ".conv1.weight")) {
+                blocks++;
+            }
+            depths.add(blocks);
+        }
+        Shape stem = kernel(source, tensors, names, "conv1.weight");
+        boolean cifar = stem.dim(2) == 3;
+        boolean bottleneck = names.containsKey("layer1.0.conv3.weight");
+        if (depths.size() != (cifar ? 3 : 4) || cifar && bottleneck) {
+            throw new FormatException(
+                    source + ": stages of " + depths + " blocks behind a convolution of " + stem.dim(2) + " x "
+                            + stem.dim(3) + " are no ResNet known here; name the architecture with --model",
+                    -1);
+        }
+        ResNet known = ResNets.byName(cifar ? "resnet20" : bottleneck ? "resnet50v1.5" : "resnet18");
+        if (cifar && names.containsKey("layer2.0.downsample.0.weight")) {
+            known = known.kind(ResNet.Kind.BASIC);
+        }
+        int layers = depths.stream().mapToInt(d -> d).sum() * (bottleneck ? 3 : 2) + 2;
+        ResNet network = known.name("resnet" + layers + (bottleneck ? "v1.5" : ""));
+        for (int i = 0; i < depths.size(); i++) {
+            String block = "layer" + (i + 1) + ".0.conv";
+            int first = kernel(source, tensors, names, block + "1.weight").dim(0);
+            int middle = kernel(source, tensors, names, block + "2.weight").dim(0);
+            int last = bottleneck
+                    ? kernel(source, tensors, names, block + "3.weight").dim(0)
+                    : middle;
+            network = network.stage(i + 2, Stage.of(Filters.of(first, middle, last), depths.get(i), i == 0 ? 1 : 2));
+        }
+        return network;
+    }
+
+    private static Shape kernel(String source, TensorSource tensors, Map<String, String> names, String name) {
+        Shape shape = names.containsKey(name) ? tensors.shape(names.get(name)) : null;
+        if (shape == null || shape.rank() != 4) {
+            throw new FormatException(
+                    source + ": tensor '" + name + "' should be a kernel (out, in, h, w), "
+                            + (shape == null ? "but is missing" : "not " + shape),
+                    -1);
+        }
+        return shape;
+    }
+
+    /** By name of the weight: {@code layer1.0.conv1/kernel} is {@code layer1.0.conv1.weight}. */
+    private static Map<String, Weights.Link> links(Model model, Map<String, String> byPlain) {
+        var links = new HashMap<String, Weights.Link>();
+        for (var weight : model.weightList()) {
+            int slash = weight.name().lastIndexOf('/');
+            Layer layer = model.layer(weight.name().substring(0, slash));
+            String tensor = byPlain.get(weight.name().substring(0, slash) + "."
+                    + torchName(weight.name().substring(slash + 1)));
+            if (tensor != null) {
+                links.put(weight.name(), new Weights.Link(tensor, layout(layer, weight.name())));
+            }
+        }
+        return links;
+    }
+
+    static String torchName(String weight) {
+        return switch (weight) {
+            case "kernel", "gamma" -> "weight";
+            case "bias", "beta" -> "bias";
+            case "moving_mean" -> "running_mean";
+            case "moving_variance" -> "running_var";
+            default -> weight;
+        };
+    }
+
+    static Weights.Layout layout(Layer layer, String weight) {
+        return !weight.endsWith("/kernel") || layer instanceof BatchNormalization
+                ? Weights.Layout.SAME
+                : layer instanceof Conv2D
+                        ? Weights.Layout.OIHW
+                        : layer instanceof Dense ? Weights.Layout.OI : Weights.Layout.SAME;
+    }
+
+    // ---- writing ----
+
+    /** @throws GradusException if the model is none of those that such files are for */
+    static void write(Model model, Map<String, String> metadata, Path file) {
+        Model twin = twin(model);
+        var tensors = new LinkedHashMap<String, Tensor>();
+        Map<String, Tensor> weights = model.weights();
+        Iterator<Tensor> values = weights.values().iterator();
+        boolean cifar = twin.name().equals(CIFAR);
+        for (var weight : twin.weightList()) {
+            Tensor value = values.next();
+            int slash = weight.name().lastIndexOf('/');
+            String layer = weight.name().substring(0, slash);
+            String name = (cifar && layer.equals(CLASSIFIER) ? "linear" : layer) + "."
+                    + torchName(weight.name().substring(slash + 1));
+            Shape s = value.shape();
+            tensors.put(
+                    name,
+                    switch (layout(twin.layer(layer), weight.name())) {
+                        case OIHW ->
+                            Tensor.of(
+                                    Shape.of(s.dim(3), s.dim(2), s.dim(0), s.dim(1)),
+                                    Weights.Layout.back(value, s.dim(3), s.dim(2), s.dim(0) * s.dim(1)));
+                        case OI ->
+                            Tensor.of(Shape.of(s.dim(1), s.dim(0)), Weights.Layout.back(value, s.dim(1), s.dim(0), 1));
+                        default -> value;
+                    });
+        }
+        var all = new LinkedHashMap<>(metadata);
+        all.put("format", "pt"); // as PyTorch's own writers say
+        Safetensors.write(file, all, tensors);
+    }
+
+    private static final String CIFAR = "cifar";
+
+    /** The same network under torchvision's names. */
+    private static Model twin(Model model) {
+        List<Object> wanted = structure(model);
+        var networks = new ArrayList<ResNet>();
+        ResNets.names().forEach(name -> networks.add(ResNets.byName(name)));
+        int convolutions = (int) model.layerNames().stream()
+                .filter(name -> model.layer(name) instanceof Conv2D)
+                .count();
+        if (convolutions > 1 && (convolutions - 1) % 6 == 0) {
+            networks.add(ResNets.cifar(convolutions + 1)); // of any depth
+        }
+        for (ResNet one : networks) {
+            ResNet network = one;
+            boolean cifar = network.begin() == ResNet.Begin.CIFAR;
+            if (!cifar && !(network.blocks().symmetric() && network.begin() == ResNet.Begin.IMAGENET)
+                    || model.inputShapes().size() != 1
+                    || model.inputShapes().getFirst().rank() != 3) {
+                continue;
+            }
+            network = network.name(cifar ? CIFAR : one.name())
+                    .input(model.inputShapes().getFirst());
+            Shape output = model.outputShapes().getFirst();
+            boolean head = output.rank() == 1 && wanted.stream().anyMatch(Dense.class::isInstance);
+            for (ResNet kind : cifar ? List.of(network, network.kind(ResNet.Kind.BASIC)) : List.of(network)) {
+                try {
+                    Model twin = model(head ? kind.classes(output.dim(0)) : kind, head);
+                    if (structure(twin).equals(wanted)) {
+                        return twin.named(network.name());
+                    }
+                } catch (ShapeException e) {
+                    // the pictures are too small for this one
+                }
+            }
+        }
+        throw new GradusException(
+                "model '" + model.name() + "' is none of the ResNets that torchvision has (18, 34, and 50,"
+                        + " 101, 152 of version 1.5) and no CIFAR ResNet; write it as ONNX or in Gradus's own format");
+    }
+
+    /** Layers in order, without names, settings of training, and activations of their own or inside of others. */
+    private static List<Object> structure(Model model) {
+        var structure = new ArrayList<Object>();
+        for (String name : model.layerNames()) {
+            switch (model.layer(name)) {
+                case Activation a -> {}
+                case Input i -> {}
+                case Flatten f -> {} // of one pixel, where the average kept its axes
+                case GlobalAveragePooling2D g -> structure.add(GlobalAveragePooling2D.of());
+                case Conv2D c -> structure.add(List.of("conv", c.filters(), c.geometry(), c.groups(), c.bias()));
+                case BatchNormalization b -> structure.add(List.of("bn", b.epsilon(), b.center(), b.scale()));
+                case Dense d -> structure.add(Dense.of(d.units()).bias(d.bias()));
+                case Layer other -> structure.add(other.named(null));
+            }
+        }
+        return structure;
+    }
+
+    private static Set<String> ignored(Set<String> names) {
+        var ignored = new HashSet<>(names);
+        ignored.removeIf(n -> !n.endsWith(".num_batches_tracked"));
+        return ignored;
+    }
+}

@@ -1,0 +1,136 @@
+package gradus.importer;
+
+import gradus.io.FormatException;
+import gradus.layers.Model;
+import gradus.layers.ModelWeight;
+import gradus.tensor.GradusException;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** Gives a model the tensors of a file: all of them are compared before one is read. */
+final class Weights {
+    private Weights() {}
+
+    /** How a tensor of a file becomes a weight. */
+    enum Layout {
+        /** As it is, float64 if it is that. */
+        OWN,
+        /** As it is, in float32. */
+        SAME,
+        /** Another shape, the same order of values. */
+        RESHAPED,
+        /** (out, in, h, w) to (h, w, in, out): a convolution kernel of PyTorch and ONNX. */
+        OIHW,
+        /** (out, in) to (in, out): a dense kernel of PyTorch. */
+        OI;
+
+        Shape shape(Shape s, Shape wanted) {
+            return switch (this) {
+                case OWN, SAME -> s;
+                case RESHAPED -> s.size() == wanted.size() ? wanted : s;
+                case OIHW -> s.rank() == 4 ? Shape.of(s.dim(2), s.dim(3), s.dim(1), s.dim(0)) : s;
+                case OI -> s.rank() == 2 ? Shape.of(s.dim(1), s.dim(0)) : s;
+            };
+        }
+
+        Tensor apply(Tensor t, Shape wanted) {
+            return switch (this) {
+                case OWN -> t;
+                case SAME, RESHAPED -> Tensor.of(wanted, t.floats());
+                case OIHW ->
+                    Tensor.of(
+                            wanted,
+                            transposed(t.floats(), wanted.dim(3), wanted.dim(2), wanted.dim(0) * wanted.dim(1)));
+                case OI -> Tensor.of(wanted, transposed(t.floats(), wanted.dim(1), wanted.dim(0), 1));
+            };
+        }
+
+        /** (o, i, k) to (k, i, o). */
+        private static float[] transposed(float[] x, int out, int in, int taps) {
+            var y = new float[x.length];
+            for (int k = 0; k < taps; k++) {
+                for (int i = 0; i < in; i++) {
+                    int to = (k * in + i) * out;
+                    for (int o = 0, from = i * taps + k; o < out; o++, from += in * taps) {
+                        y[to + o] = x[from];
+                    }
+                }
+            }
+            return y;
+        }
+
+        /** The way back. */
+        static float[] back(Tensor t, int out, int in, int taps) {
+            float[] x = t.floats();
+            var y = new float[x.length];
+            for (int k = 0; k < taps; k++) {
+                for (int i = 0; i < in; i++) {
+                    int from = (k * in + i) * out;
+                    for (int o = 0, to = i * taps + k; o < out; o++, to += in * taps) {
+                        y[to] = x[from + o];
+                    }
+                }
+            }
+            return y;
+        }
+    }
+
+    /** Where a weight comes from. */
+    record Link(String tensor, Layout layout) {}
+
+    /**
+     * Sets every weight of a model.
+     *
+     * @param links by name of the weight
+     * @param ignored tensors that are known to be of no use
+     * @throws FormatException with the report, if a weight has no tensor or one of another shape
+     */
+    static Report assign(
+            String source, Model model, TensorSource tensors, Map<String, Link> links, Set<String> ignored) {
+        var matched = new ArrayList<Report.Match>();
+        var missing = new ArrayList<String>();
+        var misfits = new ArrayList<Report.Misfit>();
+        Set<String> unmatched = new LinkedHashSet<>(tensors.names());
+        unmatched.removeAll(ignored);
+        List<ModelWeight> weights = model.weightList();
+        for (ModelWeight w : weights) {
+            Link link = links.get(w.name());
+            if (link == null || !tensors.names().contains(link.tensor)) {
+                missing.add(w.name());
+                continue;
+            }
+            unmatched.remove(link.tensor);
+            Shape found = link.layout.shape(tensors.shape(link.tensor), w.shape());
+            if (found.equals(w.shape())) {
+                matched.add(new Report.Match(link.tensor, w.name(), found));
+            } else {
+                misfits.add(new Report.Misfit(link.tensor, w.name(), found, w.shape()));
+            }
+        }
+        var notNeeded = new ArrayList<>(tensors.names());
+        notNeeded.retainAll(ignored);
+        var report = new Report(matched, notNeeded, List.copyOf(unmatched), missing, misfits);
+        if (!report.complete()) {
+            throw new FormatException(source + ": its tensors do not fit the model: " + report.text(10), -1);
+        }
+        var values = new LinkedHashMap<String, Tensor>();
+        for (ModelWeight w : weights) {
+            Link link = links.get(w.name());
+            try {
+                values.put(w.name(), link.layout.apply(tensors.read(link.tensor), w.shape()));
+            } catch (FormatException e) {
+                throw e;
+            } catch (GradusException e) {
+                throw new FormatException(source + ": tensor '" + link.tensor + "': " + e.getMessage(), -1, e);
+            }
+        }
+        model.setWeights(values);
+        return report;
+    }
+}

@@ -1,0 +1,330 @@
+package gradus.importer;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.data.Pictures;
+import gradus.data.Preprocess;
+import gradus.io.FileException;
+import gradus.io.FormatException;
+import gradus.io.Json;
+import gradus.layers.Activation;
+import gradus.layers.Add;
+import gradus.layers.BatchNormalization;
+import gradus.layers.Conv2D;
+import gradus.layers.Dense;
+import gradus.layers.GlobalAveragePooling2D;
+import gradus.layers.Input;
+import gradus.layers.LayerOutput;
+import gradus.layers.MaxPooling2D;
+import gradus.layers.Model;
+import gradus.layers.ZeroPadding2D;
+import gradus.resnet.ResNets;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class KerasTest {
+    @TempDir
+    Path directory;
+
+    /** Written by us and read again: the bits of the first. */
+    @ParameterizedTest
+    @ValueSource(strings = {"resnet50", "resnet20", "resnet18", "resnet50v2"})
+    void layersModelsComeBackAsTheyWere(String name) {
+        Model model =
+                Nets.trained(ResNets.byName(name).input(64, 64, 3).classes(5).build());
+        Path folder = directory.resolve("keras");
+        List<String> labels = List.of("a", "b", "c", "d", "\u00e9");
+        Pictures pictures = Pictures.standard(model, Preprocess.CAFFE);
+        Exporter.write(model, labels, pictures, Format.KERAS_LAYERS, folder);
+        Imported again = Importer.load(folder);
+        assertEquals(0, Nets.difference(model, again.model()));
+        assertEquals(labels, again.labels());
+        assertEquals(pictures, again.pictures().orElseThrow());
+        assertEquals(Format.KERAS_LAYERS, again.format());
+        assertTrue(again.report().unmatched().isEmpty());
+        assertThrows(FileException.class, () -> Exporter.write(model, labels, pictures, Format.KERAS_LAYERS, folder));
+    }
+
+    // ---- a small network in the forms that Keras has given its files ----
+
+    private static final String CONV =
+            "\"filters\": 4, \"kernel_size\": [3, 3], \"strides\": [2, 2], \"padding\": \"same\", \"use_bias\": false";
+
+    /** conv, bn, relu, and a sum with a second convolution, as a program builds it. */
+    private static Model small() {
+        LayerOutput x = Input.of(Shape.of(9, 8, 3), "in");
+        LayerOutput y = x.then(Conv2D.of(4, 3).strides(2).same().bias(false).named("stem"))
+                .then(BatchNormalization.of().epsilon(2e-5).scale(false).named("norm"))
+                .then(Activation.relu().named("act"));
+        LayerOutput z = y.then(Conv2D.of(4, 1).activation("relu").named("side"));
+        return Nets.trained(Model.of("small", x, Add.of().named("sum").apply(y, z)));
+    }
+
+    private static final String KERAS_2 = """
+            {"class_name": "Model", "config": {"name": "small", "layers": [
+              {"class_name": "InputLayer", "name": "in", "inbound_nodes": [],
+               "config": {"batch_input_shape": [null, SIZE, 3], "dtype": "float32", "name": "in"}},
+              {"class_name": "Conv2D", "name": "stem", "config": {"name": "stem", CONV, "activation": "linear",
+               "data_format": "channels_last", "dilation_rate": [1, 1], "trainable": false},
+               "inbound_nodes": [[["in", 0, 0, {}]]]},
+              {"class_name": "BatchNormalizationV1", "name": "norm", "config": {"name": "norm", "axis": [3], "momentum": 0.99,
+               "epsilon": 2e-5, "center": true, "scale": false}, "inbound_nodes": [[["stem", 0, 0, {}]]]},
+              {"class_name": "ReLU", "name": "act", "config": {"name": "act", "max_value": null, "negative_slope": 0.0},
+               "inbound_nodes": [[["norm", 0, 0, {}]]]},
+              {"class_name": "Add", "name": "sum", "config": {"name": "sum"},
+               "inbound_nodes": [[["act", 0, 0, {}], ["side", 0, 0, {}]]]},
+              {"class_name": "Conv2D", "name": "side", "config": {"name": "side", "filters": 4, "kernel_size": 1,
+               "activation": "relu"}, "inbound_nodes": [[["act", 0, 0, {}]]]}],
+             "input_layers": [["in", 0, 0]], "output_layers": [["sum", 0, 0]]}}
+            """;
+
+    private static final String TENSOR =
+            "{\"class_name\": \"__keras_tensor__\", \"config\": {\"shape\": [null, 5, 4, 4], \"dtype\": \"float32\","
+                    + " \"keras_history\": [\"NAME\", 0, 0]}}";
+
+    private static final String KERAS_3 = """
+            {"module": "keras.src.models.functional", "class_name": "Functional", "config": {"name": "small", "trainable": true,
+             "layers": [
+              {"module": "keras.layers", "class_name": "InputLayer", "name": "in", "registered_name": null, "inbound_nodes": [],
+               "config": {"batch_shape": [null, SIZE, 3], "dtype": "float32", "sparse": false, "name": "in"}},
+              {"module": "keras.layers", "class_name": "Conv2D", "name": "stem", "config": {"name": "stem", CONV,
+               "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}}, "activation": "linear",
+               "groups": 1}, "inbound_nodes": [{"args": [IN], "kwargs": {}}]},
+              {"class_name": "BatchNormalization", "name": "norm", "config": {"name": "norm", "axis": -1, "momentum": 0.99,
+               "epsilon": 2e-5, "scale": false}, "inbound_nodes": [{"args": [STEM], "kwargs": {"mask": null}}]},
+              {"class_name": "Activation", "name": "act", "config": {"name": "act", "activation": {"module": "builtins",
+               "class_name": "function", "config": "relu", "registered_name": "function"}},
+               "inbound_nodes": [{"args": [NORM], "kwargs": {}}]},
+              {"class_name": "Conv2D", "name": "side", "config": {"name": "side", "filters": 4, "kernel_size": [1, 1],
+               "activation": "relu"}, "inbound_nodes": [{"args": [ACT], "kwargs": {}}]},
+              {"class_name": "Add", "name": "sum", "config": {"name": "sum"},
+               "inbound_nodes": [{"args": [[ACT, SIDE]], "kwargs": {}}]}],
+             "input_layers": ["in", 0, 0], "output_layers": ["sum", 0, 0]}}
+            """;
+
+    private static String keras3() {
+        String s = KERAS_3;
+        for (String name : List.of("in", "stem", "norm", "act", "side")) {
+            s = s.replaceAll("\\b" + name.toUpperCase(Locale.ROOT) + "\\b", TENSOR.replace("NAME", name));
+        }
+        return s;
+    }
+
+    @Test
+    void bothGenerationsOfKerasAreRead() throws IOException {
+        Model expected = small();
+        for (String topology : List.of(KERAS_2, keras3())) {
+            for (String prefix : List.of("", "small/", "a/b/")) {
+                write(topology.replace("SIZE", "9, 8"), expected.weights(), prefix, 40);
+                Imported read = Importer.load(directory);
+                assertEquals(0, Nets.difference(expected, read.model()));
+                assertEquals(6, read.report().matched().size());
+                assertTrue(read.pictures().isEmpty(), "nobody said how pictures become inputs");
+            }
+        }
+        assertFalse(Importer.load(directory).model().layerNames().isEmpty());
+    }
+
+    @Test
+    void picturesOfAnySizeGetOneFromTheOptions() throws IOException {
+        write(KERAS_2.replace("SIZE", "null, null"), small().weights(), "", 1 << 20);
+        var e = assertThrows(FormatException.class, () -> Importer.load(directory));
+        assertTrue(e.getMessage().contains("--input"), e.getMessage());
+        Imported read =
+                Importer.load(directory, ImportOptions.none().input(9, 8).preprocess(Preprocess.TF));
+        assertEquals(0, Nets.difference(small(), read.model()));
+        assertEquals(Preprocess.TF, read.pictures().orElseThrow().mode());
+        assertFalse(Importer.load(directory, ImportOptions.none().input(9, 8))
+                .model()
+                .isTrainable("stem"));
+    }
+
+    /** A network inside of a Sequential, as a classifier on a network without its head is built. */
+    @Test
+    void modelsWithinModels() throws IOException {
+        String inner = KERAS_2.strip().replace("SIZE", "null, null");
+        String outer = "{\"class_name\": \"Sequential\", \"config\": {\"name\": \"outer\", \"layers\": ["
+                + "{\"class_name\": \"InputLayer\", \"config\": {\"batch_input_shape\": [null, 9, 8, 3], \"name\": \"pictures\"}},"
+                + inner
+                + ",{\"class_name\": \"GlobalAveragePooling2D\", \"config\": {\"name\": \"pool\"}},"
+                + "{\"class_name\": \"Dense\", \"config\": {\"name\": \"fc\", \"units\": 3, \"activation\": \"softmax\"}}]}}";
+        Model body = small();
+        LayerOutput x = Input.of(Shape.of(9, 8, 3), "pictures");
+        Model expected = Model.of(
+                "outer",
+                x,
+                x.then(body.named("small"))
+                        .then(GlobalAveragePooling2D.of())
+                        .then(Dense.of(3).activation("softmax").named("fc")));
+        write(outer, expected.weights(), "", 100); // small/stem/kernel
+        assertEquals(0, Nets.difference(expected, Importer.load(directory).model()));
+        var plain = new LinkedHashMap<String, Tensor>();
+        expected.weights().forEach((name, w) -> plain.put(name.replace("small/", ""), w));
+        write(outer, plain, "", 100);
+        assertEquals(0, Nets.difference(expected, Importer.load(directory).model()));
+    }
+
+    @Test
+    void quantizedShards() throws IOException {
+        Model model = small();
+        write(KERAS_2.replace("SIZE", "9, 8"), model.weights(), "", 1 << 20);
+        Path json = directory.resolve("model.json");
+        @SuppressWarnings("unchecked")
+        var root = (Map<String, Object>) Json.parse(Files.readAllBytes(json));
+        var manifest = (Map<?, ?>) ((List<?>) root.get("weightsManifest")).getFirst();
+        var out = new ByteArrayOutputStream();
+        String[] types = {"uint8", "uint16", "float16", "float32"};
+        int i = 0;
+        for (Object entry : (List<?>) manifest.get("weights")) {
+            @SuppressWarnings("unchecked")
+            var weight = (Map<String, Object>) entry;
+            float[] w = model.weight((String) weight.get("name")).floats();
+            String type = types[i++ % 4];
+            float min = -2;
+            float scale = type.equals("uint8") ? 4f / 255 : 4f / 65535;
+            var b = ByteBuffer.allocate(4 * w.length).order(ByteOrder.LITTLE_ENDIAN);
+            for (float v : w) {
+                switch (type) {
+                    case "uint8" -> b.put((byte) Math.round((v - min) / scale));
+                    case "uint16" -> b.putShort((short) Math.round((v - min) / scale));
+                    case "float16" -> b.putShort(Float.floatToFloat16(v));
+                    default -> b.putFloat(v);
+                }
+            }
+            out.write(b.array(), 0, b.position());
+            if (type.startsWith("uint")) {
+                weight.put("quantization", Map.of("dtype", type, "min", (double) min, "scale", (double) scale));
+            } else if (type.equals("float16")) {
+                weight.put("quantization", Map.of("dtype", "float16", "original_dtype", "float32"));
+            }
+        }
+        for (Object path : (List<?>) manifest.get("paths")) {
+            Files.write(directory.resolve((String) path), out.toByteArray());
+        }
+        Files.writeString(json, Json.write(root));
+        Model read = Importer.load(directory).model();
+        model.weights()
+                .forEach((name, w) ->
+                        assertArrayEquals(w.floats(), read.weight(name).floats(), 4f / 255));
+        assertTrue(Nets.difference(model, read) > 0);
+    }
+
+    // ---- what is wrong is named ----
+
+    private FormatException refused(String topology, Map<String, Tensor> weights) throws IOException {
+        write(topology.replace("SIZE", "9, 8"), weights, "", 1 << 20);
+        return assertThrows(FormatException.class, () -> Importer.load(directory));
+    }
+
+    @Test
+    void errorsNameFileTensorAndLayer() throws IOException {
+        var weights = new LinkedHashMap<>(small().weights());
+        var missing = new LinkedHashMap<>(weights);
+        missing.remove("norm/beta");
+        String m = refused(KERAS_2, missing).getMessage();
+        assertTrue(m.contains("model.json") && m.contains("missing: norm/beta"), m);
+        weights.put("side/kernel", Tensor.of(Shape.of(1, 1, 4, 5), new float[20]));
+        m = refused(KERAS_2, weights).getMessage();
+        assertTrue(
+                m.contains("tensor 'side/kernel' has shape (1, 1, 4, 5), weight 'side/kernel' needs (1, 1, 4, 4)"), m);
+        m = refused(KERAS_2.replace("\"Add\"", "\"Lambda\""), small().weights()).getMessage();
+        assertTrue(m.contains("layer 'sum' (Lambda)"), m);
+        m = refused(KERAS_2.replace("channels_last", "channels_first"), small().weights())
+                .getMessage();
+        assertTrue(m.contains("layer 'stem' (Conv2D)") && m.contains("channels_last"), m);
+        m = refused(KERAS_2.replace("[\"side\", 0, 0, {}]", "[\"nobody\", 0, 0, {}]"), small().weights())
+                .getMessage();
+        assertTrue(m.contains("'nobody'"), m);
+        m = refused(KERAS_2.replace("\"filters\": 4", "\"filters\": 2147483647"), small().weights())
+                .getMessage();
+        assertTrue(m.contains("stem") || m.contains("side"), m);
+    }
+
+    @Test
+    void shardsMustBeBesideTheFileAndComplete() throws IOException {
+        write(KERAS_2.replace("SIZE", "9, 8"), small().weights(), "", 64);
+        Path json = directory.resolve("model.json");
+        String good = Files.readString(json);
+        for (String bad : List.of("../shard0.bin", "/etc/passwd", "a/../../b", "C:x", "")) {
+            Files.writeString(json, good.replace("shard0.bin", bad));
+            var e = assertThrows(FormatException.class, () -> Importer.load(directory), bad);
+            assertTrue(e.getMessage().contains("is not the name of a file beside it"), e.getMessage());
+        }
+        Files.writeString(json, good);
+        Path shard = directory.resolve("shard1.bin");
+        byte[] bytes = Files.readAllBytes(shard);
+        Files.write(shard, Arrays.copyOf(bytes, bytes.length - 1));
+        assertThrows(FormatException.class, () -> Importer.load(directory));
+        Files.write(shard, Arrays.copyOf(bytes, bytes.length + 1));
+        assertThrows(FormatException.class, () -> Importer.load(directory));
+        Files.delete(shard);
+        assertThrows(FileException.class, () -> Importer.load(directory));
+    }
+
+    // ---- files ----
+
+    /** A layers model in shards of so many bytes, which tensors and even numbers straddle. */
+    private void write(String topology, Map<String, Tensor> weights, String prefix, int shardBytes) throws IOException {
+        write(directory, topology, weights, prefix, shardBytes);
+    }
+
+    static void write(Path directory, String topology, Map<String, Tensor> weights, String prefix, int shardBytes)
+            throws IOException {
+        var bytes = new ByteArrayOutputStream();
+        var manifest = new StringBuilder();
+        for (var e : weights.entrySet()) {
+            OnnxWriter.write(e.getValue().floats(), bytes);
+            String shape = Arrays.toString(e.getValue().shape().toArray());
+            manifest.append(manifest.isEmpty() ? "" : ",\n")
+                    .append("{\"name\": \"" + prefix + e.getKey() + "\", \"shape\": " + shape
+                            + ", \"dtype\": \"float32\"}");
+        }
+        byte[] all = bytes.toByteArray();
+        var paths = new StringBuilder();
+        for (int i = 0, from = 0; from < all.length; i++, from += shardBytes) {
+            Files.write(
+                    directory.resolve("shard" + i + ".bin"),
+                    Arrays.copyOfRange(all, from, Math.min(all.length, from + shardBytes)));
+            paths.append(i == 0 ? "" : ", ").append("\"shard" + i + ".bin\"");
+        }
+        Files.writeString(
+                directory.resolve("model.json"),
+                "{\"format\": \"layers-model\", \"modelTopology\": {\"keras_version\": \"2.2.4-tf\", \"model_config\": "
+                        + topology.replace("CONV", CONV) + "}, \"weightsManifest\": [{\"paths\": [" + paths
+                        + "], \"weights\": [" + manifest + "]}]}");
+    }
+
+    /** The folder that the robustness test damages. */
+    static Path example(Path directory) throws IOException {
+        write(directory, KERAS_2.replace("SIZE", "9, 8"), small().weights(), "", 1 << 20);
+        return directory;
+    }
+
+    static Model block() {
+        LayerOutput x = Input.of(Shape.of(12, 12, 3), "in");
+        LayerOutput y = x.then(ZeroPadding2D.of(1)).then(Conv2D.of(4, 3)).then(BatchNormalization.of());
+        y = y.then(Activation.relu()).then(MaxPooling2D.of(3).strides(2).same());
+        LayerOutput z = y.then(Conv2D.of(4, 3).same());
+        y = Add.of().apply(y, z).then(GlobalAveragePooling2D.of());
+        return Nets.trained(Model.of("block", x, y.then(Dense.of(3).activation("softmax"))));
+    }
+}

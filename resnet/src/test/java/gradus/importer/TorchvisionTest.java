@@ -1,0 +1,152 @@
+package gradus.importer;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.data.Preprocess;
+import gradus.io.FormatException;
+import gradus.io.Safetensors;
+import gradus.layers.Model;
+import gradus.resnet.ResNet;
+import gradus.resnet.ResNets;
+import gradus.tensor.GradusException;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class TorchvisionTest {
+    @TempDir
+    Path directory;
+
+    private Path file() {
+        return directory.resolve("weights.safetensors");
+    }
+
+    /** From our network, whatever its layers are called, to the file and back, by the tensors alone. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "resnet18",
+                "resnet34",
+                "resnet50v1.5",
+                "resnet101v1.5",
+                "resnet20",
+                "resnet44",
+                "resnet56",
+                "resnet110"
+            })
+    void architecturesAreReadOffTheTensors(String name) {
+        ResNet network = ResNets.byName(name).classes(7);
+        boolean cifar = network.input().dim(0) == 32;
+        Model model = Nets.trained((cifar ? network : network.input(64, 64, 3)).build());
+        Exporter.write(model, List.of(), null, Format.TORCHVISION, file());
+        Imported read = Importer.load(
+                file(), cifar ? ImportOptions.none() : ImportOptions.none().input(64, 64));
+        assertEquals(Format.TORCHVISION, read.format());
+        assertEquals(Preprocess.TORCH, read.pictures().orElseThrow().mode());
+        assertTrue(Nets.difference(model, read.model()) < 1e-6);
+        assertEquals(name.replace("v1.5", ""), read.model().name().replace("v1.5", ""));
+        Model logits = read.model().upTo("fc");
+        assertEquals(Shape.of(7), logits.outputShapes().getFirst());
+    }
+
+    /** Kernels (out, in, h, w), dense weights (out, in), and the names that PyTorch gives a batch norm's arrays. */
+    @Test
+    void layoutsAreThoseOfPyTorch() {
+        Model model = Nets.trained(ResNets.byName("resnet20").build());
+        Exporter.write(model, List.of(), null, Format.TORCHVISION, file());
+        Map<String, Tensor> tensors = Safetensors.read(file()).tensors();
+        Tensor torch = tensors.get("layer2.0.conv1.weight");
+        Tensor keras = model.weight("conv3_block1_1_conv/kernel");
+        assertEquals(Shape.of(32, 16, 3, 3), torch.shape());
+        for (int o = 0; o < 32; o += 5) {
+            for (int i = 0; i < 16; i += 3) {
+                for (int k = 0; k < 9; k++) {
+                    assertEquals(keras.get((k * 16 + i) * 32 + o), torch.get((o * 16 + i) * 9 + k));
+                }
+            }
+        }
+        Tensor dense = tensors.get("linear.weight");
+        assertEquals(Shape.of(10, 64), dense.shape());
+        assertEquals(model.weight("predictions/kernel").get(5 * 10 + 2), dense.get(2 * 64 + 5));
+        assertEquals(model.weight("conv1_bn/moving_variance"), tensors.get("bn1.running_var"));
+    }
+
+    private Map<String, Tensor> cifar() {
+        Exporter.write(Nets.trained(ResNets.byName("resnet20").build()), List.of(), null, Format.TORCHVISION, file());
+        return new LinkedHashMap<>(Safetensors.read(file()).tensors());
+    }
+
+    private Imported written(Map<String, Tensor> tensors) {
+        Safetensors.write(file(), Map.of(), tensors);
+        return Importer.load(file());
+    }
+
+    @Test
+    void prefixesAndStepCountsDoNotMatter() {
+        Map<String, Tensor> tensors = cifar();
+        var prefixed = new LinkedHashMap<String, Tensor>();
+        tensors.forEach((name, t) -> prefixed.put("module." + name, t));
+        prefixed.put("module.bn1.num_batches_tracked", Tensor.scalar(390));
+        Imported read = written(prefixed);
+        assertEquals(List.of("module.bn1.num_batches_tracked"), read.report().ignored());
+        assertEquals(
+                0,
+                Nets.difference(Importer.load(file()).model(), written(tensors).model()));
+    }
+
+    @Test
+    void withoutAClassifierThereAreFeatures() {
+        Map<String, Tensor> tensors = cifar();
+        tensors.remove("linear.weight");
+        tensors.remove("linear.bias");
+        assertEquals(List.of(Shape.of(64)), written(tensors).model().outputShapes());
+    }
+
+    @Test
+    void whatDoesNotFitIsNamed() {
+        Map<String, Tensor> tensors = cifar();
+        Tensor bn = tensors.remove("layer2.1.bn1.running_mean");
+        String m = assertThrows(FormatException.class, () -> written(tensors)).getMessage();
+        assertTrue(m.contains("weights.safetensors") && m.contains("missing: layer2.1.bn1/moving_mean"), m);
+        tensors.put("layer2.1.bn1.running_mean", Tensor.of(Shape.of(3), 1f, 2f, 3f));
+        m = assertThrows(FormatException.class, () -> written(tensors)).getMessage();
+        assertTrue(m.contains("'layer2.1.bn1.running_mean' has shape (3,)") && m.contains("needs (32,)"), m);
+        tensors.put("layer2.1.bn1.running_mean", bn);
+        tensors.put("layer1.0.se.fc1.weight", bn);
+        m = assertThrows(FormatException.class, () -> written(tensors)).getMessage();
+        assertTrue(m.contains("without a place") && m.contains("layer1.0.se.fc1.weight"), m);
+        Model other = ResNets.byName("resnet50").build();
+        assertThrows(GradusException.class, () -> Exporter.write(other, List.of(), null, Format.TORCHVISION, file()));
+    }
+
+    /** Weights alone, under Keras's names, for a named architecture. */
+    @Test
+    void weightsOfANamedArchitecture() {
+        Model model = Nets.trained(ResNets.byName("resnet20").build());
+        Safetensors.write(file(), Map.of(), model.weights());
+        String m =
+                assertThrows(FormatException.class, () -> Importer.load(file())).getMessage();
+        assertTrue(m.contains("--model"), m);
+        assertEquals(
+                0,
+                Nets.difference(
+                        model,
+                        Importer.load(file(), ImportOptions.none().model("resnet20"))
+                                .model()));
+        assertThrows(
+                FormatException.class,
+                () -> Importer.load(file(), ImportOptions.none().model("resnet32")));
+        assertThrows(
+                GradusException.class,
+                () -> Importer.load(file(), ImportOptions.none().model("nonsense")));
+    }
+}
