@@ -156,7 +156,7 @@ public interface Backend<B> extends AutoCloseable {
         throw new UnsupportedOperationException(name() + " prepares no kernels");
     }
 
-    /** {@link #conv2dFused} with a kernel that was prepared. */
+    /** {@link #conv2dFused} with a kernel that was prepared. y may be residual. */
     default void conv2dPrepared(Window g, ScalarFunction f, B x, B prepared, B bias, B residual, B y) {
         throw new UnsupportedOperationException(name() + " prepares no kernels");
     }

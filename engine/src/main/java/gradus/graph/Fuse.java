@@ -7,8 +7,11 @@ import gradus.op.Conv2D;
 import gradus.op.Elementwise;
 import gradus.op.FusedBatchNorm;
 import gradus.op.FusedConv2D;
+import gradus.op.MaxPool2D;
 import gradus.op.Moments;
 import gradus.op.Op;
+import gradus.op.Pad;
+import gradus.op.Sliding;
 import gradus.op.Value;
 import gradus.tensor.Shape;
 import java.util.ArrayList;
@@ -27,6 +30,9 @@ import java.util.Map;
  * BatchNorm with given statistics behind a Conv2D      FusedConv2D with folded kernel and bias:
  *                                                      w' = w s, b' = beta + (b - mean) s, s = gamma / sqrt(variance + epsilon)
  * ... + residual, then an activation                   in the same step
+ * Pad, then Conv2D                                     Conv2D with that padding
+ * ReLU, Pad, then MaxPool2D                            MaxPool2D with that padding, which wins as little as zeros among
+ *                                                      numbers that are not negative
  * </pre>
  */
 public final class Fuse {
@@ -36,6 +42,9 @@ public final class Fuse {
     private final Map<Value, Integer> readers = new IdentityHashMap<>();
     private final Map<Node, Match> matches = new IdentityHashMap<>();
     private final Map<Node, Boolean> absorbed = new IdentityHashMap<>();
+
+    /** The padding that a convolution or a pooling does itself. */
+    private final Map<Node, Node> pads = new IdentityHashMap<>();
 
     /** A chain that ends in one node: core, then perhaps a residual, then perhaps an activation. */
     private record Match(Core core, Value residual, ScalarFunction f) {}
@@ -65,6 +74,7 @@ public final class Fuse {
         }
         graph.outputs().values().forEach(v -> readers.merge(v, 1, Integer::sum));
         graph.updates().values().forEach(v -> readers.merge(v, 1, Integer::sum));
+        nodes.forEach(this::matchPad);
         for (Node node : nodes.reversed()) { // the last node of a chain is met first and takes the longest match
             if (!absorbed.containsKey(node)) {
                 match(node);
@@ -79,6 +89,57 @@ public final class Fuse {
         graph.outputs().forEach(result::output);
         graph.updates().forEach(result::update);
         return result;
+    }
+
+    /** Notes a padding of height and width that a convolution or a pooling can do itself. */
+    private void matchPad(Node node) {
+        Node before = node.inputs().isEmpty() ? null : only(node.inputs().get(0));
+        if (before == null || !(before.op() instanceof Pad pad) || pad.before().size() != 4) {
+            return;
+        }
+        boolean spatial = pad.before().get(0)
+                        + pad.after().get(0)
+                        + pad.before().get(3)
+                        + pad.after().get(3)
+                == 0;
+        boolean takes = node.op() instanceof Conv2D || node.op() instanceof MaxPool2D pool && wins(pool, pad, before);
+        if (spatial && takes) {
+            pads.put(node, before);
+            absorbed.put(before, true);
+        }
+    }
+
+    /** Whether zeros around an image never are the larger ones, and no window sees nothing but them. */
+    private boolean wins(MaxPool2D pool, Pad pad, Node node) {
+        Node source = producer.get(node.inputs().get(0));
+        return source != null
+                && source.op() instanceof Elementwise e
+                && e.f() instanceof ScalarFunction.Relu
+                && Math.max(pad.before().get(1), pad.after().get(1)) < pool.height()
+                && Math.max(pad.before().get(2), pad.after().get(2)) < pool.width();
+    }
+
+    private Sliding padded(Sliding sliding, Node padding) {
+        if (padding == null) {
+            return sliding;
+        }
+        Pad pad = (Pad) padding.op();
+        return sliding.padded(
+                pad.before().get(1),
+                pad.after().get(1),
+                pad.before().get(2),
+                pad.after().get(2));
+    }
+
+    /** What a node reads first, behind the padding that it does itself. */
+    private Value image(Node node) {
+        Node padding = pads.get(node);
+        return (padding == null ? node : padding).inputs().get(0);
+    }
+
+    private Conv2D convolutionOf(Node node) {
+        Conv2D conv = (Conv2D) node.op();
+        return new Conv2D(padded(conv.sliding(), pads.get(node)), conv.groups());
     }
 
     private void match(Node tail) {
@@ -171,6 +232,15 @@ public final class Fuse {
 
     private void emit(Node tail) {
         Match match = matches.get(tail);
+        if (match == null && pads.containsKey(tail)) {
+            Op op = tail.op() instanceof MaxPool2D pool
+                    ? new MaxPool2D(pool.height(), pool.width(), padded(pool.sliding(), pads.get(tail)))
+                    : convolutionOf(tail);
+            var inputs = new ArrayList<>(tail.inputs());
+            inputs.set(0, image(tail));
+            result.append(new Node(op, inputs, tail.output(), tail.scope()));
+            return;
+        }
         if (match == null) {
             result.append(tail);
             return;
@@ -198,8 +268,8 @@ public final class Fuse {
             Value shift = bias == null ? result.scale(mean, -1) : result.subtract(bias, mean);
             bias = result.add(in.get(3), result.multiply(shift, s));
         }
-        var op = new FusedConv2D((Conv2D) core.conv.op(), match.residual != null, match.f);
-        append(tail, op, List.of(core.conv.inputs().get(0), w, bias), match.residual);
+        var op = new FusedConv2D(convolutionOf(core.conv), match.residual != null, match.f);
+        append(tail, op, List.of(image(core.conv), w, bias), match.residual);
     }
 
     private void append(Node tail, Op op, List<Value> inputs, Value residual) {

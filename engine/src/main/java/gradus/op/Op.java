@@ -39,6 +39,7 @@ public sealed interface Op
                 FusedConv2D,
                 PrepareKernel,
                 PreparedConv2D,
+                PreparedMatMul,
                 MaxPool2D,
                 MaxPool2DGradient,
                 AveragePool2D,

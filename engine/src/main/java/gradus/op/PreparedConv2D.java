@@ -34,6 +34,12 @@ public record PreparedConv2D(FusedConv2D fused, Shape kernel) implements Op {
         return () -> backend.conv2dPrepared(g, fused.f(), x, w, bias, residual, y);
     }
 
+    /** Residual and result are read and written element by element. */
+    @Override
+    public boolean mayOverwrite(int input) {
+        return input == 3;
+    }
+
     @Override
     public long flops(List<Shape> inputs, Shape y) {
         return fused.flops(plain(inputs), y);

@@ -35,6 +35,19 @@ public record Sliding(
         return new Sliding(strideH, strideW, dilationH, dilationW, v / 2, v - v / 2, u / 2, u - u / 2);
     }
 
+    /** The same over images that have lost these rows and columns of zeros around them. */
+    public Sliding padded(int moreTop, int moreBottom, int moreLeft, int moreRight) {
+        return new Sliding(
+                strideH,
+                strideW,
+                dilationH,
+                dilationW,
+                top + moreTop,
+                bottom + moreBottom,
+                left + moreLeft,
+                right + moreRight);
+    }
+
     private static int total(int in, int k, int stride, int dilation) {
         int out = (in + stride - 1) / stride;
         return Math.max((out - 1) * stride + (k - 1) * dilation + 1 - in, 0);

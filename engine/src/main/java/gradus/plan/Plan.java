@@ -9,8 +9,11 @@ import gradus.op.AdamStep;
 import gradus.op.FusedConv2D;
 import gradus.op.Lerp;
 import gradus.op.LerpSquare;
+import gradus.op.MatMul;
+import gradus.op.Op;
 import gradus.op.PrepareKernel;
 import gradus.op.PreparedConv2D;
+import gradus.op.PreparedMatMul;
 import gradus.op.Value;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
@@ -131,22 +134,43 @@ public final class Plan<B> {
         var result = new ArrayList<Node>();
         Set<Value> fixed = fixed(graph, graph.live());
         for (Node node : graph.live()) {
-            if (node.op() instanceof FusedConv2D conv
-                    && fixed.contains(node.inputs().get(1))) {
-                Value w = node.inputs().get(1);
-                Window g = conv.window(node.inputShapes());
-                long size = backend.preparedKernelSize(g);
-                if (size > 0 && size <= Integer.MAX_VALUE) {
-                    var kernel = new Value(Shape.of((int) size));
-                    result.add(new Node(new PrepareKernel(g, (int) size), List.of(w), kernel, node.scope()));
-                    var inputs = new ArrayList<>(node.inputs());
-                    inputs.set(1, kernel);
-                    node = new Node(new PreparedConv2D(conv, w.shape()), inputs, node.output(), node.scope());
-                }
-            }
-            result.add(node);
+            result.addAll(
+                    node.inputs().size() > 1 && fixed.contains(node.inputs().get(1)) ? prepared(node) : List.of(node));
         }
         return result;
+    }
+
+    /** A node whose second input stays the same, and before it the node that prepares that input if it can be. */
+    private List<Node> prepared(Node node) {
+        Value w = node.inputs().get(1);
+        Window g;
+        Op op;
+        switch (node.op()) {
+            case FusedConv2D conv -> {
+                g = conv.window(node.inputShapes());
+                op = new PreparedConv2D(conv, w.shape());
+            }
+            case MatMul(boolean transposeA, boolean transposeB)
+            when !transposeA && !transposeB -> {
+                int n = w.shape().dim(1);
+                g = PreparedMatMul.window(
+                        node.output().shape().dim(0), w.shape().dim(0), n);
+                op = new PreparedMatMul(n);
+            }
+            default -> {
+                return List.of(node);
+            }
+        }
+        long size = backend.preparedKernelSize(g);
+        if (size <= 0 || size > Integer.MAX_VALUE) {
+            return List.of(node);
+        }
+        var kernel = new Value(Shape.of((int) size));
+        var inputs = new ArrayList<>(node.inputs());
+        inputs.set(1, kernel);
+        return List.of(
+                new Node(new PrepareKernel(g, (int) size), List.of(w), kernel, node.scope()),
+                new Node(op, inputs, node.output(), node.scope()));
     }
 
     /**

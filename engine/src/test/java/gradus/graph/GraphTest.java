@@ -1,19 +1,28 @@
 package gradus.graph;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import gradus.backend.Backend;
+import gradus.backend.BackendProvider;
+import gradus.backend.Backends;
 import gradus.backend.ScalarFunction;
 import gradus.op.Conv2D;
 import gradus.op.Conv2DInputGradient;
 import gradus.op.MatMul;
+import gradus.op.MaxPool2D;
+import gradus.op.Pad;
 import gradus.op.Sliding;
 import gradus.op.Value;
+import gradus.plan.Plan;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
+import gradus.tensor.Tensor;
 import java.util.List;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
 class GraphTest {
@@ -99,5 +108,44 @@ class GraphTest {
                 .toList();
         assertEquals(List.of("MatMul", "Relu", "Sum", "Reshape", "BroadcastTo", "ReluGradient", "MatMul"), ops);
         assertEquals("output dw = %6 (3, 1)", lines.getLast());
+    }
+
+    /** ZeroPadding2D in front of a convolution, and behind a ReLU in front of a pooling, leaves no step of its own. */
+    @Test
+    void paddingBecomesPartOfConvolutionAndPooling() {
+        var graph = new Graph();
+        Value x = graph.input("x", Shape.of(2, 6, 7, 3));
+        Value w = graph.parameter("w", Shape.of(3, 3, 3, 4));
+        var around = new Pad(List.of(0, 1, 2, 0), List.of(0, 0, 1, 0));
+        var convolution = new Conv2D(new Sliding(2, 1, 1, 1, 0, 1, 1, 0), 1);
+        Value y = graph.map(new ScalarFunction.Relu(), graph.apply(convolution, graph.apply(around, x), w));
+        var pool = new MaxPool2D(3, 3, Sliding.valid(2, 2));
+        graph.output("pooled", graph.apply(pool, graph.apply(around, y)));
+        graph.output("negative", graph.apply(pool, graph.apply(around, graph.scale(y, -1))));
+        Graph fused = Fuse.of(graph);
+        long pads = fused.nodes().stream().filter(n -> n.op() instanceof Pad).count();
+        assertEquals(1, pads, () -> "zeros are larger than negative numbers: that padding must stay\n" + fused);
+        var random = new SplittableRandom(1);
+        Tensor images =
+                Tensor.of(x.shape(), random.doubles(x.shape().size(), -1, 1).toArray());
+        Tensor kernel =
+                Tensor.of(w.shape(), random.doubles(w.shape().size(), -1, 1).toArray());
+        var options = new BackendProvider.Options(1, BackendProvider.Precision.FLOAT64, false);
+        try (var backend = Backends.open("reference", options)) {
+            for (String output : List.of("pooled", "negative")) {
+                assertArrayEquals(
+                        run(graph, backend, images, kernel, output),
+                        run(fused, backend, images, kernel, output),
+                        output);
+            }
+        }
+    }
+
+    private static <B> double[] run(Graph graph, Backend<B> backend, Tensor x, Tensor w, String output) {
+        Plan<B> plan = Plan.of(graph, backend);
+        plan.parameters().set("w", w);
+        plan.feed("x", x);
+        plan.run();
+        return plan.output(output).doubles();
     }
 }

@@ -45,8 +45,8 @@ final class MatMul implements Workers.Task {
     private static final int ROWS = 22 * MR;
     private static final int ROWS_TRANSPOSED = 128;
 
-    /** Rows of C that a part should have at least when they are cut for the sake of more parts. */
-    private static final int FEW_ROWS = 48;
+    /** Rows of A that are copied together before they meet the panels of B, each of which then stays in the first cache. */
+    private static final int BLOCK = 10 * MR;
 
     /** Images from which on rows are taken position by position. */
     private static final int MANY_IMAGES = 8;
@@ -61,7 +61,7 @@ final class MatMul implements Workers.Task {
     private static final long SMALL_WORK = 100_000;
 
     // a worker's scratch memory: block of A, panels of B, one tile of C
-    private static final int A_SIZE = Math.max(MR * PITCH, DEPTH_TRANSPOSED * COLUMN_PITCH) + 16;
+    private static final int A_SIZE = Math.max(BLOCK * PITCH, DEPTH_TRANSPOSED * COLUMN_PITCH) + 16;
     private static final int B_SIZE = DEPTH * COLUMNS;
     /** Most numbers of all partial results together. */
     private static final int PARTIALS = 16 * ROWS_TRANSPOSED * COLUMNS;
@@ -134,8 +134,8 @@ final class MatMul implements Workers.Task {
     private int splits;
 
     /** A B: elements of a run, and its blocks; images if rows go position by position, else 1. */
-
     private int run;
+
     private int runBlocks;
     private int images;
 
@@ -148,7 +148,7 @@ final class MatMul implements Workers.Task {
         this.workers = workers;
         scratch = Lanes.array(workers.count() * SCRATCH);
         addresses = new int[workers.count()][MR_COLUMNS + APART];
-        starts = new int[workers.count()][MR + APART];
+        starts = new int[workers.count()][BLOCK + APART];
         grid = new int[workers.count()][MR + APART];
     }
 
@@ -280,23 +280,19 @@ final class MatMul implements Workers.Task {
     }
 
     /**
-     * Four parts a worker where there are enough rows or columns, equal in size, the larger of the two extents cut first:
-     * every worker reads all of the other operand. No element's arithmetic depends on it.
+     * Parts of whole blocks of rows, up to eight for each worker. Where there are more columns than rows, each worker has
+     * its own share of the columns, since the larger operand should be read by one worker only.
      */
     private void partitionDirect() {
         int threads = workers.count();
-        int wanted = 4 * threads;
-        rowBlocks = ceil(m, ROWS);
+        rowBlocks = ceil(m, BLOCK);
         columnBlocks = 1;
-        if (m >= n && m >= threads * FEW_ROWS) {
-            rowBlocks = ceil(rowBlocks, threads) * threads;
-            while (rowBlocks < wanted && m >= 2 * rowBlocks * FEW_ROWS) {
-                rowBlocks *= 2;
-            }
+        if (rowBlocks < threads) {
+            columnBlocks = Math.min(threads, ceil(n, NR));
         } else {
-            columnBlocks = Math.min(wanted, ceil(n, NR));
+            rowBlocks = ceil(rowBlocks, threads) * threads;
         }
-        rowBlock = ceil(m, rowBlocks);
+        rowBlock = ceil(m, Math.min(rowBlocks, 8 * threads));
         rowBlocks = ceil(m, rowBlock);
         columnBlock = ceil(ceil(n, columnBlocks), NR) * NR;
         columnBlocks = ceil(n, columnBlock);
@@ -365,27 +361,31 @@ final class MatMul implements Workers.Task {
     // ---- A B, rows of A in one piece each and B packed: sums go over the whole inner extent ----
 
     private void direct(int group, int m0, int m1, int n0, int n1, int worker) {
-        int[] to = starts[worker];
-        int aAt = BASE + worker * SCRATCH;
-        for (int row = m0; row < m1; ) {
-            int tile = MicroKernel.tile(m1 - row);
-            int valid = Math.min(tile, m1 - row);
-            a.copy(row, valid, group * aGroup, k, scratch, aAt);
-            for (int r = 0; r < valid; r++) {
-                to[r] = cAt(group, row + r);
+        int blocks = ceil(m1 - m0, BLOCK);
+        int block = ceil(m1 - m0, blocks);
+        for (int row = m0; row < m1; row += block) {
+            int rows = Math.min(block, m1 - row);
+            a.copy(row, rows, group * aGroup, k, scratch, BASE + worker * SCRATCH);
+            for (int r = 0; r < rows; r++) {
+                starts[worker][r] = cAt(group, row + r);
             }
             for (int column = n0; column < n1; column += NR) {
                 int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
-                multiply(worker, group, tile, valid, k, panel, packed, column, n1, false, true);
+                for (int r = 0; r < rows; ) {
+                    int tile = MicroKernel.tile(rows - r);
+                    int valid = Math.min(tile, rows - r);
+                    multiply(worker, group, r, tile, valid, k, panel, packed, column, n1, false, true);
+                    r += valid;
+                }
             }
-            row += valid;
         }
     }
 
-    /** The tile of A in the worker's scratch memory times a panel of B; C's rows begin at {@code starts[worker]}. */
+    /** The tile from {@code row} on of A in the worker's scratch memory, times a panel of B. */
     private void multiply(
             int worker,
             int group,
+            int row,
             int tile,
             int valid,
             int depth,
@@ -397,40 +397,27 @@ final class MatMul implements Workers.Task {
             boolean last) {
         int[] at = addresses[worker];
         int[] to = starts[worker];
-        int aAt = BASE + worker * SCRATCH;
-        int channel = group * cGroup + column;
+        int aAt = BASE + worker * SCRATCH + row * PITCH;
+        // the bias comes with the first block of the sum, as does the residual; ReLU with the last
+        boolean biased = !add && bias != null;
+        float[] shifts = biased ? bias.array() : MicroKernel.ZEROS;
+        int shiftsAt = biased ? bias.offset() + group * cGroup + column : 0;
         if (valid == tile && column + NR <= n1) {
             for (int r = 0; r < tile; r++) {
-                at[r] = to[r] + column;
+                at[r] = to[row + r] + column;
             }
-            // the bias comes with the first block of the sum, as does the residual; ReLU with the last
-            boolean biased = !add && bias != null;
-            float[] shifts = biased ? bias.array() : MicroKernel.ZEROS;
             float[] addend = add ? c : residual == null ? null : residual.array();
             int shift = add || residual == null ? 0 : residual.offset() - cStart;
             MicroKernel.rows(
-                    tile,
-                    depth,
-                    scratch,
-                    aAt,
-                    right,
-                    panel,
-                    c,
-                    at,
-                    shifts,
-                    biased ? bias.offset() + channel : 0,
-                    addend,
-                    shift,
-                    last && relu);
+                    tile, depth, scratch, aAt, right, panel, c, at, shifts, shiftsAt, addend, shift, last && relu);
             return;
         }
         for (int r = 0; r < tile; r++) {
             at[r] = tileAt(worker, r);
         }
-        MicroKernel.rows(
-                tile, depth, scratch, aAt, right, panel, scratch, at, MicroKernel.ZEROS, 0, null, 0, false);
+        MicroKernel.rows(tile, depth, scratch, aAt, right, panel, scratch, at, shifts, shiftsAt, null, 0, false);
         for (int r = 0; r < valid; r++) {
-            put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, channel, c, to[r] + column);
+            put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, c, to[row + r] + column);
         }
     }
 
@@ -503,7 +490,7 @@ final class MatMul implements Workers.Task {
             int panel = packed == null
                     ? bAt + (column - n0) * (k1 - k0) + (from - k0) * NR
                     : packedAt + (group * ceil(n, NR) * NR + column) * k + from * NR;
-            multiply(worker, group, tile, valid, to - from, panel, right, column, n1, add, last);
+            multiply(worker, group, 0, tile, valid, to - from, panel, right, column, n1, add, last);
         }
     }
 
@@ -525,15 +512,14 @@ final class MatMul implements Workers.Task {
         return BASE + worker * SCRATCH + A_SIZE + B_SIZE + r * NR;
     }
 
-    /** What the micro-kernel does to whole tiles, number by number. */
-    private void put(int from, int width, boolean add, boolean last, int channel, float[] c, int to) {
+    /** What the micro-kernel does to whole tiles in the end, number by number. */
+    private void put(int from, int width, boolean add, boolean last, float[] c, int to) {
         for (int j = 0; j < width; j++) {
             float y = scratch[from + j];
             if (add) {
                 y += c[to + j];
-            } else {
-                y += bias == null ? 0 : bias.array()[bias.offset() + channel + j];
-                y += residual == null ? 0 : residual.array()[residual.offset() + to - cStart + j];
+            } else if (residual != null) {
+                y += residual.array()[residual.offset() + to - cStart + j];
             }
             c[to + j] = last && relu && y <= 0 ? 0 : y;
         }
@@ -605,7 +591,7 @@ final class MatMul implements Workers.Task {
         }
         MicroKernel.columns(tile, depth, scratch, aAt, scratch, panel, whole ? to : scratch, at, whole && add);
         for (int r = 0; r < valid && !whole; r++) {
-            put(tileAt(worker, r), Math.min(NR, n1 - column), add, true, 0, to, start + (row + r) * pitch + column);
+            put(tileAt(worker, r), Math.min(NR, n1 - column), add, true, to, start + (row + r) * pitch + column);
         }
     }
 

@@ -70,8 +70,7 @@ final class MicroKernel {
         if (rowsLeft <= SMALL || FEW_REGISTERS) {
             return SMALL;
         }
-        int tiles = (rowsLeft + MR - 1) / MR;
-        return rowsLeft % MR != 0 && rowsLeft >= tiles * (MR - 1) ? MR - 1 : MR;
+        return rowsLeft % MR == 0 ? MR : MR - 1;
     }
 
     /** The same for {@link #columns}: 12 or 4. */

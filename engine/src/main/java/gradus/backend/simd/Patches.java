@@ -248,11 +248,17 @@ final class Patches {
                 row(grid[i], 0, tapsH * length, channel, y, at + i * pitch);
             }
         }
+        float[] x = this.x;
         for (int tap = 0; tap < tapsH; tap++) {
             int down = (tapH[tap] - tapH[0]) * w * pixel;
-            for (int i = 0; i < count; i++) {
-                if (from[i] >= 0) {
-                    copy(from[i] + down, y, at + i * pitch + tap * length, length);
+            int to = at + tap * length;
+            for (int i = 0; i < count; i++, to += pitch) {
+                int source = from[i] + down;
+                if (from[i] >= 0 && length <= 2 * L && source + 2 * L <= x.length) {
+                    FloatVector.fromArray(SPECIES, x, source).intoArray(y, to);
+                    FloatVector.fromArray(SPECIES, x, source + L).intoArray(y, to + L);
+                } else if (from[i] >= 0) {
+                    copy(source, y, to, length);
                 }
             }
         }

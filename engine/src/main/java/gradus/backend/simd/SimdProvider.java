@@ -37,6 +37,7 @@ public final class SimdProvider implements BackendProvider {
         unavailable(options).ifPresent(why -> {
             throw new BackendException("backend simd cannot run here: " + why);
         });
+        WarmUp.start();
         return new SimdBackend(options.threads(), options.exact());
     }
 }

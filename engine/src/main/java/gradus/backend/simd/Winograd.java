@@ -32,8 +32,13 @@ import jdk.incubator.vector.FloatVector;
  * its images and kernel alone, so that results depend on neither batch size nor threads.
  */
 final class Winograd implements Workers.Task {
-    /** Tiles in a part of the work: 4 times the rows of the register tile, so that kernels are read seldom. */
-    private static final int TILES = 4 * MR;
+    /** Tiles that a worker transforms and multiplies on its own; all that it needs for them stays in its cache. */
+    private static final int TILES = 25;
+
+    /** Tiles that are transformed for all workers at most, and bytes, where there are few or kernels are large. */
+    private static final int SHARED_TILES = 60;
+
+    private static final int SHARED_BYTES = 1 << 20;
 
     /** Tiles that are gathered before kernel gradients are added up. */
     private static final int TILES_GRADIENT = 192;
@@ -46,6 +51,7 @@ final class Winograd implements Workers.Task {
     private enum Phase {
         KERNEL,
         TURNED_KERNEL,
+        TRANSFORM,
         CONVOLVE,
         GATHER,
         MULTIPLY,
@@ -83,7 +89,7 @@ final class Winograd implements Workers.Task {
     private int tilesW;
     private int tiles;
     private int block;
-    private int panelSplits;
+    private boolean shared;
     private int firstTile;
     private int gathered;
     private float[] kernel;
@@ -297,15 +303,31 @@ final class Winograd implements Workers.Task {
         return a.length >= n + BASE + 64 ? a : Lanes.array(n);
     }
 
+    /**
+     * Either each part of the work is a few tiles and all output channels; or, where there are few tiles or the kernel is
+     * too large to be read again and again, tiles are transformed by all workers together and each multiplies them with
+     * its share of the kernel. No element's arithmetic depends on which.
+     */
     private void convolve(Memory x, Memory y) {
         this.x = x;
         this.y = y;
-        // How the work is cut changes nothing in any element's arithmetic.
-        int wanted = workers.count() == 1 ? 1 : 4 * workers.count();
-        block = tiles >= wanted * TILES ? TILES : TILES / 2;
-        int blocks = MatMul.ceil(tiles, block);
-        panelSplits = Math.min(MatMul.ceil(wanted, blocks), filters / NR);
-        workers.run(start(Phase.CONVOLVE), blocks * panelSplits);
+        long kernelBytes = 4L * positions * channels * filters;
+        shared = tiles <= SHARED_TILES || kernelBytes > SHARED_BYTES;
+        if (!shared) {
+            int threads = workers.count();
+            int blocks = MatMul.ceil(MatMul.ceil(tiles, TILES), threads) * threads;
+            block = MatMul.ceil(tiles, blocks);
+            workers.run(start(Phase.CONVOLVE), MatMul.ceil(tiles, block));
+            return;
+        }
+        int most = Math.clamp(SHARED_BYTES / (4L * positions * channels), TILES, SHARED_TILES);
+        int step = MatMul.ceil(tiles, MatMul.ceil(tiles, most));
+        v = atLeast(v, (step + MR) * PITCH);
+        for (firstTile = 0; firstTile < tiles; firstTile += step) {
+            gathered = Math.min(step, tiles - firstTile);
+            workers.run(start(Phase.TRANSFORM), MatMul.ceil(gathered, 4));
+            workers.run(start(Phase.CONVOLVE), filters / NR);
+        }
     }
 
     @Override
@@ -320,16 +342,20 @@ final class Winograd implements Workers.Task {
                 }
             }
             case TURNED_KERNEL -> turnedKernel(s, part * L);
+            case TRANSFORM -> {
+                s.reserve(0, 0, positions * channels);
+                transformInputs(s, firstTile + part * 4, Math.min(gathered - part * 4, 4), v, BASE + part * 4 * PITCH);
+            }
             case CONVOLVE -> {
-                int t0 = part / panelSplits * block;
-                int panels = filters / NR;
-                int split = part % panelSplits;
-                convolve(
-                        s,
-                        t0,
-                        Math.min(tiles, t0 + block),
-                        panels * split / panelSplits,
-                        panels * (split + 1) / panelSplits);
+                if (shared) {
+                    convolve(s, v, firstTile, gathered, part, part + 1);
+                } else {
+                    int t0 = part * block;
+                    int count = Math.min(block, tiles - t0);
+                    s.reserve((count + MR) * PITCH, 0, positions * channels);
+                    transformInputs(s, t0, count, s.v, BASE);
+                    convolve(s, s.v, t0, count, 0, filters / NR);
+                }
             }
             case GATHER -> gather(s, part * 4, Math.min(gathered, part * 4 + 4));
             case MULTIPLY -> {
@@ -386,15 +412,18 @@ final class Winograd implements Workers.Task {
 
     // ---- convolution ----
 
-    /** Tiles [t0, t1) and the output channels of panels [p0, p1). */
-    private void convolve(Scratch s, int t0, int t1, int p0, int p1) {
-        int c = channels;
-        int count = t1 - t0;
-        int room = count + MR;
-        s.reserve(room * PITCH, positions * room * NR, positions * Math.max(c, NR) + m * m * NR);
+    /** Transformed, tile t0 + t at {@code to[at + t PITCH]}. */
+    private void transformInputs(Scratch s, int t0, int count, float[] to, int at) {
         for (int t = 0; t < count; t++) {
-            transformInput(s, t0 + t, s.v, BASE + t * PITCH, c);
+            transformInput(s, t0 + t, to, at + t * PITCH, channels);
         }
+    }
+
+    /** {@code count} tiles from t0 on, which were transformed to v, and the output channels of panels [p0, p1). */
+    private void convolve(Scratch s, float[] v, int t0, int count, int p0, int p1) {
+        int c = channels;
+        int room = count + MR;
+        s.reserve(0, positions * room * NR, positions * NR + m * m * NR);
         for (int panel = p0; panel < p1; panel++) {
             for (int position = 0; position < positions; position++) {
                 int b = kernelAt + (panel * positions + position) * c * NR;
@@ -405,8 +434,7 @@ final class Winograd implements Workers.Task {
                         s.rows[r] = to + (t + r) * NR;
                     }
                     int from = BASE + t * PITCH + position * c;
-                    MicroKernel.rows(
-                            tile, c, s.v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false);
+                    MicroKernel.rows(tile, c, v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false);
                     t += tile;
                 }
             }
