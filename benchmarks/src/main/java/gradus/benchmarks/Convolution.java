@@ -58,11 +58,11 @@ public class Convolution extends Measured {
     public Convolution() {}
 
     @Override
-    void prepare(Backend<?> backend) {
+    protected void prepare(Backend<?> backend) {
         measure(graph(Layer.of(layer), pass, batch), backend);
     }
 
-    static Graph graph(Layer layer, Pass pass, int batch) {
+    public static Graph graph(Layer layer, Pass pass, int batch) {
         var graph = new Graph();
         var conv = layer.conv();
         Shape x = layer.input(batch);

@@ -10,11 +10,11 @@ import java.util.regex.Pattern;
  * A convolution of ResNet-50, written {@code kernel x kernel / stride : channels - filters @ side}: {@code
  * 1x1/2:256-128@56} is a 1 x 1 convolution of stride 2 from 256 channels of 56 x 56 pixels to 128.
  */
-record Layer(int kernel, int stride, int channels, int filters, int side) {
+public record Layer(int kernel, int stride, int channels, int filters, int side) {
     private static final Pattern FORM = Pattern.compile("(\\d+)x\\1/(\\d+):(\\d+)-(\\d+)@(\\d+)");
 
     /** @throws GradusException if it is not written as above */
-    static Layer of(String text) {
+    public static Layer of(String text) {
         var m = FORM.matcher(text);
         if (!m.matches()) {
             throw new GradusException("a layer is written like 3x3/1:64-64@56, not '" + text + "'");
@@ -28,16 +28,16 @@ record Layer(int kernel, int stride, int channels, int filters, int side) {
     }
 
     /** What is padded, is padded by half the kernel on every side: the first layer of the network, and its 3 x 3. */
-    Conv2D conv() {
+    public Conv2D conv() {
         int pad = kernel / 2;
         return new Conv2D(new Sliding(stride, stride, 1, 1, pad, pad, pad, pad), 1);
     }
 
-    Shape input(int batch) {
+    public Shape input(int batch) {
         return Shape.of(batch, side, side, channels);
     }
 
-    Shape kernelShape() {
+    public Shape kernelShape() {
         return Shape.of(kernel, kernel, channels, filters);
     }
 

@@ -20,21 +20,20 @@ public class MatrixProduct extends Measured {
     public MatrixProduct() {}
 
     @Override
-    void prepare(Backend<?> backend) {
-        measure(graph(size, form), backend);
-    }
-
-    static Graph graph(String size, String form) {
+    protected void prepare(Backend<?> backend) {
         String[] extents = size.split("x");
         int m = Integer.parseInt(extents[0]);
         int n = Integer.parseInt(extents[1]);
         int k = Integer.parseInt(extents[2]);
-        boolean ta = form.charAt(0) == 'T';
-        boolean tb = form.charAt(1) == 'T';
+        measure(graph(m, n, k, form.charAt(0) == 'T', form.charAt(1) == 'T'), backend);
+    }
+
+    /** Inputs a and b, output y. */
+    public static Graph graph(int m, int n, int k, boolean transposeA, boolean transposeB) {
         var graph = new Graph();
-        Value a = graph.input("a", ta ? Shape.of(k, m) : Shape.of(m, k));
-        Value b = graph.input("b", tb ? Shape.of(n, k) : Shape.of(k, n));
-        graph.output("y", graph.apply(new MatMul(ta, tb), a, b));
+        Value a = graph.input("a", transposeA ? Shape.of(k, m) : Shape.of(m, k));
+        Value b = graph.input("b", transposeB ? Shape.of(n, k) : Shape.of(k, n));
+        graph.output("y", graph.apply(new MatMul(transposeA, transposeB), a, b));
         return graph;
     }
 }

@@ -68,7 +68,7 @@ public abstract class Measured {
     }
 
     /** Calls {@link #measure}. */
-    abstract void prepare(Backend<?> backend);
+    protected abstract void prepare(Backend<?> backend);
 
     /** One operation. */
     @Benchmark
@@ -81,13 +81,18 @@ public abstract class Measured {
         backend.close();
     }
 
-    final void measure(Runnable work, double flop, double bytes) {
+    /** Threads the backend computes with. */
+    protected final int threads() {
+        return new Options(threads, Precision.FLOAT32).threads();
+    }
+
+    protected final void measure(Runnable work, double flop, double bytes) {
         this.work = work;
         MachineLimit.of(backend, flop, bytes);
     }
 
     /** Measures a run of the graph, fed with random numbers, after comparing all its outputs with the reference's. */
-    final void measure(Graph graph, Backend<?> backend) {
+    protected final void measure(Graph graph, Backend<?> backend) {
         Map<String, Tensor> expected;
         try (var reference = reference()) {
             expected = outputs(fed(graph, reference), graph);
@@ -97,7 +102,7 @@ public abstract class Measured {
         measure(plan);
     }
 
-    final void measure(Plan<?> plan) {
+    protected final void measure(Plan<?> plan) {
         long[] nanos = plan.timedRun();
         double flop = 0;
         double elements = 0;
@@ -112,7 +117,7 @@ public abstract class Measured {
         measure(plan::run, flop, elements * plan.backend().elementBytes());
     }
 
-    static Backend<?> reference() {
+    protected static Backend<?> reference() {
         return Backends.open("reference", new Options(1, Precision.FLOAT32));
     }
 
@@ -141,7 +146,7 @@ public abstract class Measured {
     }
 
     /** Uniform in [-1, 1). */
-    static Tensor random(Shape shape, long seed) {
+    public static Tensor random(Shape shape, long seed) {
         var random = new SplittableRandom(seed);
         var x = new float[shape.size()];
         for (int i = 0; i < x.length; i++) {
@@ -151,7 +156,7 @@ public abstract class Measured {
     }
 
     /** @throws IllegalStateException if they differ by more than {@link #TOLERANCE}: then there is nothing to time */
-    static void compare(String what, Tensor expected, Tensor actual) {
+    public static void compare(String what, Tensor expected, Tensor actual) {
         double largest = 0;
         double error = 0;
         for (int i = 0; i < expected.size(); i++) {

@@ -42,7 +42,7 @@ public class Network extends Measured {
     public Network() {}
 
     @Override
-    void prepare(Backend<?> backend) {
+    protected void prepare(Backend<?> backend) {
         if (pass == Pass.INFERENCE) {
             infer(backend);
         } else {

@@ -38,7 +38,7 @@ public class Normalization extends Measured {
     public Normalization() {}
 
     @Override
-    void prepare(Backend<?> backend) {
+    protected void prepare(Backend<?> backend) {
         measure(graph(layer, pass, batch), backend);
     }
 

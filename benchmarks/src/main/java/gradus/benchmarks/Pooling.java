@@ -28,7 +28,7 @@ public class Pooling extends Measured {
     public Pooling() {}
 
     @Override
-    void prepare(Backend<?> backend) {
+    protected void prepare(Backend<?> backend) {
         measure(graph(pass, batch), backend);
     }
 

@@ -15,7 +15,7 @@ public class SoftmaxRows extends Measured {
     public SoftmaxRows() {}
 
     @Override
-    void prepare(Backend<?> backend) {
+    protected void prepare(Backend<?> backend) {
         measure(graph(size), backend);
     }
 
