@@ -23,10 +23,8 @@ final class Direct implements ConvolutionRung {
 
     /** B, depth x columns, in panels of the tile's width. */
     static float[] panels(int depth, int columns, float[] b, int at) {
-        var panels = new float[Math.ceilDiv(columns, COLUMNS) * COLUMNS * depth];
-        for (int j = 0; j < columns; j += COLUMNS) {
-            Packed.packPanel(depth, Math.min(COLUMNS, columns - j), b, at + j, columns, panels, j * depth);
-        }
+        var panels = new float[Packed.START + Math.ceilDiv(columns, COLUMNS) * COLUMNS * depth];
+        Packed.packPanels(depth, columns, b, at, columns, panels);
         return panels;
     }
 
@@ -43,7 +41,7 @@ final class Direct implements ConvolutionRung {
             for (int row = 0; row < rows; row += ROWS) {
                 for (int i = 0; i < 3; i++) {
                     int a = row * channels + i * line;
-                    int b = (o * 3 + i * COLUMNS) * depth;
+                    int b = Packed.START + (o * 3 + i * COLUMNS) * depth;
                     RegisterTiled.tile(
                             depth, padded, a, channels, panels, b, COLUMNS, lines, row * COLUMNS, COLUMNS, i > 0);
                 }

@@ -12,13 +12,16 @@ import jdk.incubator.vector.FloatVector;
  *
  * <p>A row at a time, each multiply-add needs a vector of B from the cache, and two multiply-add ports want two loads a cycle.
  * In the tile two vectors of B and twelve elements of A, 14 loads, serve 24 multiply-adds. And 24 chains are far more than
- * the latency needs. Every accumulator has a name: an array of vectors would be objects on the heap.
+ * the latency needs. Every accumulator has
+ * a name, and all is in one method: vectors in an array, or passed to a method that is not inlined, become objects.
  */
 final class RegisterTiled implements MatrixRung {
     static final int ROWS = 12;
 
     /** Columns of a tile. */
     static final int COLUMNS = 2 * L;
+
+    static final float[] ZEROS = new float[COLUMNS];
 
     @Override
     public void multiply(int m, int n, int k, float[] a, float[] b, float[] c) {
@@ -64,23 +67,32 @@ final class RegisterTiled implements MatrixRung {
             x = broadcast(SPECIES, a[a10 + p]); s10 = x.fma(u, s10); t10 = x.fma(v, t10);
             x = broadcast(SPECIES, a[a11 + p]); s11 = x.fma(u, s11); t11 = x.fma(v, t11);
         }
-        put(s0, t0, c, cAt, add);
-        put(s1, t1, c, cAt + cRow, add);
-        put(s2, t2, c, cAt + 2 * cRow, add);
-        put(s3, t3, c, cAt + 3 * cRow, add);
-        put(s4, t4, c, cAt + 4 * cRow, add);
-        put(s5, t5, c, cAt + 5 * cRow, add);
-        put(s6, t6, c, cAt + 6 * cRow, add);
-        put(s7, t7, c, cAt + 7 * cRow, add);
-        put(s8, t8, c, cAt + 8 * cRow, add);
-        put(s9, t9, c, cAt + 9 * cRow, add);
-        put(s10, t10, c, cAt + 10 * cRow, add);
-        put(s11, t11, c, cAt + 11 * cRow, add);
+        float[] old = add ? c : ZEROS;
+        int keep = add ? -1 : 0;
+        int o = cAt, g = o & keep;
+        s0.add(fromArray(SPECIES, old, g)).intoArray(c, o); t0.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s1.add(fromArray(SPECIES, old, g)).intoArray(c, o); t1.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s2.add(fromArray(SPECIES, old, g)).intoArray(c, o); t2.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s3.add(fromArray(SPECIES, old, g)).intoArray(c, o); t3.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s4.add(fromArray(SPECIES, old, g)).intoArray(c, o); t4.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s5.add(fromArray(SPECIES, old, g)).intoArray(c, o); t5.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s6.add(fromArray(SPECIES, old, g)).intoArray(c, o); t6.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s7.add(fromArray(SPECIES, old, g)).intoArray(c, o); t7.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s8.add(fromArray(SPECIES, old, g)).intoArray(c, o); t8.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s9.add(fromArray(SPECIES, old, g)).intoArray(c, o); t9.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s10.add(fromArray(SPECIES, old, g)).intoArray(c, o); t10.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
+        o += cRow; g = o & keep;
+        s11.add(fromArray(SPECIES, old, g)).intoArray(c, o); t11.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
     }
     // spotless:on
-
-    static void put(FloatVector s, FloatVector t, float[] c, int at, boolean add) {
-        (add ? s.add(fromArray(SPECIES, c, at)) : s).intoArray(c, at);
-        (add ? t.add(fromArray(SPECIES, c, at + L)) : t).intoArray(c, at + L);
-    }
 }

@@ -1,5 +1,6 @@
 package gradus.benchmarks.ladder;
 
+import static gradus.benchmarks.ladder.Packed.START;
 import static gradus.benchmarks.ladder.RegisterTiled.COLUMNS;
 import static gradus.benchmarks.ladder.RegisterTiled.ROWS;
 import static gradus.benchmarks.ladder.Vectorised.L;
@@ -69,8 +70,9 @@ final class Winograd implements ConvolutionRung {
         var panels = new float[0];
         for (int position = 0; position < alpha * alpha; position++) {
             float[] next = Direct.panels(channels, filters, u, position * n);
-            panels = position == 0 ? new float[alpha * alpha * next.length] : panels;
-            System.arraycopy(next, 0, panels, position * next.length, next.length);
+            int size = next.length - START;
+            panels = position == 0 ? new float[START + alpha * alpha * size] : panels;
+            System.arraycopy(next, START, panels, START + position * size, size);
         }
         return panels;
     }
@@ -91,7 +93,7 @@ final class Winograd implements ConvolutionRung {
         }
         for (int o = 0; o < filters; o += COLUMNS) {
             for (int position = 0; position < alpha * alpha; position++) {
-                int b = (position * Math.ceilDiv(filters, COLUMNS) * COLUMNS + o) * channels;
+                int b = START + (position * Math.ceilDiv(filters, COLUMNS) * COLUMNS + o) * channels;
                 for (int t = 0; t < room; t += ROWS) {
                     int row = position * room + t;
                     RegisterTiled.tile(
