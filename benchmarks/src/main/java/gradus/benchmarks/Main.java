@@ -1,7 +1,12 @@
 package gradus.benchmarks;
 
+import gradus.benchmarks.ladder.Chapter;
+import gradus.benchmarks.peers.Peers;
+import gradus.tensor.GradusException;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import org.openjdk.jmh.profile.GCProfiler;
@@ -16,8 +21,12 @@ import org.openjdk.jmh.runner.options.OptionsBuilder;
 public final class Main {
     private static final String USAGE = """
             usage: ./gradus jmh --short [--threads LIST] [--bits LIST]
+                   ./gradus jmh --ladder [JMH's options]
+                   ./gradus jmh --peers [--help]
                    ./gradus jmh [--threads LIST] [--bits LIST] [--batch LIST] [JMH's options] [NAME...]
               --short         one of each kind, in less than three minutes
+              --ladder        measure the ladders and write docs/ladder.md and its pictures
+              --peers         compare with other engines and write docs/performance.md
               --threads 1,2   threads to compute with, 0 for all processors (default: 1,0; with --short: 0)
               --bits 256,512  bits of a vector: 128, 256, 512; 0 for the widest (default)
               --batch 1,8     pictures, where there are any
@@ -37,6 +46,12 @@ public final class Main {
             "benchmarks.SoftmaxRows -p size=256x1000",
             "benchmarks.Network -p side=64 -p batch=8");
 
+    /** The rungs; those that know about threads on all processors too. */
+    private static final List<String> LADDER = List.of(
+            "MatrixLadder -p threads=1",
+            "MatrixLadder -p threads=0 -p rung=PARALLEL,ENGINE",
+            "ConvolutionLadder -p threads=1");
+
     private Main() {}
 
     public static void main(String[] args) {
@@ -44,6 +59,12 @@ public final class Main {
     }
 
     private static int run(String[] args) {
+        if (args.length > 0 && args[0].equals("--peers")) {
+            return Peers.run(Arrays.copyOfRange(args, 1, args.length), root());
+        }
+        if (args.length > 0 && args[0].equals("--ladder")) {
+            return ladder(List.of(args).subList(1, args.length));
+        }
         var rest = new ArrayList<String>();
         boolean quick = false;
         String bits = "0";
@@ -101,6 +122,33 @@ public final class Main {
         } catch (CommandLineOptionException | IOException e) {
             return mistake(e.getMessage());
         } catch (RunnerException e) {
+            System.err.println("gradus: " + e.getMessage());
+            return 1;
+        }
+    }
+
+    /** Folder of the project, as the script gives it. */
+    private static Path root() {
+        return Path.of(System.getProperty("gradus.home", ".")).toAbsolutePath().normalize();
+    }
+
+    private static int ladder(List<String> options) {
+        var report = new Report(System.out, System.err);
+        report.header();
+        try {
+            var results = new ArrayList<RunResult>();
+            for (String part : LADDER) {
+                var all = new ArrayList<>(options);
+                all.addAll(List.of(part.split(" ")));
+                results.addAll(run(all, "0", report));
+            }
+            report.legend();
+            new Chapter(root()).write(results);
+            Roofline.draw(root().resolve("docs/roofline.svg"));
+            return 0;
+        } catch (CommandLineOptionException e) {
+            return mistake(e.getMessage());
+        } catch (RunnerException | GradusException e) {
             System.err.println("gradus: " + e.getMessage());
             return 1;
         }

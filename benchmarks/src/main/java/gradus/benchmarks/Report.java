@@ -21,8 +21,8 @@ final class Report implements OutputFormat {
     private static final List<String> OWN_COLUMNS = List.of("threads", "bits", "batch");
 
     /** Lines that say nothing. */
-    private static final Pattern IDLE = Pattern.compile(
-            "\\s*$|# (Fork|Run complete|Run progress: 0.00|Warmup Fork)|WARNING: Using incubator modules");
+    private static final Pattern IDLE =
+            Pattern.compile("^\\s*$|^# (Fork|Run complete|Run progress: 0.00|Warmup Fork)|Using incubator modules");
 
     private final PrintStream out;
     private final PrintStream err;
@@ -150,7 +150,7 @@ final class Report implements OutputFormat {
 
     @Override
     public void print(String text) {
-        text.lines().filter(line -> !IDLE.matcher(line).lookingAt()).forEach(err::println);
+        text.lines().filter(line -> !IDLE.matcher(line).find()).forEach(err::println);
     }
 
     @Override

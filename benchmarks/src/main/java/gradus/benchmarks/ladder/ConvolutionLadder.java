@@ -7,12 +7,18 @@ import gradus.benchmarks.Measured;
 import gradus.graph.Graph;
 import gradus.plan.Plan;
 import gradus.tensor.Tensor;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Warmup;
 
 /** The rungs of the 3 x 3 convolution, on one thread; only the engine knows more. */
 @Fork(1)
+@Warmup(iterations = 3, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+@Measurement(iterations = 5, time = 400, timeUnit = TimeUnit.MILLISECONDS)
 public class ConvolutionLadder extends Measured {
     /** From the definition to the engine. */
     public enum Step implements Rung {
@@ -64,6 +70,11 @@ public class ConvolutionLadder extends Measured {
         @Override
         public Class<?> source() {
             return source;
+        }
+
+        @Override
+        public List<String> files() {
+            return this == ENGINE ? Rung.engine("Winograd", "WinogradTransforms", "MicroKernel") : Rung.super.files();
         }
 
         @Override

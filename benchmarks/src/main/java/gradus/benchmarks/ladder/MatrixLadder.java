@@ -5,12 +5,18 @@ import gradus.benchmarks.MatrixProduct;
 import gradus.benchmarks.Measured;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.IntFunction;
 import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Warmup;
 
 /** The rungs of the matrix product. All but the last two compute with one thread whatever {@code threads} says. */
 @Fork(1)
+@Warmup(iterations = 3, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+@Measurement(iterations = 5, time = 400, timeUnit = TimeUnit.MILLISECONDS)
 public class MatrixLadder extends Measured {
     /** From the definition to the engine. */
     public enum Step implements Rung {
@@ -75,6 +81,11 @@ public class MatrixLadder extends Measured {
         @Override
         public Class<?> source() {
             return source;
+        }
+
+        @Override
+        public List<String> files() {
+            return this == ENGINE ? Rung.engine("MatMul", "MicroKernel") : Rung.super.files();
         }
 
         @Override
