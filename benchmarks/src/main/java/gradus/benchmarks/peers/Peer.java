@@ -18,6 +18,12 @@ public interface Peer {
     /** Makes network and data; each run of the result is one step, whose result is looked at. */
     Runnable prepare(Case c, int threads) throws Exception;
 
+    /** System property: where a program may keep files from one run to the next. */
+    String FOLDER = "gradus.peers.folder";
+
+    /** System property: {@code nhwc} or {@code nchw} for engines that leave the layout to their users. */
+    String LAYOUT = "gradus.peers.layout";
+
     /** Least steps to warm up, and to time, however long they take. */
     int MIN_STEPS = 3;
 

@@ -85,6 +85,9 @@ final class PeerTables {
     }
 
     private static String row(Case c, String engine, List<Map<?, ?>> theirs, List<Map<?, ?>> ours) {
+        if (theirs.stream().anyMatch(m -> m.containsKey("failed"))) {
+            return format("| %s | %s | its process ends with status %s | | | |%n", c, engine, theirs.get(0).get("failed"));
+        }
         var ms = new ArrayList<String>();
         var ratios = new ArrayList<String>();
         for (int i = 0; i < theirs.size(); i++) {
@@ -110,10 +113,10 @@ final class PeerTables {
                 new StringBuilder("| engine | jars (Linux, x86-64) | process start to first prediction | memory of that"
                         + " | memory of C_train64_b32 | version |\n|---|---|---|---|---|---|\n");
         for (String engine : engines()) {
-            List<Map<?, ?>> cold = passes(engine, "cold_start", most);
-            List<Map<?, ?>> train = passes(engine, Case.C_train64_b32.name(), most);
+            List<Map<?, ?>> cold = succeeded(passes(engine, "cold_start", most));
+            List<Map<?, ?>> train = succeeded(passes(engine, Case.C_train64_b32.name(), most));
             var any = lines.entrySet().stream()
-                    .filter(e -> e.getKey().engine.equals(engine))
+                    .filter(e -> e.getKey().engine.equals(engine) && !e.getValue().containsKey("failed"))
                     .findFirst()
                     .orElseThrow()
                     .getValue();
@@ -127,6 +130,10 @@ final class PeerTables {
                     any.get("version")));
         }
         return text.toString();
+    }
+
+    private static List<Map<?, ?>> succeeded(List<Map<?, ?>> lines) {
+        return lines.stream().filter(m -> !m.containsKey("failed")).toList();
     }
 
     private static double mean(List<Map<?, ?>> lines, ToDoubleFunction<Map<?, ?>> f) {

@@ -16,11 +16,13 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * PyTorch's libtorch, eager, in the layout it is fastest in here (channels last). For inference batch norm is folded, as its
+ * PyTorch's libtorch, eager, in NHWC (channels last), its fastest layout here, unless told otherwise. For inference batch norm is folded, as its
  * users do: convolutions carry the bias and nothing else is left of it.
  */
 public final class PyTorch implements Peer {
-    private static final torch.MemoryFormat LAYOUT = torch.MemoryFormat.ChannelsLast;
+    private static final boolean NCHW = "nchw".equals(System.getProperty(Peer.LAYOUT));
+    private static final torch.MemoryFormat LAYOUT =
+            NCHW ? torch.MemoryFormat.Contiguous : torch.MemoryFormat.ChannelsLast;
 
     private final TensorVector parameters = new TensorVector();
     private boolean train;
@@ -46,7 +48,7 @@ public final class PyTorch implements Peer {
 
     @Override
     public String version() {
-        return "2.10.0 (bytedeco 1.5.13), eager, channels last" + (train ? "" : ", batch norm folded");
+        return "2.10.0 (bytedeco 1.5.13), eager, " + (NCHW ? "NCHW" : "NHWC") + (train ? "" : ", batch norm folded");
     }
 
     @Override
