@@ -75,10 +75,12 @@ final class MatMul implements Workers.Task {
 
     private final Workers workers;
     private final float[] scratch;
+    /** Numbers between what two workers write: two pairs of cache lines, or each would wait for the other's. */
+    private static final int APART = 64;
+
     private final int[][] addresses;
     private final int[][] starts;
     private final int[][] grid;
-    private final MicroKernel.Epilogue[] epilogues;
     private final float[] partials = Lanes.array(PARTIALS);
 
     // ---- the product in progress ----
@@ -115,7 +117,7 @@ final class MatMul implements Workers.Task {
     private int bGroup;
     private int cGroup;
 
-    /** What is done to C = A B last, in {@link #epilogue}; off unless set for one product. */
+    /** What is added to C = A B and done last; off unless set for one product. */
     private Memory bias;
 
     private Memory residual;
@@ -143,11 +145,9 @@ final class MatMul implements Workers.Task {
     MatMul(Workers workers) {
         this.workers = workers;
         scratch = Lanes.array(workers.count() * SCRATCH);
-        addresses = new int[workers.count()][2 * MR];
-        starts = new int[workers.count()][MR];
-        grid = new int[workers.count()][MR];
-        epilogues = new MicroKernel.Epilogue[workers.count()];
-        Arrays.setAll(epilogues, i -> new MicroKernel.Epilogue());
+        addresses = new int[workers.count()][2 * MR + APART];
+        starts = new int[workers.count()][MR + APART];
+        grid = new int[workers.count()][MR + APART];
     }
 
     /** y = op(a) op(b). */
@@ -369,7 +369,7 @@ final class MatMul implements Workers.Task {
             int position = gridRow(row);
             from = Math.max(k0, a.insideFrom(position, block / runBlocks));
             to = Math.min(k1, a.insideTo(position, block / runBlocks));
-            if (from >= to && add && !(last && (residual != null || relu))) {
+            if (from >= to && add && !(last && relu)) {
                 return;
             }
             to = Math.max(from, to);
@@ -399,39 +399,34 @@ final class MatMul implements Workers.Task {
         for (int r = 0; r < valid; r++) {
             start[r] = cAt(group, row + r);
         }
-        MicroKernel.Epilogue e = epilogues[worker];
+        // the bias comes with the first block of the sum, as does the residual; ReLU with the last
+        float[] addend = add ? c : residual == null ? null : residual.array();
+        int shift = add || residual == null ? 0 : residual.offset() - cStart;
+        boolean biased = !add && bias != null;
         for (int column = n0; column < n1; column += NR) {
             int panel = packed == null
                     ? bAt + (column - n0) * (k1 - k0) + (from - k0) * NR
                     : packedAt + (group * ceil(n, NR) * NR + column) * k + from * NR;
             boolean whole = valid == tile && column + NR <= n1;
-            for (int r = 0; r < tile; r++) {
-                at[MR + r] = whole ? start[r] + column : tileAt(worker, r);
-            }
-            int channel = group * cGroup + column;
-            e.clear();
             if (whole) {
-                epilogue(e, add, last, channel);
+                for (int r = 0; r < tile; r++) {
+                    at[MR + r] = start[r] + column;
+                }
+                float[] shifts = biased ? bias.array() : MicroKernel.ZEROS;
+                int shiftsAt = biased ? bias.offset() + group * cGroup + column : 0;
+                MicroKernel.rows(
+                        tile, to - from, left, at, right, panel, c, shifts, shiftsAt, addend, shift, last && relu);
+                continue;
             }
-            MicroKernel.rows(tile, to - from, left, at, right, panel, whole ? c : scratch, e);
-            for (int r = 0; r < valid && !whole; r++) {
-                put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, channel, c, start[r] + column);
+            for (int r = 0; r < tile; r++) {
+                at[MR + r] = tileAt(worker, r);
             }
-        }
-    }
-
-    /** The bias comes with the first block of the sum, residual and ReLU with the last. */
-    private void epilogue(MicroKernel.Epilogue e, boolean add, boolean last, int channel) {
-        if (add) {
-            e.first(c, -1, 0);
-        } else if (bias != null) {
-            e.first(bias.array(), 0, bias.offset() + channel);
-        }
-        if (last && residual != null) {
-            e.second(residual.array(), -1, residual.offset() - cStart);
-        }
-        if (last && relu) {
-            e.least = 0;
+            MicroKernel.rows(
+                    tile, to - from, left, at, right, panel, scratch, MicroKernel.ZEROS, 0, null, 0, false);
+            for (int r = 0; r < valid; r++) {
+                int width = Math.min(NR, n1 - column);
+                put(tileAt(worker, r), width, add, last, group * cGroup + column, c, start[r] + column);
+            }
         }
     }
 
@@ -453,17 +448,15 @@ final class MatMul implements Workers.Task {
         return BASE + worker * SCRATCH + A_SIZE + B_SIZE + r * NR;
     }
 
-    /** What {@link #epilogue} says, number by number. */
+    /** What the micro-kernel does to whole tiles, number by number. */
     private void put(int from, int width, boolean add, boolean last, int channel, float[] c, int to) {
         for (int j = 0; j < width; j++) {
             float y = scratch[from + j];
             if (add) {
                 y += c[to + j];
-            } else if (bias != null) {
-                y += bias.array()[bias.offset() + channel + j];
-            }
-            if (last && residual != null) {
-                y += residual.array()[residual.offset() + to - cStart + j];
+            } else {
+                y += bias == null ? 0 : bias.array()[bias.offset() + channel + j];
+                y += residual == null ? 0 : residual.array()[residual.offset() + to - cStart + j];
             }
             c[to + j] = last && relu && y <= 0 ? 0 : y;
         }

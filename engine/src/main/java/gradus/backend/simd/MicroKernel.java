@@ -23,9 +23,9 @@ import jdk.incubator.vector.FloatVector;
  *   <li><b>rows</b>: row r lies anywhere, its elements in sequence: {@code a[at[r] + k]};
  *   <li><b>columns</b>: for products with A transposed: {@code a[at[0] + k * PITCH + r]}.
  * </ul>
- * Row r of C starts at {@code c[at[MR + r]]}. Sums start from zero in each call and what C held, if it is to be added to,
- * comes last, so that splitting a long sum into calls also keeps its rounding error small. Bias, residual and ReLU are
- * applied to the sums while they are in registers: see {@link Epilogue}.
+ * Row r of C starts at {@code c[at[MR + r]]}. Sums start from the bias or zero, and what C held, if it is to be added to,
+ * comes last, so that splitting a long sum into calls also keeps its rounding error small. Residual and ReLU are applied
+ * to the sums while they are in registers.
  */
 final class MicroKernel {
     /** Rows of the large tile. */
@@ -34,40 +34,7 @@ final class MicroKernel {
     /** Rows of the small tile: for what is left of a block of rows, and for machines with few registers. */
     static final int SMALL = 4;
 
-    private static final float[] ZEROS = new float[128];
-
-    /**
-     * What becomes of a tile's sums: {@code c[o] = max(sum + first + second, least)}, the addends at
-     * {@code first[(o & firstMask) + firstAt]} and so on. A mask of -1 walks along with C, of 0 stays where it is, as a
-     * bias does for all rows. Unused, an addend is zeros, and {@code least} minus infinity.
-     */
-    static final class Epilogue {
-        float[] first = ZEROS;
-        int firstMask;
-        int firstAt;
-        float[] second = ZEROS;
-        int secondMask;
-        int secondAt;
-        float least = Float.NEGATIVE_INFINITY;
-
-        void first(float[] addend, int mask, int at) {
-            first = addend;
-            firstMask = mask;
-            firstAt = at;
-        }
-
-        void second(float[] addend, int mask, int at) {
-            second = addend;
-            secondMask = mask;
-            secondAt = at;
-        }
-
-        void clear() {
-            first(ZEROS, 0, 0);
-            second(ZEROS, 0, 0);
-            least = Float.NEGATIVE_INFINITY;
-        }
-    }
+    static final float[] ZEROS = new float[128];
 
     /** Columns of either tile. */
     static final int NR = 2 * L;
@@ -84,11 +51,29 @@ final class MicroKernel {
         return rowsLeft >= MR && !FEW_REGISTERS ? MR : SMALL;
     }
 
-    static void rows(int tile, int depth, float[] a, int[] at, float[] b, int bAt, float[] c, Epilogue e) {
+    /**
+     * A tile {@code c = bias + A B + addend}, then ReLU if wanted.
+     *
+     * @param bias NR numbers from biasAt on, the same for all rows; {@link #ZEROS} where there is none
+     * @param addend its element for {@code c[o]} is {@code addend[o + shift]}; may be c itself; null where there is none
+     */
+    static void rows(
+            int tile,
+            int depth,
+            float[] a,
+            int[] at,
+            float[] b,
+            int bAt,
+            float[] c,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu) {
         if (tile == MR) {
-            rows12(depth, a, at, b, bAt, c, e);
+            rows12(depth, a, at, b, bAt, c, bias, biasAt, addend, shift, relu);
         } else {
-            rows4(depth, a, at, b, bAt, c, e);
+            rows4(depth, a, at, b, bAt, c, bias, biasAt, addend, shift, relu);
         }
     }
 
@@ -106,20 +91,22 @@ final class MicroKernel {
     }
 
     // spotless:off
-    private static void rows12(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, Epilogue e) {
+    private static void rows12(
+            int depth, float[] a, int[] at, float[] b, int bAt, float[] c, float[] bias, int biasAt, float[] addend, int shift, boolean relu) {
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
         int a4 = at[4], a5 = at[5], a6 = at[6], a7 = at[7];
         int a8 = at[8], a9 = at[9], a10 = at[10], a11 = at[11];
-        var zero = FloatVector.zero(SPECIES);
-        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
-        FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
-        FloatVector p4 = zero, q4 = zero, p5 = zero, q5 = zero;
-        FloatVector p6 = zero, q6 = zero, p7 = zero, q7 = zero;
-        FloatVector p8 = zero, q8 = zero, p9 = zero, q9 = zero;
-        FloatVector p10 = zero, q10 = zero, p11 = zero, q11 = zero;
+        var u = fromArray(SPECIES, bias, biasAt);
+        var v = fromArray(SPECIES, bias, biasAt + L);
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v;
+        FloatVector p2 = u, q2 = v, p3 = u, q3 = v;
+        FloatVector p4 = u, q4 = v, p5 = u, q5 = v;
+        FloatVector p6 = u, q6 = v, p7 = u, q7 = v;
+        FloatVector p8 = u, q8 = v, p9 = u, q9 = v;
+        FloatVector p10 = u, q10 = v, p11 = u, q11 = v;
         for (int k = 0; k < depth; k++) {
-            var u = fromArray(SPECIES, b, bAt + k * NR);
-            var v = fromArray(SPECIES, b, bAt + k * NR + L);
+            u = fromArray(SPECIES, b, bAt + k * NR);
+            v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
             x = broadcast(SPECIES, a[a0 + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[a1 + k]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
@@ -134,77 +121,67 @@ final class MicroKernel {
             x = broadcast(SPECIES, a[a10 + k]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
             x = broadcast(SPECIES, a[a11 + k]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
         }
-        float[] first = e.first, second = e.second;
-        var least = broadcast(SPECIES, e.least);
-        int o, f, g;
-        o = at[MR + 0]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p0 = p0.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p0.blend(least, p0.compare(LE, least)).intoArray(c, o);
-        q0 = q0.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q0.blend(least, q0.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 1]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p1 = p1.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p1.blend(least, p1.compare(LE, least)).intoArray(c, o);
-        q1 = q1.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q1.blend(least, q1.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 2]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p2 = p2.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p2.blend(least, p2.compare(LE, least)).intoArray(c, o);
-        q2 = q2.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q2.blend(least, q2.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 3]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p3 = p3.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p3.blend(least, p3.compare(LE, least)).intoArray(c, o);
-        q3 = q3.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q3.blend(least, q3.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 4]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p4 = p4.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p4.blend(least, p4.compare(LE, least)).intoArray(c, o);
-        q4 = q4.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q4.blend(least, q4.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 5]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p5 = p5.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p5.blend(least, p5.compare(LE, least)).intoArray(c, o);
-        q5 = q5.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q5.blend(least, q5.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 6]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p6 = p6.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p6.blend(least, p6.compare(LE, least)).intoArray(c, o);
-        q6 = q6.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q6.blend(least, q6.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 7]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p7 = p7.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p7.blend(least, p7.compare(LE, least)).intoArray(c, o);
-        q7 = q7.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q7.blend(least, q7.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 8]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p8 = p8.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p8.blend(least, p8.compare(LE, least)).intoArray(c, o);
-        q8 = q8.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q8.blend(least, q8.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 9]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p9 = p9.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p9.blend(least, p9.compare(LE, least)).intoArray(c, o);
-        q9 = q9.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q9.blend(least, q9.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 10]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p10 = p10.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p10.blend(least, p10.compare(LE, least)).intoArray(c, o);
-        q10 = q10.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q10.blend(least, q10.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 11]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p11 = p11.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p11.blend(least, p11.compare(LE, least)).intoArray(c, o);
-        q11 = q11.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q11.blend(least, q11.compare(LE, least)).intoArray(c, o + L);
+        int o;
+        if (addend != null) {
+            o = at[MR + 0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 6] + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 7] + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 8] + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 9] + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 10] + shift; p10 = p10.add(fromArray(SPECIES, addend, o)); q10 = q10.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 11] + shift; p11 = p11.add(fromArray(SPECIES, addend, o)); q11 = q11.add(fromArray(SPECIES, addend, o + L));
+        }
+        var least = broadcast(SPECIES, relu ? 0 : Float.NEGATIVE_INFINITY);
+        o = at[MR + 0]; p0.blend(least, p0.compare(LE, least)).intoArray(c, o); q0.blend(least, q0.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 1]; p1.blend(least, p1.compare(LE, least)).intoArray(c, o); q1.blend(least, q1.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 2]; p2.blend(least, p2.compare(LE, least)).intoArray(c, o); q2.blend(least, q2.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 3]; p3.blend(least, p3.compare(LE, least)).intoArray(c, o); q3.blend(least, q3.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 4]; p4.blend(least, p4.compare(LE, least)).intoArray(c, o); q4.blend(least, q4.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 5]; p5.blend(least, p5.compare(LE, least)).intoArray(c, o); q5.blend(least, q5.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 6]; p6.blend(least, p6.compare(LE, least)).intoArray(c, o); q6.blend(least, q6.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 7]; p7.blend(least, p7.compare(LE, least)).intoArray(c, o); q7.blend(least, q7.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 8]; p8.blend(least, p8.compare(LE, least)).intoArray(c, o); q8.blend(least, q8.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 9]; p9.blend(least, p9.compare(LE, least)).intoArray(c, o); q9.blend(least, q9.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 10]; p10.blend(least, p10.compare(LE, least)).intoArray(c, o); q10.blend(least, q10.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 11]; p11.blend(least, p11.compare(LE, least)).intoArray(c, o); q11.blend(least, q11.compare(LE, least)).intoArray(c, o + L);
     }
 
-    private static void rows4(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, Epilogue e) {
+
+    private static void rows4(
+            int depth, float[] a, int[] at, float[] b, int bAt, float[] c, float[] bias, int biasAt, float[] addend, int shift, boolean relu) {
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
-        var zero = FloatVector.zero(SPECIES);
-        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
-        FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
+        var u = fromArray(SPECIES, bias, biasAt);
+        var v = fromArray(SPECIES, bias, biasAt + L);
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v;
+        FloatVector p2 = u, q2 = v, p3 = u, q3 = v;
         for (int k = 0; k < depth; k++) {
-            var u = fromArray(SPECIES, b, bAt + k * NR);
-            var v = fromArray(SPECIES, b, bAt + k * NR + L);
+            u = fromArray(SPECIES, b, bAt + k * NR);
+            v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
             x = broadcast(SPECIES, a[a0 + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[a1 + k]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             x = broadcast(SPECIES, a[a2 + k]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             x = broadcast(SPECIES, a[a3 + k]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
         }
-        float[] first = e.first, second = e.second;
-        var least = broadcast(SPECIES, e.least);
-        int o, f, g;
-        o = at[MR + 0]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p0 = p0.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p0.blend(least, p0.compare(LE, least)).intoArray(c, o);
-        q0 = q0.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q0.blend(least, q0.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 1]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p1 = p1.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p1.blend(least, p1.compare(LE, least)).intoArray(c, o);
-        q1 = q1.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q1.blend(least, q1.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 2]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p2 = p2.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p2.blend(least, p2.compare(LE, least)).intoArray(c, o);
-        q2 = q2.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q2.blend(least, q2.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 3]; f = (o & e.firstMask) + e.firstAt; g = (o & e.secondMask) + e.secondAt;
-        p3 = p3.add(fromArray(SPECIES, first, f)).add(fromArray(SPECIES, second, g)); p3.blend(least, p3.compare(LE, least)).intoArray(c, o);
-        q3 = q3.add(fromArray(SPECIES, first, f + L)).add(fromArray(SPECIES, second, g + L)); q3.blend(least, q3.compare(LE, least)).intoArray(c, o + L);
+        int o;
+        if (addend != null) {
+            o = at[MR + 0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[MR + 3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+        }
+        var least = broadcast(SPECIES, relu ? 0 : Float.NEGATIVE_INFINITY);
+        o = at[MR + 0]; p0.blend(least, p0.compare(LE, least)).intoArray(c, o); q0.blend(least, q0.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 1]; p1.blend(least, p1.compare(LE, least)).intoArray(c, o); q1.blend(least, q1.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 2]; p2.blend(least, p2.compare(LE, least)).intoArray(c, o); q2.blend(least, q2.compare(LE, least)).intoArray(c, o + L);
+        o = at[MR + 3]; p3.blend(least, p3.compare(LE, least)).intoArray(c, o); q3.blend(least, q3.compare(LE, least)).intoArray(c, o + L);
     }
+
 
     private static void columns12(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
         int a0 = at[0];

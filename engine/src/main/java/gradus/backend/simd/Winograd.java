@@ -98,9 +98,8 @@ final class Winograd implements Workers.Task {
     /** What each worker needs for itself. */
     private static final class Scratch {
         final float[][] from = new float[6][];
-        final int[] at = new int[6];
-        final int[] rows = new int[2 * MR];
-        final MicroKernel.Epilogue plain = new MicroKernel.Epilogue();
+        final int[] at = new int[6 + 64];
+        final int[] rows = new int[2 * MR + 64];
         float[] v = Lanes.array(0);
         float[] m = Lanes.array(0);
         float[] t = Lanes.array(0);
@@ -399,7 +398,8 @@ final class Winograd implements Workers.Task {
                         s.rows[r] = BASE + (position * room + t + r) * pitch;
                         s.rows[MR + r] = BASE + (position * room + t + r) * NR;
                     }
-                    MicroKernel.rows(tile, c, s.v, s.rows, kernel, b, s.m, s.plain);
+                    MicroKernel.rows(
+                            tile, c, s.v, s.rows, kernel, b, s.m, MicroKernel.ZEROS, 0, null, 0, false);
                     t += tile;
                 }
             }

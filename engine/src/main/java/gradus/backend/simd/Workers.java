@@ -1,15 +1,18 @@
 package gradus.backend.simd;
 
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
  * A few threads that work through the parts of one task at a time. The caller is worker 0 and works too; the others spin
  * for a short while after each task, because the next one usually follows within microseconds, and sleep when it does not.
  *
- * <p>Which worker computes which part is left to chance; a part's result must depend on its number alone, which is what
- * makes results independent of the number of threads. Nothing is allocated per task.
+ * <p>Each worker begins with its own share of neighbouring parts, the same for equal tasks, so that it finds in its cache
+ * what it wrote there last time or in the task before; on two cores that makes a third of the speed of a matrix product.
+ * Whoever has finished takes from the ends of the others' shares. Which worker computes which part is therefore left to
+ * chance; a part's result must depend on its number alone, which is what makes results independent of the number of
+ * threads. Nothing is allocated per task.
  */
 final class Workers implements AutoCloseable {
     /** Work that falls into numbered parts. {@code worker} is in {@code [0, threads)} and names scratch memory to use. */
@@ -23,20 +26,27 @@ final class Workers implements AutoCloseable {
     private final Thread[] threads;
     private final Sleeper[] sleepers;
 
-    /** Upper half: number of the task; lower half: parts nobody has claimed yet. */
-    private final AtomicLong state = new AtomicLong();
+    /** A worker's share is at {@code worker * APART}: number of the task, parts nobody has claimed yet [first, end). */
+    private final AtomicLongArray shares;
+
+    /** Two pairs of cache lines between what different workers write. */
+    private static final int APART = 32;
+
+    private static final int BITS = 20;
+    private static final int MASK = (1 << BITS) - 1;
+    private long tasks;
 
     private final AtomicInteger unfinished = new AtomicInteger();
     private volatile boolean closed;
     private volatile Throwable failure;
 
-    // written before state is, read after a part was claimed from it
+    // written before the shares are, read after a part was claimed from it
     private Task task;
-    private int parts;
 
     Workers(int count) {
         threads = new Thread[count - 1];
         sleepers = new Sleeper[count - 1];
+        shares = new AtomicLongArray((count + 1) * APART);
         for (int i = 0; i < threads.length; i++) {
             int worker = i + 1;
             sleepers[i] = new Sleeper();
@@ -58,10 +68,16 @@ final class Workers implements AutoCloseable {
             runHere(work, count);
             return;
         }
+        assert count <= MASK;
         task = work;
-        parts = count;
         unfinished.set(count);
-        state.set(((state.get() >>> 32) + 1) << 32 | count);
+        tasks++;
+        int workers = count();
+        for (int worker = workers - 1; worker >= 0; worker--) {
+            long first = (long) count * worker / workers;
+            long end = (long) count * (worker + 1) / workers;
+            shares.set(worker * APART, tasks << 2 * BITS | first << BITS | end);
+        }
         for (int i = 0; i < threads.length; i++) {
             if (sleepers[i].asleep) {
                 LockSupport.unpark(threads[i]);
@@ -93,41 +109,60 @@ final class Workers implements AutoCloseable {
         }
     }
 
-    /** Claims and runs parts until there are none left. */
+    /** Runs parts until none is left: the worker's own from the first on, then others' from the last on. */
     private void drain(int worker) {
-        while (true) {
-            long s = state.get();
-            int left = (int) s;
-            if (left == 0) {
-                return;
-            }
-            if (state.compareAndSet(s, s - 1)) {
-                try {
-                    task.run(parts - left, worker);
-                } catch (Throwable t) {
-                    failure = t;
-                } finally {
-                    unfinished.decrementAndGet();
-                }
+        while (take(worker, worker, true)) {}
+        for (int i = 1; i < count(); i++) {
+            int other = (worker + i) % count();
+            while (take(worker, other, false)) {}
+        }
+    }
+
+    private boolean take(int worker, int owner, boolean front) {
+        long share = shares.get(owner * APART);
+        int first = (int) (share >>> BITS) & MASK;
+        int end = (int) share & MASK;
+        if (first >= end) {
+            return false;
+        }
+        if (shares.compareAndSet(owner * APART, share, front ? share + (1L << BITS) : share - 1)) {
+            try {
+                task.run(front ? first : end - 1, worker);
+            } catch (Throwable t) {
+                failure = t;
+            } finally {
+                unfinished.decrementAndGet();
             }
         }
+        return true;
+    }
+
+    /** Whether any share has parts left. */
+    private boolean work() {
+        for (int worker = 0; worker < count(); worker++) {
+            long share = shares.get(worker * APART);
+            if (((int) (share >>> BITS) & MASK) < ((int) share & MASK)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void loop(int worker) {
         Sleeper self = sleepers[worker - 1];
         long idleSince = System.nanoTime();
         while (!closed) {
-            if ((int) state.get() != 0) {
+            if (work()) {
                 drain(worker);
                 idleSince = System.nanoTime();
                 continue;
             }
-            for (int i = 0; i < SPINS_PER_LOOK && (int) state.get() == 0; i++) {
+            for (int i = 0; i < SPINS_PER_LOOK && !work(); i++) {
                 Thread.onSpinWait();
             }
             if (System.nanoTime() - idleSince > SPIN_NANOS) {
                 self.asleep = true;
-                if ((int) state.get() == 0 && !closed) {
+                if (!work() && !closed) {
                     LockSupport.park(this);
                 }
                 self.asleep = false;
