@@ -1,7 +1,6 @@
 package gradus.benchmarks;
 
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.io.PrintStream;
 import java.util.Collection;
 import java.util.List;
@@ -27,20 +26,12 @@ final class Report implements OutputFormat {
     private final PrintStream out;
     private final PrintStream err;
 
+    /** A line of a fork's output that has not ended yet. */
+    private final ByteArrayOutputStream line = new ByteArrayOutputStream();
+
     Report(PrintStream out, PrintStream err) {
         this.out = out;
         this.err = err;
-        System.setErr(new PrintStream(new Lines(), true)); // where JMH sends what forks say
-    }
-
-    private final class Lines extends ByteArrayOutputStream {
-        @Override
-        public synchronized void flush() {
-            if (size() > 0 && buf[size() - 1] == '\n') {
-                print(toString());
-                reset();
-            }
-        }
     }
 
     void header() {
@@ -158,14 +149,21 @@ final class Report implements OutputFormat {
         err.flush();
     }
 
+    /** Called from the threads that read what a fork prints. */
     @Override
-    public void write(int b) {
-        err.write(b);
+    public synchronized void write(int b) {
+        line.write(b);
+        if (b == '\n') {
+            print(line.toString());
+            line.reset();
+        }
     }
 
     @Override
-    public void write(byte[] b) throws IOException {
-        print(new String(b));
+    public void write(byte[] bytes) {
+        for (byte b : bytes) {
+            write(b);
+        }
     }
 
     @Override

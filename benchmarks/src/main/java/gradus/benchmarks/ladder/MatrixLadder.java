@@ -29,20 +29,20 @@ public class MatrixLadder extends Measured {
         REORDERED(
                 Reordered.class,
                 threads -> new Reordered(),
-                "Exchange the inner loops: a row of C is a sum of rows of B.",
+                "Exchange the inner loops: a row of C is a sum of rows of B, and the compiler finds vectors.",
                 "All of B (4 MB) passes through the caches for every row of A."),
         BLOCKED(
                 Blocked.class,
                 threads -> new Blocked(),
                 "Use a block of B that fits the caches for all rows of A before going on.",
-                "Each multiply-add still loads an element of C and stores it again: the load and store ports are busy, the"
+                "Each multiply-add loads an element of C and stores it again: the load and store ports are busy, the"
                         + " multiply-add ports wait."),
         VECTORISED(
                 Vectorised.class,
                 threads -> new Vectorised(),
-                "Vector API: four vectors of C stay in registers until all products are added.",
-                "One load for each multiply-add, where two of both could begin in a cycle; four chains cover half of what"
-                        + " the latency of two ports needs."),
+                "Vector API: a vector of C stays in a register while four rows of B are added to it.",
+                "More than one load for each multiply-add, all of them from the second-level cache, where two multiply-adds"
+                        + " could begin in a cycle."),
         REGISTER_TILED(
                 RegisterTiled.class,
                 threads -> new RegisterTiled(),

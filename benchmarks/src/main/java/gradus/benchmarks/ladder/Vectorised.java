@@ -1,5 +1,6 @@
 package gradus.benchmarks.ladder;
 
+import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromArray;
 
 import java.util.Arrays;
@@ -7,53 +8,60 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The Vector API, and with it the one thing the compiler would not do: four vectors of a row of C stay in registers while
- * all products are added to them.
+ * The Vector API instead of what the compiler makes of a loop, and with it what the compiler would not do: four rows of B are
+ * added at a time, and the piece of C stays in a register meanwhile.
  *
- * <p>Before, each multiply-add loaded and stored its element of C: two loads and a store for one multiply-add, and the store
- * port is the bottleneck. Now C is written once, and each multiply-add costs one load. The chain of additions is back, but
- * there are four of them, which hides most of the latency of four cycles on two ports.
+ * <p>Before, each multiply-add loaded its element of C and stored it again: two loads and a store for one multiply-add, and a
+ * core has one store a cycle. Now it is five loads and a store for four.
  */
 final class Vectorised implements MatrixRung {
     static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     static final int L = SPECIES.length();
-    private static final int DEPTH = 128;
+    private static final int DEPTH = 64;
+    private static final int WIDTH = 512;
 
     @Override
     public void multiply(int m, int n, int k, float[] a, float[] b, float[] c) {
         Arrays.fill(c, 0, m * n, 0);
-        for (int p0 = 0; p0 < k; p0 += DEPTH) {
-            int p1 = Math.min(k, p0 + DEPTH);
-            int j = 0;
-            for (; j + 4 * L <= n; j += 4 * L) {
+        for (int j = 0; j < n; j += WIDTH) {
+            int width = Math.min(WIDTH, n - j);
+            for (int p0 = 0; p0 < k; p0 += DEPTH) {
+                int p1 = Math.min(k, p0 + DEPTH);
                 for (int i = 0; i < m; i++) {
-                    fourVectors(p0, p1, a, i * k, b, j, n, c, i * n + j);
-                }
-            }
-            for (int i = 0; i < m; i++) {
-                for (int p = p0; p < p1; p++) {
-                    Reordered.addScaled(n - j, a[i * k + p], b, p * n + j, c, i * n + j);
+                    int p = p0;
+                    for (; p + 4 <= p1; p += 4) {
+                        addFour(width, a, i * k + p, b, p * n + j, n, c, i * n + j);
+                    }
+                    for (; p < p1; p++) {
+                        addScaled(0, width, a[i * k + p], b, p * n + j, c, i * n + j);
+                    }
                 }
             }
         }
     }
 
-    private static void fourVectors(int p0, int p1, float[] a, int aAt, float[] b, int j, int n, float[] c, int cAt) {
-        var s = fromArray(SPECIES, c, cAt);
-        var t = fromArray(SPECIES, c, cAt + L);
-        var u = fromArray(SPECIES, c, cAt + 2 * L);
-        var v = fromArray(SPECIES, c, cAt + 3 * L);
-        for (int p = p0; p < p1; p++) {
-            var x = FloatVector.broadcast(SPECIES, a[aAt + p]);
-            int at = p * n + j;
-            s = x.fma(fromArray(SPECIES, b, at), s);
-            t = x.fma(fromArray(SPECIES, b, at + L), t);
-            u = x.fma(fromArray(SPECIES, b, at + 2 * L), u);
-            v = x.fma(fromArray(SPECIES, b, at + 3 * L), v);
+    private static void addFour(int width, float[] a, int aAt, float[] b, int bAt, int bRow, float[] c, int cAt) {
+        FloatVector x0 = broadcast(SPECIES, a[aAt]);
+        FloatVector x1 = broadcast(SPECIES, a[aAt + 1]);
+        FloatVector x2 = broadcast(SPECIES, a[aAt + 2]);
+        FloatVector x3 = broadcast(SPECIES, a[aAt + 3]);
+        int whole = SPECIES.loopBound(width);
+        for (int j = 0; j < whole; j += L) {
+            FloatVector sum = fromArray(SPECIES, c, cAt + j);
+            sum = x0.fma(fromArray(SPECIES, b, bAt + j), sum);
+            sum = x1.fma(fromArray(SPECIES, b, bAt + bRow + j), sum);
+            sum = x2.fma(fromArray(SPECIES, b, bAt + 2 * bRow + j), sum);
+            sum = x3.fma(fromArray(SPECIES, b, bAt + 3 * bRow + j), sum);
+            sum.intoArray(c, cAt + j);
         }
-        s.intoArray(c, cAt);
-        t.intoArray(c, cAt + L);
-        u.intoArray(c, cAt + 2 * L);
-        v.intoArray(c, cAt + 3 * L);
+        for (int p = 0; p < 4 && whole < width; p++) {
+            addScaled(whole, width, a[aAt + p], b, bAt + p * bRow, c, cAt);
+        }
+    }
+
+    private static void addScaled(int from, int to, float x, float[] b, int bAt, float[] c, int cAt) {
+        for (int j = from; j < to; j++) {
+            c[cAt + j] += x * b[bAt + j];
+        }
     }
 }

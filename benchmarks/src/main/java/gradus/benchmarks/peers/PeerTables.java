@@ -86,7 +86,9 @@ final class PeerTables {
 
     private static String row(Case c, String engine, List<Map<?, ?>> theirs, List<Map<?, ?>> ours) {
         if (theirs.stream().anyMatch(m -> m.containsKey("failed"))) {
-            return format("| %s | %s | its process ends with status %s | | | |%n", c, engine, theirs.get(0).get("failed"));
+            return format(
+                    "| %s | %s | its process ends with status %s | | | |%n",
+                    c, engine, theirs.get(0).get("failed"));
         }
         var ms = new ArrayList<String>();
         var ratios = new ArrayList<String>();
@@ -116,7 +118,8 @@ final class PeerTables {
             List<Map<?, ?>> cold = succeeded(passes(engine, "cold_start", most));
             List<Map<?, ?>> train = succeeded(passes(engine, Case.C_train64_b32.name(), most));
             var any = lines.entrySet().stream()
-                    .filter(e -> e.getKey().engine.equals(engine) && !e.getValue().containsKey("failed"))
+                    .filter(e ->
+                            e.getKey().engine.equals(engine) && !e.getValue().containsKey("failed"))
                     .findFirst()
                     .orElseThrow()
                     .getValue();

@@ -196,7 +196,13 @@ public final class Peers {
                 StandardOpenOption.CREATE,
                 StandardOpenOption.APPEND);
         System.out.printf(
-                Locale.ROOT, "pass %d  %-15s %d threads  %-12s %s%n", pass, c, count, engine.title, outcome(line, cold));
+                Locale.ROOT,
+                "pass %d  %-15s %d threads  %-12s %s%n",
+                pass,
+                c,
+                count,
+                engine.title,
+                outcome(line, cold));
     }
 
     private static String outcome(Map<String, Object> line, boolean cold) {
