@@ -605,11 +605,11 @@ public final class Model implements Layer {
 
     /** Counts changes of weights, so that copies of them know when they are out of date. */
     long version() {
-        return slots().stream()
-                .map(Slot::state)
-                .distinct()
-                .mapToLong(LayerState::version)
-                .sum();
+        long sum = 0;
+        for (var call : firstCalls.values()) {
+            sum += call.layer instanceof Model nested ? nested.version() : call.state.version();
+        }
+        return sum;
     }
 
     // ---- computing ----

@@ -85,8 +85,8 @@ public final class Predictor<B> {
     /** One tensor per input of the model, batch axis first; one per output comes back. */
     public synchronized List<Tensor> predict(List<Tensor> x) {
         int n = check(x);
-        Map<String, Tensor> weights = model.weights(); // made now if they were not
         if (version != model.version()) {
+            Map<String, Tensor> weights = model.weights(); // made now if they were not
             version = model.version();
             parameters.setAll(weights);
         }

@@ -3,7 +3,9 @@ package gradus.backend.simd;
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
+import static gradus.backend.simd.MicroKernel.COLUMN_PITCH;
 import static gradus.backend.simd.MicroKernel.MR;
+import static gradus.backend.simd.MicroKernel.MR_COLUMNS;
 import static gradus.backend.simd.MicroKernel.NR;
 import static gradus.backend.simd.MicroKernel.PITCH;
 
@@ -43,8 +45,8 @@ final class MatMul implements Workers.Task {
     private static final int ROWS = 22 * MR;
     private static final int ROWS_TRANSPOSED = 128;
 
-    /** Up to as many columns rows of A are read where they lie, if they do: copies would not pay. */
-    private static final int FEW_COLUMNS = 128;
+    /** Rows of C that a part should have at least when they are cut for the sake of more parts. */
+    private static final int FEW_ROWS = 48;
 
     /** Images from which on rows are taken position by position. */
     private static final int MANY_IMAGES = 8;
@@ -59,15 +61,16 @@ final class MatMul implements Workers.Task {
     private static final long SMALL_WORK = 100_000;
 
     // a worker's scratch memory: block of A, panels of B, one tile of C
-    private static final int A_SIZE = Math.max(MR * (DEPTH + 32), DEPTH_TRANSPOSED * PITCH) + 16;
+    private static final int A_SIZE = Math.max(MR * PITCH, DEPTH_TRANSPOSED * COLUMN_PITCH) + 16;
     private static final int B_SIZE = DEPTH * COLUMNS;
     /** Most numbers of all partial results together. */
     private static final int PARTIALS = 16 * ROWS_TRANSPOSED * COLUMNS;
 
-    private static final int SCRATCH = A_SIZE + B_SIZE + MR * NR;
+    private static final int SCRATCH = A_SIZE + B_SIZE + MR_COLUMNS * NR;
 
     private enum Phase {
         PACK,
+        DIRECT,
         PLAIN,
         TRANSPOSED,
         ADD_PARTIALS
@@ -130,8 +133,7 @@ final class MatMul implements Workers.Task {
     private int columnBlocks;
     private int splits;
 
-    /** A B: where rows of A are read; elements of a run, and its blocks; images if rows go position by position, else 1. */
-    private float[] left;
+    /** A B: elements of a run, and its blocks; images if rows go position by position, else 1. */
 
     private int run;
     private int runBlocks;
@@ -145,7 +147,7 @@ final class MatMul implements Workers.Task {
     MatMul(Workers workers) {
         this.workers = workers;
         scratch = Lanes.array(workers.count() * SCRATCH);
-        addresses = new int[workers.count()][2 * MR + APART];
+        addresses = new int[workers.count()][MR_COLUMNS + APART];
         starts = new int[workers.count()][MR + APART];
         grid = new int[workers.count()][MR + APART];
     }
@@ -254,14 +256,18 @@ final class MatMul implements Workers.Task {
         a.release();
         b = null;
         c = null;
-        left = null;
         packed = null;
         then(null, null, false);
     }
 
     private void partition() {
+        if (packed != null && a.direct() && k <= MicroKernel.DEPTH) {
+            phase = Phase.DIRECT;
+            images = 1;
+            partitionDirect();
+            return;
+        }
         phase = Phase.PLAIN;
-        left = a.direct() && n <= FEW_COLUMNS ? a.source() : scratch;
         boolean aligned = a.run() >= SHORT_RUN && k > a.run();
         run = aligned ? a.run() : k;
         runBlocks = Math.max(1, ceil(run, DEPTH));
@@ -271,6 +277,29 @@ final class MatMul implements Workers.Task {
         rowBlock = ceil(ceil(m, rowBlocks), MR) * MR;
         rowBlocks = ceil(m, rowBlock);
         partitionColumns(rowBlocks);
+    }
+
+    /**
+     * Four parts a worker where there are enough rows or columns, equal in size, the larger of the two extents cut first:
+     * every worker reads all of the other operand. No element's arithmetic depends on it.
+     */
+    private void partitionDirect() {
+        int threads = workers.count();
+        int wanted = 4 * threads;
+        rowBlocks = ceil(m, ROWS);
+        columnBlocks = 1;
+        if (m >= n && m >= threads * FEW_ROWS) {
+            rowBlocks = ceil(rowBlocks, threads) * threads;
+            while (rowBlocks < wanted && m >= 2 * rowBlocks * FEW_ROWS) {
+                rowBlocks *= 2;
+            }
+        } else {
+            columnBlocks = Math.min(wanted, ceil(n, NR));
+        }
+        rowBlock = ceil(m, rowBlocks);
+        rowBlocks = ceil(m, rowBlock);
+        columnBlock = ceil(ceil(n, columnBlocks), NR) * NR;
+        columnBlocks = ceil(n, columnBlock);
     }
 
     private void partitionTransposed() {
@@ -310,6 +339,13 @@ final class MatMul implements Workers.Task {
             packPanel(part / ceil(n, NR), part % ceil(n, NR), part);
             return;
         }
+        if (phase == Phase.DIRECT) { // a worker's neighbouring parts share columns of B
+            int m0 = part % rowBlocks * rowBlock;
+            int n0 = part / rowBlocks % columnBlocks * columnBlock;
+            int m1 = Math.min(m, m0 + rowBlock);
+            direct(part / rowBlocks / columnBlocks, m0, m1, n0, Math.min(n, n0 + columnBlock), worker);
+            return;
+        }
         int n0 = part % columnBlocks * columnBlock;
         int n1 = Math.min(n, n0 + columnBlock);
         int rest = part / columnBlocks;
@@ -323,6 +359,78 @@ final class MatMul implements Workers.Task {
             int m0 = tap * tapRows + rows % tapBlocks * rowBlock;
             int m1 = Math.min((tap + 1) * tapRows, m0 + rowBlock);
             transposed(rest / splits, rest % splits, tap, m0, m1, n0, n1, worker);
+        }
+    }
+
+    // ---- A B, rows of A in one piece each and B packed: sums go over the whole inner extent ----
+
+    private void direct(int group, int m0, int m1, int n0, int n1, int worker) {
+        int[] to = starts[worker];
+        int aAt = BASE + worker * SCRATCH;
+        for (int row = m0; row < m1; ) {
+            int tile = MicroKernel.tile(m1 - row);
+            int valid = Math.min(tile, m1 - row);
+            a.copy(row, valid, group * aGroup, k, scratch, aAt);
+            for (int r = 0; r < valid; r++) {
+                to[r] = cAt(group, row + r);
+            }
+            for (int column = n0; column < n1; column += NR) {
+                int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
+                multiply(worker, group, tile, valid, k, panel, packed, column, n1, false, true);
+            }
+            row += valid;
+        }
+    }
+
+    /** The tile of A in the worker's scratch memory times a panel of B; C's rows begin at {@code starts[worker]}. */
+    private void multiply(
+            int worker,
+            int group,
+            int tile,
+            int valid,
+            int depth,
+            int panel,
+            float[] right,
+            int column,
+            int n1,
+            boolean add,
+            boolean last) {
+        int[] at = addresses[worker];
+        int[] to = starts[worker];
+        int aAt = BASE + worker * SCRATCH;
+        int channel = group * cGroup + column;
+        if (valid == tile && column + NR <= n1) {
+            for (int r = 0; r < tile; r++) {
+                at[r] = to[r] + column;
+            }
+            // the bias comes with the first block of the sum, as does the residual; ReLU with the last
+            boolean biased = !add && bias != null;
+            float[] shifts = biased ? bias.array() : MicroKernel.ZEROS;
+            float[] addend = add ? c : residual == null ? null : residual.array();
+            int shift = add || residual == null ? 0 : residual.offset() - cStart;
+            MicroKernel.rows(
+                    tile,
+                    depth,
+                    scratch,
+                    aAt,
+                    right,
+                    panel,
+                    c,
+                    at,
+                    shifts,
+                    biased ? bias.offset() + channel : 0,
+                    addend,
+                    shift,
+                    last && relu);
+            return;
+        }
+        for (int r = 0; r < tile; r++) {
+            at[r] = tileAt(worker, r);
+        }
+        MicroKernel.rows(
+                tile, depth, scratch, aAt, right, panel, scratch, at, MicroKernel.ZEROS, 0, null, 0, false);
+        for (int r = 0; r < valid; r++) {
+            put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, channel, c, to[r] + column);
         }
     }
 
@@ -375,58 +483,27 @@ final class MatMul implements Workers.Task {
             to = Math.max(from, to);
         }
         int aAt = BASE + worker * SCRATCH;
-        int pitch = ceil(to - from, 16) * 16 + 16;
-        int[] at = addresses[worker];
-        boolean together = left == scratch && from == 0 && to == k && a.shortRuns();
-        for (int r = 0; r < tile; r++) {
-            int gridRow = gridRow(r < valid ? row + r : row);
-            if (left != scratch) {
-                at[r] = a.at(gridRow, from, group * aGroup);
-            } else {
-                at[r] = aAt + r * pitch;
-                if (together) {
-                    grid[worker][r] = gridRow;
-                } else if (r < valid) {
-                    a.row(gridRow, from, to, group * aGroup, scratch, at[r]);
-                }
+        if (from == 0 && to == k && a.shortRuns()) {
+            int[] rows = grid[worker];
+            for (int r = 0; r < valid; r++) {
+                rows[r] = gridRow(row + r);
             }
-        }
-        if (together) {
-            a.rows(grid[worker], valid, group * aGroup, scratch, aAt, pitch, starts[worker]);
+            a.rows(rows, valid, group * aGroup, scratch, aAt, PITCH, starts[worker]);
+        } else {
+            for (int r = 0; r < valid; r++) {
+                a.row(gridRow(row + r), from, to, group * aGroup, scratch, aAt + r * PITCH);
+            }
         }
         float[] right = packed == null ? scratch : packed;
         int[] start = starts[worker];
         for (int r = 0; r < valid; r++) {
             start[r] = cAt(group, row + r);
         }
-        // the bias comes with the first block of the sum, as does the residual; ReLU with the last
-        float[] addend = add ? c : residual == null ? null : residual.array();
-        int shift = add || residual == null ? 0 : residual.offset() - cStart;
-        boolean biased = !add && bias != null;
         for (int column = n0; column < n1; column += NR) {
             int panel = packed == null
                     ? bAt + (column - n0) * (k1 - k0) + (from - k0) * NR
                     : packedAt + (group * ceil(n, NR) * NR + column) * k + from * NR;
-            boolean whole = valid == tile && column + NR <= n1;
-            if (whole) {
-                for (int r = 0; r < tile; r++) {
-                    at[MR + r] = start[r] + column;
-                }
-                float[] shifts = biased ? bias.array() : MicroKernel.ZEROS;
-                int shiftsAt = biased ? bias.offset() + group * cGroup + column : 0;
-                MicroKernel.rows(
-                        tile, to - from, left, at, right, panel, c, shifts, shiftsAt, addend, shift, last && relu);
-                continue;
-            }
-            for (int r = 0; r < tile; r++) {
-                at[MR + r] = tileAt(worker, r);
-            }
-            MicroKernel.rows(
-                    tile, to - from, left, at, right, panel, scratch, MicroKernel.ZEROS, 0, null, 0, false);
-            for (int r = 0; r < valid; r++) {
-                int width = Math.min(NR, n1 - column);
-                put(tileAt(worker, r), width, add, last, group * cGroup + column, c, start[r] + column);
-            }
+            multiply(worker, group, tile, valid, to - from, panel, right, column, n1, add, last);
         }
     }
 
@@ -487,13 +564,13 @@ final class MatMul implements Workers.Task {
             }
             for (int i = k0; i < k1; i++) {
                 int row = (i / width / height * a.positions()) + (p0 + i / width % height) * pitch + q0 + i % width;
-                a.row(row, m0, m1, group * aGroup, scratch, aAt + (i - k0) * PITCH);
+                a.row(row, m0, m1, group * aGroup, scratch, aAt + (i - k0) * COLUMN_PITCH);
                 if (bColumn == 1) {
                     packRow(bStart + group * bGroup + row * bRow, i - k0, k1 - k0, n0, n1, bAt);
                 }
             }
             for (int row = m0; row < m1; ) {
-                int tile = MicroKernel.tile(m1 - row);
+                int tile = MicroKernel.tileColumns(m1 - row);
                 int valid = Math.min(tile, m1 - row);
                 for (int column = n0; column < n1; column += NR) {
                     int panel = bAt + (column - n0) * (k1 - k0);
@@ -521,12 +598,12 @@ final class MatMul implements Workers.Task {
         int start = splits > 1 ? BASE + split * m * n : cStart + group * cGroup;
         int pitch = splits > 1 ? n : cPixel;
         int[] at = addresses[worker];
-        at[0] = BASE + worker * SCRATCH + row - m0;
+        int aAt = BASE + worker * SCRATCH + row - m0;
         boolean whole = valid == tile && column + NR <= n1;
         for (int r = 0; r < tile; r++) {
-            at[MR + r] = whole ? start + (row + r) * pitch + column : tileAt(worker, r);
+            at[r] = whole ? start + (row + r) * pitch + column : tileAt(worker, r);
         }
-        MicroKernel.columns(tile, depth, scratch, at, scratch, panel, whole ? to : scratch, whole && add);
+        MicroKernel.columns(tile, depth, scratch, aAt, scratch, panel, whole ? to : scratch, at, whole && add);
         for (int r = 0; r < valid && !whole; r++) {
             put(tileAt(worker, r), Math.min(NR, n1 - column), add, true, 0, to, start + (row + r) * pitch + column);
         }

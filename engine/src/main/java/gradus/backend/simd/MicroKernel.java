@@ -12,48 +12,77 @@ import jdk.incubator.vector.FloatVector;
  * The innermost loops of every matrix product and convolution: a tile of C, a few rows by two vectors, is kept in
  * registers while {@code depth} outer products are added to it.
  *
- * <p>12 rows x 2 vectors are 24 accumulators; with two vectors of B and one broadcast element of A that makes 27 of the 32
- * registers of AVX-512 and NEON, and 24 multiply-adds for 14 loads. Machines with 16 registers (AVX2) use 4 x 2 throughout.
+ * <p>10 rows x 2 vectors are 20 accumulators, with two vectors of B 22 of the 32 registers of AVX-512 and NEON. The others
+ * are for broadcast elements of A, all of which the compiler likes to load first: with 12 rows it runs out of registers
+ * and puts accumulators into memory, which costs a quarter of the speed. Machines with 16 registers (AVX2) use 4 x 2.
  * Accumulators are named locals because an array of vectors would live on the heap, and the methods are this long because
  * a vector passed to a method that is not inlined would too: the compiler inlines nothing but the Vector API itself into
  * methods of this size.
  *
- * <p>B is packed in panels of {@link #NR} columns, {@code b[bAt + k * NR + j]}. A is read in one of two ways:
+ * <p>B is packed in panels of {@link #NR} columns, {@code b[bAt + k * NR + j]}. A is a block of scratch memory:
  * <ul>
- *   <li><b>rows</b>: row r lies anywhere, its elements in sequence: {@code a[at[r] + k]};
- *   <li><b>columns</b>: for products with A transposed: {@code a[at[0] + k * PITCH + r]}.
+ *   <li><b>rows</b>: element k of row r at {@code a[aAt + r * PITCH + k]};
+ *   <li><b>columns</b>: for products with A transposed, at {@code a[aAt + k * COLUMN_PITCH + r]}.
  * </ul>
- * Row r of C starts at {@code c[at[MR + r]]}. Sums start from the bias or zero, and what C held, if it is to be added to,
- * comes last, so that splitting a long sum into calls also keeps its rounding error small. Residual and ReLU are applied
- * to the sums while they are in registers.
+ * Both distances are constants of the program, so that an element's address is one register and a number in the
+ * instruction; a register for each row would cost an addition for every load, of which a processor that computes for a
+ * second program at the same time has none to spare (a third of the speed). Row r of C starts at {@code c[at[r]]}.
+ *
+ * <p>Sums start from the bias or zero, and what C held, if it is to be added to, comes last, so that splitting a long sum
+ * into calls also keeps its rounding error small. Residual and ReLU are applied to the sums while they are in registers.
  */
 final class MicroKernel {
-    /** Rows of the large tile. */
-    static final int MR = 12;
+    /** Most rows of a tile; what is left of a block of rows is shared out among tiles of one row less. */
+    static final int MR = 10;
 
-    /** Rows of the small tile: for what is left of a block of rows, and for machines with few registers. */
-    static final int SMALL = 4;
+    /** Rows of the smallest tile: for a few rows, and for machines with few registers. */
+    private static final int SMALL = 4;
 
-    static final float[] ZEROS = new float[128];
+    /** Most rows of a tile of {@link #columns}. */
+    static final int MR_COLUMNS = 12;
 
     /** Columns of either tile. */
     static final int NR = 2 * L;
 
-    /** Elements from one k to the next in a block of columns: an odd number of cache lines, to use every cache set. */
-    static final int PITCH = 144;
+    /** Most elements of a row of a block of A. */
+    static final int DEPTH = 9216;
+
+    /** Elements from one row to the next: one cache line more than a multiple of pages, to use every cache set. */
+    static final int PITCH = DEPTH + 16;
+
+    /** Elements from one k to the next in a block of columns: an odd number of cache lines, for the same reason. */
+    static final int COLUMN_PITCH = 144;
+
+    /** Where there is no bias. */
+    static final float[] ZEROS = new float[128];
 
     private static final boolean FEW_REGISTERS = L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8 && isX86();
 
     private MicroKernel() {}
 
-    /** Rows of the tile to use when that many are left. */
+    private static boolean isX86() {
+        String arch = System.getProperty("os.arch");
+        return arch.equals("amd64") || arch.equals("x86_64");
+    }
+
+    /** Rows of the tile of {@link #rows} to use when that many are left: 10, 9 or 4, perhaps more than are left. */
     static int tile(int rowsLeft) {
-        return rowsLeft >= MR && !FEW_REGISTERS ? MR : SMALL;
+        if (rowsLeft <= SMALL || FEW_REGISTERS) {
+            return SMALL;
+        }
+        int tiles = (rowsLeft + MR - 1) / MR;
+        return rowsLeft % MR != 0 && rowsLeft >= tiles * (MR - 1) ? MR - 1 : MR;
+    }
+
+    /** The same for {@link #columns}: 12 or 4. */
+    static int tileColumns(int rowsLeft) {
+        return rowsLeft >= MR_COLUMNS && !FEW_REGISTERS ? MR_COLUMNS : SMALL;
     }
 
     /**
      * A tile {@code c = bias + A B + addend}, then ReLU if wanted.
      *
+     * @param tile rows, as {@link #tile} says
      * @param bias NR numbers from biasAt on, the same for all rows; {@link #ZEROS} where there is none
      * @param addend its element for {@code c[o]} is {@code addend[o + shift]}; may be c itself; null where there is none
      */
@@ -61,130 +90,221 @@ final class MicroKernel {
             int tile,
             int depth,
             float[] a,
-            int[] at,
+            int aAt,
             float[] b,
             int bAt,
             float[] c,
+            int[] at,
             float[] bias,
             int biasAt,
             float[] addend,
             int shift,
             boolean relu) {
         if (tile == MR) {
-            rows12(depth, a, at, b, bAt, c, bias, biasAt, addend, shift, relu);
+            rows10(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+        } else if (tile == MR - 1) {
+            rows9(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         } else {
-            rows4(depth, a, at, b, bAt, c, bias, biasAt, addend, shift, relu);
+            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         }
     }
 
-    static void columns(int tile, int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
-        if (tile == MR) {
-            columns12(depth, a, at, b, bAt, c, add);
+    /** A tile {@code c = A' B}, or that added to c; rows: as {@link #tileColumns} says. */
+    static void columns(int tile, int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        if (tile == MR_COLUMNS) {
+            columns12(depth, a, aAt, b, bAt, c, at, add);
         } else {
-            columns4(depth, a, at, b, bAt, c, add);
+            columns4(depth, a, aAt, b, bAt, c, at, add);
         }
-    }
-
-    private static boolean isX86() {
-        String arch = System.getProperty("os.arch");
-        return arch.equals("amd64") || arch.equals("x86_64");
     }
 
     // spotless:off
-    private static void rows12(
-            int depth, float[] a, int[] at, float[] b, int bAt, float[] c, float[] bias, int biasAt, float[] addend, int shift, boolean relu) {
-        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
-        int a4 = at[4], a5 = at[5], a6 = at[6], a7 = at[7];
-        int a8 = at[8], a9 = at[9], a10 = at[10], a11 = at[11];
+    private static void rows10(
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu) {
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
-        FloatVector p0 = u, q0 = v, p1 = u, q1 = v;
-        FloatVector p2 = u, q2 = v, p3 = u, q3 = v;
-        FloatVector p4 = u, q4 = v, p5 = u, q5 = v;
-        FloatVector p6 = u, q6 = v, p7 = u, q7 = v;
-        FloatVector p8 = u, q8 = v, p9 = u, q9 = v;
-        FloatVector p10 = u, q10 = v, p11 = u, q11 = v;
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
+        FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
+        FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
+        FloatVector p9 = u, q9 = v;
         for (int k = 0; k < depth; k++) {
             u = fromArray(SPECIES, b, bAt + k * NR);
             v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
-            x = broadcast(SPECIES, a[a0 + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[a1 + k]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[a2 + k]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[a3 + k]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[a4 + k]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            x = broadcast(SPECIES, a[a5 + k]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
-            x = broadcast(SPECIES, a[a6 + k]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
-            x = broadcast(SPECIES, a[a7 + k]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
-            x = broadcast(SPECIES, a[a8 + k]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
-            x = broadcast(SPECIES, a[a9 + k]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
-            x = broadcast(SPECIES, a[a10 + k]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
-            x = broadcast(SPECIES, a[a11 + k]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            x = broadcast(SPECIES, a[aAt + k + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
         }
         int o;
         if (addend != null) {
-            o = at[MR + 0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 6] + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 7] + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 8] + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 9] + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 10] + shift; p10 = p10.add(fromArray(SPECIES, addend, o)); q10 = q10.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 11] + shift; p11 = p11.add(fromArray(SPECIES, addend, o)); q11 = q11.add(fromArray(SPECIES, addend, o + L));
+            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[6] + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[7] + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+            o = at[8] + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
+            o = at[9] + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
         }
-        var least = broadcast(SPECIES, relu ? 0 : Float.NEGATIVE_INFINITY);
-        o = at[MR + 0]; p0.blend(least, p0.compare(LE, least)).intoArray(c, o); q0.blend(least, q0.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 1]; p1.blend(least, p1.compare(LE, least)).intoArray(c, o); q1.blend(least, q1.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 2]; p2.blend(least, p2.compare(LE, least)).intoArray(c, o); q2.blend(least, q2.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 3]; p3.blend(least, p3.compare(LE, least)).intoArray(c, o); q3.blend(least, q3.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 4]; p4.blend(least, p4.compare(LE, least)).intoArray(c, o); q4.blend(least, q4.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 5]; p5.blend(least, p5.compare(LE, least)).intoArray(c, o); q5.blend(least, q5.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 6]; p6.blend(least, p6.compare(LE, least)).intoArray(c, o); q6.blend(least, q6.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 7]; p7.blend(least, p7.compare(LE, least)).intoArray(c, o); q7.blend(least, q7.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 8]; p8.blend(least, p8.compare(LE, least)).intoArray(c, o); q8.blend(least, q8.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 9]; p9.blend(least, p9.compare(LE, least)).intoArray(c, o); q9.blend(least, q9.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 10]; p10.blend(least, p10.compare(LE, least)).intoArray(c, o); q10.blend(least, q10.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 11]; p11.blend(least, p11.compare(LE, least)).intoArray(c, o); q11.blend(least, q11.compare(LE, least)).intoArray(c, o + L);
+        if (relu) {
+            var z = FloatVector.zero(SPECIES);
+            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
+            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
+            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
+            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
+            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
+            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
+            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
+            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
+            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
+            p9 = p9.blend(z, p9.compare(LE, z)); q9 = q9.blend(z, q9.compare(LE, z));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[8]; p8.intoArray(c, o); q8.intoArray(c, o + L);
+        o = at[9]; p9.intoArray(c, o); q9.intoArray(c, o + L);
     }
 
+    private static void rows9(
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu) {
+        var u = fromArray(SPECIES, bias, biasAt);
+        var v = fromArray(SPECIES, bias, biasAt + L);
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
+        FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
+        FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
+        for (int k = 0; k < depth; k++) {
+            u = fromArray(SPECIES, b, bAt + k * NR);
+            v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+        }
+        int o;
+        if (addend != null) {
+            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[6] + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[7] + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+            o = at[8] + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
+        }
+        if (relu) {
+            var z = FloatVector.zero(SPECIES);
+            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
+            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
+            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
+            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
+            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
+            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
+            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
+            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
+            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[8]; p8.intoArray(c, o); q8.intoArray(c, o + L);
+    }
 
     private static void rows4(
-            int depth, float[] a, int[] at, float[] b, int bAt, float[] c, float[] bias, int biasAt, float[] addend, int shift, boolean relu) {
-        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu) {
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
-        FloatVector p0 = u, q0 = v, p1 = u, q1 = v;
-        FloatVector p2 = u, q2 = v, p3 = u, q3 = v;
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
+        FloatVector p3 = u, q3 = v;
         for (int k = 0; k < depth; k++) {
             u = fromArray(SPECIES, b, bAt + k * NR);
             v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
-            x = broadcast(SPECIES, a[a0 + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[a1 + k]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[a2 + k]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[a3 + k]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
         }
         int o;
         if (addend != null) {
-            o = at[MR + 0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
-            o = at[MR + 3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
         }
-        var least = broadcast(SPECIES, relu ? 0 : Float.NEGATIVE_INFINITY);
-        o = at[MR + 0]; p0.blend(least, p0.compare(LE, least)).intoArray(c, o); q0.blend(least, q0.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 1]; p1.blend(least, p1.compare(LE, least)).intoArray(c, o); q1.blend(least, q1.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 2]; p2.blend(least, p2.compare(LE, least)).intoArray(c, o); q2.blend(least, q2.compare(LE, least)).intoArray(c, o + L);
-        o = at[MR + 3]; p3.blend(least, p3.compare(LE, least)).intoArray(c, o); q3.blend(least, q3.compare(LE, least)).intoArray(c, o + L);
+        if (relu) {
+            var z = FloatVector.zero(SPECIES);
+            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
+            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
+            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
+            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
     }
 
-
-    private static void columns12(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
-        int a0 = at[0];
+    private static void columns12(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
@@ -196,38 +316,49 @@ final class MicroKernel {
             var u = fromArray(SPECIES, b, bAt + k * NR);
             var v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
-            x = broadcast(SPECIES, a[a0 + k * PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 6]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 7]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 8]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 9]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 10]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 11]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 6]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 7]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 8]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 9]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 10]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 11]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
         }
-        float[] old = add ? c : ZEROS;
-        int keep = add ? -1 : 0;
         int o;
-        o = at[MR + 0]; p0.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q0.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 1]; p1.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q1.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 2]; p2.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q2.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 3]; p3.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q3.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 4]; p4.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q4.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 5]; p5.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q5.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 6]; p6.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q6.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 7]; p7.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q7.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 8]; p8.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q8.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 9]; p9.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q9.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 10]; p10.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q10.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 11]; p11.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q11.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        if (add) {
+            o = at[0]; p0 = p0.add(fromArray(SPECIES, c, o)); q0 = q0.add(fromArray(SPECIES, c, o + L));
+            o = at[1]; p1 = p1.add(fromArray(SPECIES, c, o)); q1 = q1.add(fromArray(SPECIES, c, o + L));
+            o = at[2]; p2 = p2.add(fromArray(SPECIES, c, o)); q2 = q2.add(fromArray(SPECIES, c, o + L));
+            o = at[3]; p3 = p3.add(fromArray(SPECIES, c, o)); q3 = q3.add(fromArray(SPECIES, c, o + L));
+            o = at[4]; p4 = p4.add(fromArray(SPECIES, c, o)); q4 = q4.add(fromArray(SPECIES, c, o + L));
+            o = at[5]; p5 = p5.add(fromArray(SPECIES, c, o)); q5 = q5.add(fromArray(SPECIES, c, o + L));
+            o = at[6]; p6 = p6.add(fromArray(SPECIES, c, o)); q6 = q6.add(fromArray(SPECIES, c, o + L));
+            o = at[7]; p7 = p7.add(fromArray(SPECIES, c, o)); q7 = q7.add(fromArray(SPECIES, c, o + L));
+            o = at[8]; p8 = p8.add(fromArray(SPECIES, c, o)); q8 = q8.add(fromArray(SPECIES, c, o + L));
+            o = at[9]; p9 = p9.add(fromArray(SPECIES, c, o)); q9 = q9.add(fromArray(SPECIES, c, o + L));
+            o = at[10]; p10 = p10.add(fromArray(SPECIES, c, o)); q10 = q10.add(fromArray(SPECIES, c, o + L));
+            o = at[11]; p11 = p11.add(fromArray(SPECIES, c, o)); q11 = q11.add(fromArray(SPECIES, c, o + L));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[8]; p8.intoArray(c, o); q8.intoArray(c, o + L);
+        o = at[9]; p9.intoArray(c, o); q9.intoArray(c, o + L);
+        o = at[10]; p10.intoArray(c, o); q10.intoArray(c, o + L);
+        o = at[11]; p11.intoArray(c, o); q11.intoArray(c, o + L);
     }
 
-    private static void columns4(int depth, float[] a, int[] at, float[] b, int bAt, float[] c, boolean add) {
-        int a0 = at[0];
+    private static void columns4(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
@@ -235,18 +366,22 @@ final class MicroKernel {
             var u = fromArray(SPECIES, b, bAt + k * NR);
             var v = fromArray(SPECIES, b, bAt + k * NR + L);
             FloatVector x;
-            x = broadcast(SPECIES, a[a0 + k * PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[a0 + k * PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
         }
-        float[] old = add ? c : ZEROS;
-        int keep = add ? -1 : 0;
         int o;
-        o = at[MR + 0]; p0.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q0.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 1]; p1.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q1.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 2]; p2.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q2.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
-        o = at[MR + 3]; p3.add(fromArray(SPECIES, old, o & keep)).intoArray(c, o); q3.add(fromArray(SPECIES, old, (o & keep) + L)).intoArray(c, o + L);
+        if (add) {
+            o = at[0]; p0 = p0.add(fromArray(SPECIES, c, o)); q0 = q0.add(fromArray(SPECIES, c, o + L));
+            o = at[1]; p1 = p1.add(fromArray(SPECIES, c, o)); q1 = q1.add(fromArray(SPECIES, c, o + L));
+            o = at[2]; p2 = p2.add(fromArray(SPECIES, c, o)); q2 = q2.add(fromArray(SPECIES, c, o + L));
+            o = at[3]; p3 = p3.add(fromArray(SPECIES, c, o)); q3 = q3.add(fromArray(SPECIES, c, o + L));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
     }
     // spotless:on
 }

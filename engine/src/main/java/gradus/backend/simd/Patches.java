@@ -89,17 +89,30 @@ final class Patches {
                 && gridW == w;
     }
 
-    /** Whether the rows of A lie in the input as they are: element k of a row at {@link #at} in {@link #source}. */
+    /** Whether each row of A lies in the input in one piece: one tap, always inside the image. */
     boolean direct() {
-        return plain;
+        return tapsH * tapsW == 1
+                && tapH[0] >= 0
+                && tapW[0] >= 0
+                && (gridH - 1) * stepH + tapH[0] < h
+                && (gridW - 1) * stepW + tapW[0] < w;
     }
 
-    float[] source() {
-        return x;
+    /** Where a row of A begins in the input, if it is {@link #direct}. */
+    private int at(int row) {
+        if (plain) {
+            return start + row * pixel;
+        }
+        int ih = row / gridW % gridH * stepH + tapH[0];
+        int iw = row % gridW * stepW + tapW[0];
+        return start + ((row / gridW / gridH * h + ih) * w + iw) * pixel;
     }
 
-    int at(int row, int k, int channel) {
-        return start + row * pixel + channel + k;
+    /** Copies rows {@code [row, row + count)} of {@link #direct} A, k elements of each, to every {@link MicroKernel#PITCH}. */
+    void copy(int row, int count, int channel, int k, float[] y, int at) {
+        for (int r = 0; r < count; r++) {
+            copy(at(row + r) + channel, y, at + r * MicroKernel.PITCH, k);
+        }
     }
 
     /** Window positions of an image. */

@@ -3,6 +3,7 @@ package gradus.backend.simd;
 import static gradus.backend.simd.Elementwise.load;
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
+import static gradus.backend.simd.MicroKernel.COLUMN_PITCH;
 import static gradus.backend.simd.MicroKernel.MR;
 import static gradus.backend.simd.MicroKernel.NR;
 import static gradus.backend.simd.MicroKernel.PITCH;
@@ -99,7 +100,7 @@ final class Winograd implements Workers.Task {
     private static final class Scratch {
         final float[][] from = new float[6][];
         final int[] at = new int[6 + 64];
-        final int[] rows = new int[2 * MR + 64];
+        final int[] rows = new int[MicroKernel.MR_COLUMNS + 64];
         float[] v = Lanes.array(0);
         float[] m = Lanes.array(0);
         float[] t = Lanes.array(0);
@@ -122,7 +123,7 @@ final class Winograd implements Workers.Task {
         if (!suits(g)) {
             return 0;
         }
-        return reused(g, 4) ? 4 : reused(g, 2) ? 2 : 0;
+        return fits(g, 4) && reused(g, 4) ? 4 : reused(g, 2) ? 2 : 0;
     }
 
     /** The same for kernels transformed once for all runs; large ones would have to come from memory each time. */
@@ -130,7 +131,7 @@ final class Winograd implements Workers.Task {
         if (!suits(g)) {
             return 0;
         }
-        return (long) g.c() * g.f() <= 1 << 17 ? 4 : 2;
+        return fits(g, 4) && (long) g.c() * g.f() <= 1 << 17 ? 4 : 2;
     }
 
     private static boolean suits(Window g) {
@@ -146,7 +147,13 @@ final class Winograd implements Workers.Task {
                 && g.f() % 32 == 0
                 && g.c() <= ZEROS.length
                 && g.f() <= ZEROS.length
+                && fits(g, 2)
                 && Math.min(g.oh(), g.ow()) > 2;
+    }
+
+    /** Whether a transformed tile is no longer than a row of a block of A. */
+    private static boolean fits(Window g, int m) {
+        return (m + 2) * (m + 2) * Math.max(g.c(), g.f()) <= MicroKernel.DEPTH;
     }
 
     /** Whether an image has enough tiles to earn back what transforming the kernel costs. */
@@ -215,7 +222,7 @@ final class Winograd implements Workers.Task {
         ownKernel();
         int most = Math.min(tiles, TILES_GRADIENT);
         int blocks = MatMul.ceil(g.c(), CHANNELS);
-        v = atLeast(v, positions * blocks * most * PITCH);
+        v = atLeast(v, positions * blocks * most * COLUMN_PITCH);
         d = atLeast(d, positions * most * g.f());
         for (firstTile = 0; firstTile < tiles; firstTile += gathered) {
             gathered = Math.min(TILES_GRADIENT, tiles - firstTile);
@@ -383,23 +390,23 @@ final class Winograd implements Workers.Task {
     private void convolve(Scratch s, int t0, int t1, int p0, int p1) {
         int c = channels;
         int count = t1 - t0;
-        int room = MatMul.ceil(count, MR) * MR;
-        int pitch = c + 16;
-        s.reserve(positions * room * pitch, positions * room * NR, positions * Math.max(c, NR) + m * m * NR);
+        int room = count + MR;
+        s.reserve(room * PITCH, positions * room * NR, positions * Math.max(c, NR) + m * m * NR);
         for (int t = 0; t < count; t++) {
-            transformInput(s, t0 + t, s.v, BASE + t * pitch, room * pitch);
+            transformInput(s, t0 + t, s.v, BASE + t * PITCH, c);
         }
         for (int panel = p0; panel < p1; panel++) {
             for (int position = 0; position < positions; position++) {
                 int b = kernelAt + (panel * positions + position) * c * NR;
+                int to = BASE + position * room * NR;
                 for (int t = 0; t < count; ) {
-                    int tile = count - t > 2 * MicroKernel.SMALL ? MicroKernel.tile(MR) : MicroKernel.SMALL;
+                    int tile = MicroKernel.tile(count - t);
                     for (int r = 0; r < tile; r++) {
-                        s.rows[r] = BASE + (position * room + t + r) * pitch;
-                        s.rows[MR + r] = BASE + (position * room + t + r) * NR;
+                        s.rows[r] = to + (t + r) * NR;
                     }
+                    int from = BASE + t * PITCH + position * c;
                     MicroKernel.rows(
-                            tile, c, s.v, s.rows, kernel, b, s.m, MicroKernel.ZEROS, 0, null, 0, false);
+                            tile, c, s.v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false);
                     t += tile;
                 }
             }
@@ -515,7 +522,7 @@ final class Winograd implements Workers.Task {
             transformInput(s, firstTile + t, s.v, BASE, c);
             for (int position = 0; position < positions; position++) {
                 for (int k = 0; k < blocks; k++) {
-                    int to = BASE + ((position * blocks + k) * gathered + t) * PITCH;
+                    int to = BASE + ((position * blocks + k) * gathered + t) * COLUMN_PITCH;
                     int from = BASE + position * c + k * CHANNELS;
                     System.arraycopy(s.v, from, v, to, Math.min(CHANNELS, c - k * CHANNELS));
                 }
@@ -554,16 +561,15 @@ final class Winograd implements Workers.Task {
         int c0 = k * CHANNELS;
         int rows = Math.min(CHANNELS, channels - c0);
         int blocks = MatMul.ceil(channels, CHANNELS);
-        int a = BASE + (position * blocks + k) * gathered * PITCH;
+        int a = BASE + (position * blocks + k) * gathered * COLUMN_PITCH;
         for (int c = 0; c < rows; ) {
-            int tile = MicroKernel.tile(rows - c);
-            s.rows[0] = a + c;
+            int tile = MicroKernel.tileColumns(rows - c);
             for (int f = 0; f < filters; f += NR) {
                 for (int r = 0; r < tile; r++) {
-                    s.rows[MR + r] = BASE + (position * channels + c0 + c + r) * filters + f;
+                    s.rows[r] = BASE + (position * channels + c0 + c + r) * filters + f;
                 }
                 int b = BASE + (position * filters + f) * gathered;
-                MicroKernel.columns(tile, gathered, v, s.rows, d, b, u, firstTile > 0);
+                MicroKernel.columns(tile, gathered, v, a + c, d, b, u, s.rows, firstTile > 0);
             }
             c += tile;
         }
