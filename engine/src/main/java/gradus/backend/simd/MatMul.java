@@ -85,6 +85,7 @@ final class MatMul implements Workers.Task {
     private final int[][] starts;
     private final int[][] grid;
     private final float[] partials = Lanes.array(PARTIALS);
+    private float[] own = Lanes.array(0);
 
     // ---- the product in progress ----
 
@@ -217,6 +218,21 @@ final class MatMul implements Workers.Task {
         b = null;
     }
 
+    /** B, which is used once, in panels of our own: every worker then reads it as if it had been packed before. */
+    private void packOwn(boolean small) {
+        long size = packedSize(groups, k, n);
+        own = own.length >= size + BASE ? own : Lanes.array(Math.toIntExact(size));
+        packed = own;
+        packedAt = BASE;
+        phase = Phase.PACK;
+        int panels = groups * ceil(n, NR);
+        if (small) {
+            workers.runHere(this, panels);
+        } else {
+            workers.run(this, panels);
+        }
+    }
+
     /** The next product's B is one that was packed. */
     void packed(Memory panels) {
         packed = panels.array();
@@ -237,13 +253,17 @@ final class MatMul implements Workers.Task {
         this.k = k;
         if (m > 0 && n > 0) {
             splits = 1;
+            boolean small = (long) m * n * k * groups < SMALL_WORK;
+            if (!transposed && packed == null && a.direct() && k <= MicroKernel.DEPTH) {
+                packOwn(small);
+            }
             if (transposed) {
                 partitionTransposed();
             } else {
                 partition();
             }
             int parts = groups * rowBlocks * columnBlocks * splits;
-            if ((long) m * n * k * groups < SMALL_WORK) {
+            if (small) {
                 workers.runHere(this, parts);
             } else {
                 workers.run(this, parts);
@@ -332,7 +352,7 @@ final class MatMul implements Workers.Task {
             return;
         }
         if (phase == Phase.PACK) {
-            packPanel(part / ceil(n, NR), part % ceil(n, NR), part);
+            packPanel(part / ceil(n, NR), part % ceil(n, NR), part, worker);
             return;
         }
         if (phase == Phase.DIRECT) { // a worker's neighbouring parts share columns of B
@@ -626,14 +646,23 @@ final class MatMul implements Workers.Task {
     }
 
     /** Columns of one panel over the whole depth. */
-    private void packPanel(int group, int panel, int number) {
+    private void packPanel(int group, int panel, int number, int worker) {
         int column = panel * NR;
         int width = Math.min(NR, n - column);
-        int from = bStart + group * bGroup + column;
+        int from = bStart + bTap[0] + group * bGroup + column * bColumn;
         int to = packedAt + number * NR * k;
+        if (bColumn != 1) {
+            transposePanel(from, k, width, packed, to, BASE + worker * SCRATCH);
+            return;
+        }
         for (int i = 0; i < k; i++, from += bRow, to += NR) {
-            System.arraycopy(b, from, packed, to, width);
-            Arrays.fill(packed, to + width, to + NR, 0);
+            if (width == NR) {
+                FloatVector.fromArray(SPECIES, b, from).intoArray(packed, to);
+                FloatVector.fromArray(SPECIES, b, from + L).intoArray(packed, to + L);
+            } else {
+                System.arraycopy(b, from, packed, to, width);
+                Arrays.fill(packed, to + width, to + NR, 0);
+            }
         }
     }
 
@@ -650,7 +679,7 @@ final class MatMul implements Workers.Task {
             } else {
                 for (int column = n0; column < n1; column += NR) {
                     int to = at + (column - n0) * (k1 - k0) + (k - k0) * NR;
-                    transposePanel(from + column * bColumn, run, Math.min(NR, n1 - column), to, at - A_SIZE);
+                    transposePanel(from + column * bColumn, run, Math.min(NR, n1 - column), scratch, to, at - A_SIZE);
                 }
             }
             k += run;
@@ -658,15 +687,14 @@ final class MatMul implements Workers.Task {
     }
 
     /** Reads along columns of B, in square blocks as far as they go. */
-    private void transposePanel(int from, int rows, int width, int to, int blockAt) {
+    private void transposePanel(int from, int rows, int width, float[] y, int to, int blockAt) {
         float[] b = this.b;
-        float[] y = scratch;
         int whole = Lanes.bound(rows);
         for (int j0 = 0; j0 < width; j0 += L) {
             int columns = Math.min(L, width - j0);
             int square = columns == L ? whole : 0;
             for (int i = 0; i < square; i += L) {
-                Transpose.block(b, from + j0 * bColumn + i, bColumn, y, to + i * NR + j0, NR, y, blockAt);
+                Transpose.block(b, from + j0 * bColumn + i, bColumn, y, to + i * NR + j0, NR, scratch, blockAt);
             }
             for (int j = j0; j < j0 + columns; j++) {
                 int column = from + j * bColumn;
