@@ -20,9 +20,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -103,6 +105,21 @@ final class Bench implements Callable<Integer> {
     @Option(names = "--json", description = "the profile as JSON, one object a case")
     boolean json;
 
+    @Option(
+            names = "--compare",
+            paramLabel = "FILE",
+            description =
+                    "compare with what --json printed before, as shares of each run's peak; exit status 1 if slower")
+    Path baseline;
+
+    @Option(
+            names = "--limit",
+            paramLabel = "PERCENT",
+            defaultValue = "5",
+            description = "how much slower than the file, beyond noise, --compare lets pass (default 5)")
+    double limit;
+
+    private final List<Map<String, Object>> profiles = new ArrayList<>();
     private double peak;
 
     @Override
@@ -114,10 +131,12 @@ final class Bench implements Callable<Integer> {
         List<Case> wanted = cases.isEmpty()
                 ? Arrays.stream(Case.values()).filter(c -> c != Case.cold_start).toList()
                 : cases;
-        if (wanted.contains(Case.cold_start) && (wanted.size() > 1 || repeat > 1 || profile || json)) {
+        boolean steps = profile || json || baseline != null;
+        if (wanted.contains(Case.cold_start) && (wanted.size() > 1 || repeat > 1 || steps)) {
             throw new UsageException("cold_start counts from the start of the process: give it alone, without --repeat,"
-                    + " --profile or --json");
+                    + " --profile, --json or --compare");
         }
+        List<Map<String, Object>> before = baseline == null ? List.of() : Comparison.read(baseline);
         try (var backend = engine.open()) {
             if (wanted.equals(List.of(Case.cold_start))) {
                 coldStart(backend, out);
@@ -126,7 +145,7 @@ final class Bench implements Callable<Integer> {
             peak = backend.peakGflops();
             for (int i = 0; i < repeat; i++) {
                 for (Case c : wanted) {
-                    if (profile || json) {
+                    if (steps) {
                         profile(c, backend, out);
                     } else {
                         time(c, backend, out);
@@ -135,7 +154,12 @@ final class Bench implements Callable<Integer> {
                 }
             }
         }
-        return Exit.OK;
+        if (baseline == null) {
+            return Exit.OK;
+        }
+        Comparison comparison = Comparison.of(before, profiles, limit / 100);
+        out.print(comparison.table());
+        return comparison.slower() ? Exit.DIFFERENT : Exit.OK;
     }
 
     private <B> void time(Case c, Backend<B> backend, PrintWriter out) {
@@ -219,12 +243,13 @@ final class Bench implements Callable<Integer> {
             plan = predictor.planOf(c.batch);
         }
         var result = Profile.of(plan, Math.max(5, (int) (seconds * 500 / (c.gflop() + 10))));
+        var data = result.data();
+        data.put("case", c.name());
+        data.put("threads", (long) threads());
+        profiles.add(data);
         if (json) {
-            var data = result.data();
-            data.put("case", c.name());
-            data.put("threads", (long) threads());
             out.println(Json.write(data));
-        } else {
+        } else if (profile) {
             out.println(c + ", " + threads() + " threads");
             out.print(result.table());
         }

@@ -5,7 +5,7 @@ final class Exit {
     /** Everything was done. */
     static final int OK = 0;
 
-    /** The question was answered with no: a golden case differs. */
+    /** The question was answered with no: a golden case differs, a benchmark is slower than before. */
     static final int DIFFERENT = 1;
 
     /** A mistake of the user: an unknown option, a missing file, shapes that do not fit. Nothing was written. */

@@ -38,7 +38,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
             "0:done",
-            "1:golden: some cases differ",
+            "1:golden: some cases differ; bench --compare: slower than before",
             "2:a mistake in what was asked or given: option, file, picture, shape; nothing was half written",
             "70:a mistake in gradus itself",
             "130:interrupted (train leaves a model that --resume goes on from)"
