@@ -16,10 +16,15 @@ import jdk.incubator.vector.FloatVector;
  * C = A B and C = A^T B for every matrix product and convolution: blocking for the caches, packing, and the partition of
  * the work. A is given as {@link Patches}; B as one or several matrices stacked (a kernel's taps), plain or transposed.
  *
- * <p><b>A B.</b> C is cut into blocks of rows and columns, one part of the work each. A part walks the inner extent in
- * blocks of at most {@link #DEPTH}; for each it packs its columns of B into panels (at most 400 KB, which stay in the
- * second-level cache), then copies a tile of rows of A (at most 18 KB, first-level) and sends it along the panels. Packing
- * B inside the part costs 1 / (rows of the block) of the arithmetic and leaves no pass over memory for itself.
+ * <p><b>A B, rows of A in one piece each</b> (matrices, 1 x 1 convolutions of any stride): B is packed into panels of
+ * {@link MicroKernel#NR} columns over its whole depth, once for all runs where it does not change. A part of the work
+ * copies a block of rows of A into its scratch memory, then sends the block's tiles past one panel after the other: the
+ * panel stays in the first-level cache meanwhile, the block in the second. Copying puts the rows at the distance the
+ * micro-kernel wants and costs 1 / (2 columns) of the arithmetic.
+ *
+ * <p><b>A B, rows of A gathered from under windows.</b> C is cut into blocks of rows and columns, one part of the work each.
+ * A part walks the inner extent in blocks of at most {@link #DEPTH}; for each it packs its columns of B, unless that has
+ * been done, then gathers a tile of rows of A and sends it along the panels.
  *
  * <p>Zeros of padding are not multiplied: with several images, rows are taken position by position, so that a tile holds
  * the same window position of different images and the taps that fall outside are the same for all of its rows. In a
@@ -30,11 +35,12 @@ import jdk.incubator.vector.FloatVector;
  * read by columns. Where C has too few blocks to share among threads, the inner extent is split as well, by shape alone,
  * and the partial results are added in order.
  *
- * <p>An element of C is a sum over fixed blocks in fixed order whatever the number of rows, columns or threads; products
+ * <p>An element of C is a sum over fixed blocks in fixed order whatever the number of rows, columns or threads, however the
+ * work was cut and whether its tile was whole; products
  * with padding that are made or left out add nothing to it.
  */
 final class MatMul implements Workers.Task {
-    /** Inner extent of a block, and of a block of A^T B. */
+    /** Inner extent of a block of gathered rows, and of a block of A^T B. */
     private static final int DEPTH = 384;
 
     private static final int DEPTH_TRANSPOSED = 256;
