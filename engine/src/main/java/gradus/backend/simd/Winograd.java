@@ -35,10 +35,11 @@ final class Winograd implements Workers.Task {
     /** Tiles that a worker transforms and multiplies on its own; all that it needs for them stays in its cache. */
     private static final int TILES = 25;
 
-    /** Tiles that are transformed for all workers at most, and bytes, where there are few or kernels are large. */
-    private static final int SHARED_TILES = 60;
+    /** More where the kernel is larger than this many bytes and comes from a cache behind: up to so many bytes of tiles. */
+    private static final int LARGE = 1 << 20;
 
-    private static final int SHARED_BYTES = 1 << 20;
+    /** As few tiles as this are transformed by all workers together. */
+    private static final int FEW_TILES = 60;
 
     /** Tiles that are gathered before kernel gradients are added up. */
     private static final int TILES_GRADIENT = 192;
@@ -304,30 +305,26 @@ final class Winograd implements Workers.Task {
     }
 
     /**
-     * Either each part of the work is a few tiles and all output channels; or, where there are few tiles or the kernel is
-     * too large to be read again and again, tiles are transformed by all workers together and each multiplies them with
-     * its share of the kernel. No element's arithmetic depends on which.
+     * Each part of the work is some tiles and all output channels; or, where there are few tiles, these are transformed by
+     * all workers together and each multiplies them with its share of the kernel, which is then read once. No element's
+     * arithmetic depends on which.
      */
     private void convolve(Memory x, Memory y) {
         this.x = x;
         this.y = y;
-        long kernelBytes = 4L * positions * channels * filters;
-        shared = tiles <= SHARED_TILES || kernelBytes > SHARED_BYTES;
-        if (!shared) {
-            int threads = workers.count();
-            int blocks = MatMul.ceil(MatMul.ceil(tiles, TILES), threads) * threads;
-            block = MatMul.ceil(tiles, blocks);
-            workers.run(start(Phase.CONVOLVE), MatMul.ceil(tiles, block));
+        shared = tiles <= FEW_TILES;
+        if (shared) {
+            v = atLeast(v, (tiles + MR) * PITCH);
+            workers.run(start(Phase.TRANSFORM), MatMul.ceil(tiles, 4));
+            workers.run(start(Phase.CONVOLVE), filters / NR);
             return;
         }
-        int most = Math.clamp(SHARED_BYTES / (4L * positions * channels), TILES, SHARED_TILES);
-        int step = MatMul.ceil(tiles, MatMul.ceil(tiles, most));
-        v = atLeast(v, (step + MR) * PITCH);
-        for (firstTile = 0; firstTile < tiles; firstTile += step) {
-            gathered = Math.min(step, tiles - firstTile);
-            workers.run(start(Phase.TRANSFORM), MatMul.ceil(gathered, 4));
-            workers.run(start(Phase.CONVOLVE), filters / NR);
-        }
+        boolean large = 4L * positions * channels * filters > LARGE;
+        int most = large ? Math.clamp(LARGE / (4L * positions * channels), TILES, FEW_TILES) : TILES;
+        int threads = workers.count();
+        int blocks = MatMul.ceil(MatMul.ceil(tiles, most), threads) * threads;
+        block = MatMul.ceil(tiles, blocks);
+        workers.run(start(Phase.CONVOLVE), MatMul.ceil(tiles, block));
     }
 
     @Override
@@ -344,11 +341,11 @@ final class Winograd implements Workers.Task {
             case TURNED_KERNEL -> turnedKernel(s, part * L);
             case TRANSFORM -> {
                 s.reserve(0, 0, positions * channels);
-                transformInputs(s, firstTile + part * 4, Math.min(gathered - part * 4, 4), v, BASE + part * 4 * PITCH);
+                transformInputs(s, part * 4, Math.min(tiles - part * 4, 4), v, BASE + part * 4 * PITCH);
             }
             case CONVOLVE -> {
                 if (shared) {
-                    convolve(s, v, firstTile, gathered, part, part + 1);
+                    convolve(s, v, 0, tiles, part, part + 1);
                 } else {
                     int t0 = part * block;
                     int count = Math.min(block, tiles - t0);
