@@ -13,8 +13,9 @@ import java.nio.file.Path;
 import java.util.List;
 import javax.imageio.ImageIO;
 
-/** Something to try {@link Classify} on, {@code MakeFiles MODEL PICTURE}: an untrained ResNet-20 and a disk. The disk is dark, as
- * without biases logits grow with brightness, and brighter ones would leave all of the probability to one class.
+/**
+ * Something to try {@link Classify} on, {@code MakeFiles MODEL PICTURE}: an untrained ResNet-20 and a disk. The disk is dark:
+ * logits grow with brightness, as there are no biases yet, and one class would get all of the probability.
  */
 class MakeFiles {
     private static final List<String> LABELS =
