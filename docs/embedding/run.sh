@@ -48,6 +48,7 @@ guesses module-path.log >wanted
 "$jdk/bin/java" -cp 'lib/*:classes' example.Classify model.safetensors disk.png >class-path.log 2>&1 ||
     fail "failed on the class path" class-path.log
 expect class-path.log '^reference backend' "no reference backend on the class path"
+expect class-path.log 'computing with the reference backend' "no warning on the class path"
 expect class-path.log "add '--add-modules jdk.incubator.vector' to the java command line" "no hint at SIMD on the class path"
 guesses class-path.log | cmp -s - wanted || fail "other guesses on the class path" class-path.log
 "$jdk/bin/java" --add-modules jdk.incubator.vector -cp 'lib/*:classes' example.Classify model.safetensors disk.png \
