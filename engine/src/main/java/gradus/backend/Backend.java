@@ -92,7 +92,7 @@ public interface Backend<B> extends AutoCloseable {
         adamStep(n, epsilon, w, m, v, rate, w);
     }
 
-    /** y = u < p ? 0 : x / (1 - p) with u = {@link Noise#uniform}(seed, step, i), step a scalar in memory. y may be x. */
+    /** {@code y = u < p ? 0 : x / (1 - p)} with u = {@link Noise#uniform}(seed, step, i), step a scalar in memory. y may be x. */
     void dropout(int n, double p, long seed, B step, B x, B y);
 
     // ---- reductions; x is seen as (outer, reduced, inner) ----

@@ -7,7 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * y = u < rate ? 0 : x / (1 - rate) with u uniform in [0, 1), a function of seed, step and index alone (Srivastava et
+ * {@code y = u < rate ? 0 : x / (1 - rate)} with u uniform in [0, 1), a function of seed, step and index alone (Srivastava et
  * al., 2014, inverted as in Keras). Inputs x and the scalar step. The same mask carries dy back: dx = Dropout(dy).
  */
 public record Dropout(double rate, long seed) implements Op {
