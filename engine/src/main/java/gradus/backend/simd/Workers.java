@@ -64,11 +64,11 @@ final class Workers implements AutoCloseable {
 
     /** Runs all parts and returns when they are done; what a part throws is thrown here. */
     void run(Task work, int count) {
-        if (count <= 1 || threads.length == 0) {
+        // no kernel cuts its work into more parts than a share can count
+        if (count <= 1 || threads.length == 0 || count > MASK) {
             runHere(work, count);
             return;
         }
-        assert count <= MASK;
         task = work;
         unfinished.set(count);
         tasks++;
