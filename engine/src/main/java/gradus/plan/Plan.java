@@ -295,7 +295,7 @@ public final class Plan<B> {
                     && p.overwritable
                     && p.lastRead == i
                     && node.inputs().get(k).shape().equals(y.shape())
-                    && occursOnce(node, node.inputs().get(k))) {
+                    && node.inputs().stream().filter(v -> places.get(v) == p).count() == 1) {
                 place = p;
             }
         }

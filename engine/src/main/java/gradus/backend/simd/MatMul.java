@@ -306,8 +306,8 @@ final class MatMul implements Workers.Task {
     }
 
     /**
-     * Parts of whole blocks of rows, up to eight for each worker. Where there are more columns than rows, each worker has
-     * its own share of the columns, since the larger operand should be read by one worker only.
+     * Parts of whole blocks of rows, up to eight for each worker. Where there are fewer blocks than workers, each worker has
+     * its own share of the columns.
      */
     private void partitionDirect() {
         int threads = workers.count();
