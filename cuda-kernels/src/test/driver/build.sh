@@ -23,7 +23,7 @@ module() {
     shift 2
     [ -e "$source" ] || return 0
     g++ -x c++ -E -std=c++20 -DGRADUS_EMULATION -I "$here/../cuda" -I "$kernels" "$@" "$source" |
-        grep -oE 'extern "C" +void +[a-zA-Z0-9_]+\(' | sed -E 's/.* ([a-zA-Z0-9_]+)\(/X(\1)/' >"$out/$name.names"
+        grep -oE 'extern "C" +void +[a-z0-9][a-z0-9_]*\(' | sed -E 's/.* ([a-zA-Z0-9_]+)\(/X(\1)/' >"$out/$name.names"
     g++ "${flags[@]}" "$@" "-DSOURCE=\"$source\"" "-DNAMES=\"$out/$name.names\"" "$here/module.cpp" -o "$out/$name.so"
 }
 
