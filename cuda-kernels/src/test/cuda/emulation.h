@@ -141,8 +141,7 @@ inline void prepare(int i) {
     f.groups.assign(1, {});
 #if defined(__x86_64__)
     void** top = reinterpret_cast<void**>(f.stack + STACK);
-    *--top = nullptr;
-    *--top = nullptr;
+    *--top = nullptr; // where a call would have left its return address
     *--top = reinterpret_cast<void*>(enter);
     for (int k = 0; k < 6; k++) {
         *--top = nullptr;
