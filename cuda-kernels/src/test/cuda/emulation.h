@@ -25,6 +25,7 @@
 #define __host__
 #define __restrict__
 #define __forceinline__ inline
+#define __grid_constant__
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
