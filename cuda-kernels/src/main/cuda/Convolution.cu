@@ -36,10 +36,10 @@ __device__ __forceinline__ void forward(const Window& g, int chunk, int f, float
     accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
     float low = f == RELU || f == RELU6 ? 0 : f == CLIP ? p : -INFINITE;
     float high = f == RELU6 ? 6 : f == CLIP ? q : INFINITE;
-    Store<DenseOffset> store = {{g.f}, tile.row, rows, tile.column, fg, bias == nullptr ? nullptr : bias + group * fg,
+    Target target = {tile.row, rows, tile.column, fg, bias == nullptr ? nullptr : bias + group * fg,
         residual == nullptr ? nullptr : residual + group * fg, y + static_cast<size_t>(split) * rows * g.f + group * fg, low,
-        high, VECTOR, 0};
-    sums.forEachRow(store);
+        high, VECTOR};
+    store<BM, BN, THREADS>(sums, target, DenseOffset{g.f});
 }
 
 /// The taps of one axis that reach the pixels with residue r: first + a step for a < count, reading place u + offset - a tapStep.
@@ -103,9 +103,9 @@ __device__ __forceinline__ void inputGradient(const Window& g, int chunk, const 
     Accumulators<BM, BN, THREADS, ROWS, ROWS> sums;
     accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
     ClassOffset offset = {down.pixels, across.pixels, g.h, g.w, g.c, h0, w0, g.strideH, g.strideW};
-    Store<ClassOffset> store = {offset, tile.row, rows, tile.column, cg, nullptr, nullptr,
-        dx + static_cast<size_t>(split) * g.n * g.h * g.w * g.c + group * cg, -INFINITE, INFINITE, VECTOR, 0};
-    sums.forEachRow(store);
+    Target target = {tile.row, rows, tile.column, cg, nullptr, nullptr,
+        dx + static_cast<size_t>(split) * g.n * g.h * g.w * g.c + group * cg, -INFINITE, INFINITE, VECTOR};
+    store<BM, BN, THREADS>(sums, target, offset);
 }
 
 template <int BM, int BN, int THREADS, bool VECTOR>
@@ -124,9 +124,9 @@ __device__ __forceinline__ void kernelGradient(const Window& g, int chunk, const
     DenseColumns<BN, THREADS, VECTOR> b(dy + group * fg, g.f, tile.column, fg, kBegin, kEnd);
     Accumulators<BM, BN, THREADS, COLUMNS, COLUMNS> sums;
     accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
-    Store<DenseOffset> store = {{g.f}, tile.row, rows, tile.column, fg, nullptr, nullptr,
-        dw + static_cast<size_t>(split) * rows * g.f + group * fg, -INFINITE, INFINITE, VECTOR, 0};
-    sums.forEachRow(store);
+    Target target = {tile.row, rows, tile.column, fg, nullptr, nullptr,
+        dw + static_cast<size_t>(split) * rows * g.f + group * fg, -INFINITE, INFINITE, VECTOR};
+    store<BM, BN, THREADS>(sums, target, DenseOffset{g.f});
 }
 
 #define CONVOLUTIONS(TILE, BM, BN, THREADS, VECTOR) \

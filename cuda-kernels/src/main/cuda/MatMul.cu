@@ -17,9 +17,9 @@ __device__ __forceinline__ void product(int m, int n, int k, int chunk, const fl
     LoaderB b(pb, TRANSPOSE_B ? k : n, tile.column, n, kBegin, kEnd);
     Accumulators<BM, BN, THREADS, LoaderA::LAYOUT, LoaderB::LAYOUT> sums;
     accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
-    Store<DenseOffset> store = {{n}, tile.row, m, tile.column, n, nullptr, nullptr, y + static_cast<size_t>(blockIdx.z) * m * n,
-        -INFINITE, INFINITE, VECTOR && n % 4 == 0, 0};
-    sums.forEachRow(store);
+    Target target = {tile.row, m, tile.column, n, nullptr, nullptr, y + static_cast<size_t>(blockIdx.z) * m * n, -INFINITE,
+        INFINITE, VECTOR && n % 4 == 0};
+    store<BM, BN, THREADS>(sums, target, DenseOffset{n});
 }
 
 #define PRODUCT(LL, TILE, BM, BN, THREADS, VECTOR, TRANSPOSE_A, TRANSPOSE_B) \

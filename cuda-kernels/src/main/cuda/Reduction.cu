@@ -84,7 +84,7 @@ __device__ __forceinline__ void reduceColumns(int reduced, int inner, int chunk,
 #pragma unroll
     for (int half = 8; half > 0; half /= 2) {
         __syncthreads();
-        if (threadIdx.y < half) {
+        if (threadIdx.y < static_cast<unsigned>(half)) {
             lines[threadIdx.y][threadIdx.x] = join<MAX>(lines[threadIdx.y][threadIdx.x], lines[threadIdx.y + half][threadIdx.x]);
         }
     }

@@ -18,6 +18,8 @@
 // it, so lane t takes the steps 4t .. 4t + 3, one read of 16 bytes of a row, where the instructions' own order would have
 // asked for two or four reads. Values are rounded to tf32 or bf16 after they were read; sums are float32.
 //
+// Results leave by way of the same shared memory, 64 rows at a time, in lines of 16 bytes a thread.
+//
 // Budget (nvcc 13.0; checked by src/test/cuda/run.sh): at most 128 registers with 256 threads, so two blocks a
 // multiprocessor; shared memory 64 (BM + BN) bytes a stage, at most 48 KiB.
 #pragma once
@@ -58,23 +60,23 @@ struct Chunks {
 
 // ---- loaders: issue(stage) copies the chunks of this thread for the next 16 steps and moves on ----
 
-/// Element (row, k) is p[row * stride + k].
+/// Element (row, k) is p[row * stride + k]. Places are 32-bit offsets: half the registers of pointers.
 template <int SIZE, int THREADS, bool VECTOR>
 struct DenseRows {
     static constexpr Layout LAYOUT = ROWS;
     using Own = Chunks<ROWS, SIZE, THREADS>;
     const float* p;
-    const float* next[Own::COUNT];
-    int k, kEnd;
+    unsigned next[Own::COUNT];
+    int left; // steps of K from this thread's own on
     bool inside[Own::COUNT];
 
     __device__ __forceinline__ DenseRows(const float* p, int stride, int row0, int rows, int kBegin, int kEnd)
-        : p(p), k(kBegin + Own::k(0)), kEnd(kEnd) {
+        : p(p), left(kEnd - kBegin - Own::k(0)) {
 #pragma unroll
         for (int i = 0; i < Own::COUNT; i++) {
             int row = row0 + Own::row(i);
             inside[i] = row < rows;
-            next[i] = p + static_cast<size_t>(inside[i] ? row : 0) * stride + k;
+            next[i] = (inside[i] ? row * stride : 0) + kBegin + Own::k(0);
         }
     }
 
@@ -83,18 +85,18 @@ struct DenseRows {
         for (int i = 0; i < Own::COUNT; i++) {
             float* to = stage + place<ROWS, SIZE>(Own::row(i), Own::k(i));
             if (VECTOR) {
-                bool valid = inside[i] && k < kEnd;
-                copyAsync16(to, valid ? next[i] : p, valid);
+                bool valid = inside[i] && left > 0;
+                copyAsync16(to, p + (valid ? next[i] : 0), valid);
             } else {
 #pragma unroll
                 for (int e = 0; e < 4; e++) {
-                    bool valid = inside[i] && k + e < kEnd;
-                    copyAsync4(to + e, valid ? next[i] + e : p, valid);
+                    bool valid = inside[i] && left > e;
+                    copyAsync4(to + e, p + (valid ? next[i] + e : 0), valid);
                 }
             }
             next[i] += K_STEP;
         }
-        k += K_STEP;
+        left -= K_STEP;
     }
 };
 
@@ -103,34 +105,38 @@ template <int SIZE, int THREADS, bool VECTOR>
 struct DenseColumns {
     static constexpr Layout LAYOUT = COLUMNS;
     using Own = Chunks<COLUMNS, SIZE, THREADS>;
+    static constexpr int STEP = THREADS / (SIZE / 4); // of k from round to round
     const float* p;
-    const float* next; // of round 0
-    int stride, row, rows, k, kEnd;
+    unsigned next; // of round 0
+    int stride, left;
+    int width; // rows from this thread's own on
 
     __device__ __forceinline__ DenseColumns(const float* p, int stride, int row0, int rows, int kBegin, int kEnd)
-        : p(p), stride(stride), row(row0 + Own::row(0)), rows(rows), k(kBegin + Own::k(0)), kEnd(kEnd) {
-        next = p + static_cast<size_t>(k) * stride + row;
+        : p(p), stride(stride), left(kEnd - kBegin - Own::k(0)), width(rows - row0 - Own::row(0)) {
+        next = (kBegin + Own::k(0)) * stride + row0 + Own::row(0);
+        if (VECTOR && width <= 0) {
+            left = 0;
+        }
     }
 
     __device__ __forceinline__ void issue(float* stage) {
 #pragma unroll
         for (int i = 0; i < Own::COUNT; i++) {
             float* to = stage + place<COLUMNS, SIZE>(Own::row(i), Own::k(i));
-            int dk = Own::k(i) - Own::k(0);
-            const float* from = next + static_cast<size_t>(dk) * stride;
+            bool valid = left > STEP * i;
+            unsigned from = next + STEP * i * stride;
             if (VECTOR) {
-                bool valid = row < rows && k + dk < kEnd;
-                copyAsync16(to, valid ? from : p, valid);
+                copyAsync16(to, p + (valid ? from : 0), valid);
             } else {
 #pragma unroll
                 for (int e = 0; e < 4; e++) {
-                    bool valid = row + e < rows && k + dk < kEnd;
-                    copyAsync4(to + e, valid ? from + e : p, valid);
+                    bool exists = valid && width > e;
+                    copyAsync4(to + e, p + (exists ? from + e : 0), exists);
                 }
             }
         }
-        next += static_cast<size_t>(K_STEP) * stride;
-        k += K_STEP;
+        next += K_STEP * stride;
+        left -= K_STEP;
     }
 };
 
@@ -352,6 +358,12 @@ struct KernelRows {
 __device__ __forceinline__ float component(const float4& v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
 __device__ __forceinline__ float4 read4(const float* p) { return *reinterpret_cast<const float4*>(p); }
 
+/// Where a result of a row and column is while it waits in shared memory: four rows in different banks.
+template <int BN>
+__device__ __forceinline__ int stagedPlace(int row, int column) {
+    return row * BN + (column ^ ((row & 3) << 3));
+}
+
 #if PRECISION == 0
 template <int BM, int BN, int THREADS, Layout LA, Layout LB>
 struct Accumulators {
@@ -383,12 +395,12 @@ struct Accumulators {
 #pragma unroll 1
         for (int k = 0; k < K_STEP; k += 4) {
             if constexpr (LA == ROWS) {
-                float4 va[TM];
-#pragma unroll
-                for (int i = 0; i < TM; i++) {
-                    va[i] = read4(a + place<ROWS, BM>(row(i), k));
-                }
                 if constexpr (LB == ROWS) {
+                    float4 va[TM];
+#pragma unroll
+                    for (int i = 0; i < TM; i++) {
+                        va[i] = read4(a + place<ROWS, BM>(row(i), k));
+                    }
 #pragma unroll
                     for (int j = 0; j < TN; j++) {
                         float4 vb = read4(b + place<ROWS, BN>(column(j), k));
@@ -402,13 +414,21 @@ struct Accumulators {
                     }
                 } else {
 #pragma unroll
-                    for (int e = 0; e < 4; e++) {
+                    for (int h = 0; h < 4; h += 2) {
+                        float2 va[TM]; // two steps of a row: with four, 128 registers do not suffice
 #pragma unroll
-                        for (int j = 0; j < TN; j += 4) {
-                            float4 vb = read4(b + place<COLUMNS, BN>(column(j), k + e));
+                        for (int i = 0; i < TM; i++) {
+                            va[i] = *reinterpret_cast<const float2*>(a + place<ROWS, BM>(row(i), k + h));
+                        }
 #pragma unroll
-                            for (int i = 0; i < TM; i++) {
-                                addRow(i, j, component(va[i], e), vb);
+                        for (int e = 0; e < 2; e++) {
+#pragma unroll
+                            for (int j = 0; j < TN; j += 4) {
+                                float4 vb = read4(b + place<COLUMNS, BN>(column(j), k + h + e));
+#pragma unroll
+                                for (int i = 0; i < TM; i++) {
+                                    addRow(i, j, e == 0 ? va[i].x : va[i].y, vb);
+                                }
                             }
                         }
                     }
@@ -458,20 +478,22 @@ struct Accumulators {
         sums[i][j + 3] = fmaf(a, b.w, sums[i][j + 3]);
     }
 
-    /// Calls store(row, column, number, values): runs of neighbouring columns, one row at a time.
-    template <class Store>
-    __device__ __forceinline__ void forEachRow(Store& store) const {
+    /// Writes the results of the rows [first, first + ROWS) of the tile to shared memory.
+    template <int COUNT>
+    __device__ __forceinline__ void stage(float* shared, int first) const {
 #pragma unroll
         for (int i = 0; i < TM; i++) {
-            if (store.enter(row(i))) {
+            int r = row(i) - first;
+            if (r >= 0 && r < COUNT) {
 #pragma unroll
                 for (int j = 0; j < TN; j += 4) {
                     if constexpr (LB == COLUMNS) {
-                        store.template run<4>(column(j), &sums[i][j]);
+                        *reinterpret_cast<float4*>(shared + stagedPlace<BN>(r, column(j)))
+                            = make_float4(sums[i][j], sums[i][j + 1], sums[i][j + 2], sums[i][j + 3]);
                     } else {
 #pragma unroll
-                        for (int e = 0; e < 4; e++) {
-                            store.template run<1>(column(j + e), &sums[i][j + e]);
+                        for (int e = j; e < j + 4; e++) {
+                            shared[stagedPlace<BN>(r, column(e))] = sums[i][e];
                         }
                     }
                 }
@@ -561,14 +583,17 @@ struct Accumulators {
 #endif
     }
 
-    template <class Store>
-    __device__ __forceinline__ void forEachRow(Store& store) const {
+    template <int COUNT>
+    __device__ __forceinline__ void stage(float* shared, int first) const {
 #pragma unroll
         for (int i = 0; i < MI * 2; i++) {
-            if (store.enter(row0() + 8 * i)) {
+            int r = row0() + 8 * i - first;
+            if (r >= 0 && r < COUNT) {
 #pragma unroll
                 for (int j = 0; j < NI; j++) {
-                    store.template run<2>(column0() + 8 * j + static_cast<int>(threadIdx.x) % 4 * 2, &sums[i / 2][j][i % 2 * 2]);
+                    int column = column0() + 8 * j + static_cast<int>(threadIdx.x) % 4 * 2;
+                    *reinterpret_cast<float2*>(shared + stagedPlace<BN>(r, column))
+                        = make_float2(sums[i / 2][j][i % 2 * 2], sums[i / 2][j][i % 2 * 2 + 1]);
                 }
             }
         }
@@ -591,55 +616,41 @@ struct TileOrigin {
     }
 };
 
-/// The loop over K: steps is a count of 16s.
+/// The loop over K: steps is a count of 16s. The first STAGES - 1 rounds only copy.
 template <int BM, int BN, class Acc, class LoaderA, class LoaderB>
 __device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int steps) {
     DYNAMIC_SHARED(shared);
     constexpr int STAGE = (BM + BN) * K_STEP;
-#pragma unroll
-    for (int s = 0; s < STAGES - 1; s++) {
-        if (s < steps) {
-            a.issue(shared + s * STAGE);
-            b.issue(shared + s * STAGE + BM * K_STEP);
-        }
-        commitCopies();
-    }
     int reading = 0;
-    int writing = STAGES - 1;
-    for (int t = 0; t < steps; t++) {
-        waitCopies<STAGES - 2>();
-        __syncthreads(); // this stage has arrived for all, and all are done with the one that is overwritten next
+    int writing = 0;
+#pragma unroll 1
+    for (int t = 1 - STAGES; t < steps; t++) {
+        if (t >= 0) {
+            waitCopies<STAGES - 2>();
+            __syncthreads(); // this stage has arrived for all, and all are done with the one that is overwritten next
+        }
         if (t + STAGES - 1 < steps) {
-            a.issue(shared + writing * STAGE);
-            b.issue(shared + writing * STAGE + BM * K_STEP);
+            a.issue(shared + writing);
+            b.issue(shared + writing + BM * K_STEP);
+            writing = writing == (STAGES - 1) * STAGE ? 0 : writing + STAGE;
         }
         commitCopies();
-        acc.multiply(shared + reading * STAGE, shared + reading * STAGE + BM * K_STEP);
-        reading = reading + 1 == STAGES ? 0 : reading + 1;
-        writing = writing + 1 == STAGES ? 0 : writing + 1;
+        if (t >= 0) {
+            acc.multiply(shared + reading, shared + reading + BM * K_STEP);
+            reading = reading == (STAGES - 1) * STAGE ? 0 : reading + STAGE;
+        }
     }
     waitCopies<0>();
 }
 
-/// Where results go. Rows(row) is the offset of a row's first column in y, in floats.
-template <class Rows>
-struct Store {
-    Rows rowOffset;
+/// Where a tile's results go, and what is done to them on the way: bias, residual, clamp.
+struct Target {
     int row0, rows, column0, columns;
-    const float* bias;     // of the first column, or null
+    const float* bias;     // of column 0 of the matrix, or null
     const float* residual; // as y, or null
     float* y;
-    float low, high; // the clamp that ends the epilogue
-    bool vector;     // whether rows start at multiples of 16 bytes
-    int at;
-
-    __device__ __forceinline__ bool enter(int row) {
-        if (row0 + row >= rows) {
-            return false;
-        }
-        at = rowOffset(row0 + row);
-        return true;
-    }
+    float low, high; // the clamp
+    bool vector;     // whether every row starts at a multiple of 16 bytes
 
     __device__ __forceinline__ float finish(float v, int column, float r) const {
         if (bias != nullptr) {
@@ -648,52 +659,50 @@ struct Store {
         v += r;
         return v < low ? low : v > high ? high : v;
     }
+};
 
-    template <int N>
-    __device__ __forceinline__ void run(int column, const float* values) const {
-        column += column0;
-        if (N > 1 && vector && column + N <= columns) {
-            float r[N] = {};
-            float v[N];
-            if (residual != nullptr) {
-                load<N>(r, residual + at + column);
+/// Writes a tile by way of shared memory, 64 rows at a time, so that memory is written in whole lines whatever thread computed a
+/// result. rowOffset(row) is where a row of the matrix starts in y, in floats.
+template <int BM, int BN, int THREADS, class Acc, class Offset>
+__device__ __forceinline__ void store(const Acc& acc, const Target& t, const Offset& rowOffset) {
+    DYNAMIC_SHARED(shared);
+    constexpr int COUNT = 64;
+    static_assert(COUNT * BN <= STAGES * (BM + BN) * K_STEP && BM % COUNT == 0, "shared memory");
+#pragma unroll 1
+    for (int first = 0; first < BM; first += COUNT) {
+        __syncthreads();
+        acc.template stage<COUNT>(shared, first);
+        __syncthreads();
+#pragma unroll 2
+        for (int id = threadIdx.x; id < COUNT * BN / 4; id += THREADS) {
+            int r = id / (BN / 4);
+            int c = id % (BN / 4) * 4;
+            int row = t.row0 + first + r;
+            int column = t.column0 + c;
+            if (row >= t.rows || column >= t.columns) {
+                continue;
             }
+            float4 v = read4(shared + stagedPlace<BN>(r, c));
+            int at = rowOffset(row) + column;
+            if (t.vector) {
+                float4 add = make_float4(0, 0, 0, 0);
+                if (t.residual != nullptr) {
+                    add = read4(t.residual + at);
+                }
+                *reinterpret_cast<float4*>(t.y + at) = make_float4(t.finish(v.x, column, add.x), t.finish(v.y, column + 1, add.y),
+                    t.finish(v.z, column + 2, add.z), t.finish(v.w, column + 3, add.w));
+            } else {
 #pragma unroll
-            for (int i = 0; i < N; i++) {
-                v[i] = finish(values[i], column + i, r[i]);
-            }
-            save<N>(y + at + column, v);
-        } else {
-#pragma unroll
-            for (int i = 0; i < N; i++) {
-                if (column + i < columns) {
-                    float r = residual != nullptr ? residual[at + column + i] : 0;
-                    y[at + column + i] = finish(values[i], column + i, r);
+                for (int e = 0; e < 4; e++) {
+                    if (column + e < t.columns) {
+                        float add = t.residual != nullptr ? t.residual[at + e] : 0;
+                        t.y[at + e] = t.finish(component(v, e), column + e, add);
+                    }
                 }
             }
         }
     }
-
-    template <int N>
-    __device__ __forceinline__ static void load(float* v, const float* from) {
-        if constexpr (N == 4) {
-            float4 f = read4(from);
-            v[0] = f.x, v[1] = f.y, v[2] = f.z, v[3] = f.w;
-        } else {
-            float2 f = *reinterpret_cast<const float2*>(from);
-            v[0] = f.x, v[1] = f.y;
-        }
-    }
-
-    template <int N>
-    __device__ __forceinline__ static void save(float* to, const float* v) {
-        if constexpr (N == 4) {
-            *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
-        } else {
-            *reinterpret_cast<float2*>(to) = make_float2(v[0], v[1]);
-        }
-    }
-};
+}
 
 /// Offset of a row of a dense matrix.
 struct DenseOffset {

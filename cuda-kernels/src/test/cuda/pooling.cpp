@@ -32,12 +32,12 @@ static void pooling(const Window& g, int values, bool nan) {
             for (int q = 0; q < g.ow; q++)
                 for (int c = 0; c < g.c; c++) {
                     size_t yi = ((static_cast<size_t>(n) * g.oh + p) * g.ow + q) * g.c + c;
-                    auto at = [&](int h, int w) { return ((static_cast<size_t>(n) * g.h + h) * g.w + w) * g.c + c; };
+                    auto at = [&](int h, int w) { return ((static_cast<long>(n) * g.h + h) * g.w + w) * g.c + c; };
                     long best = -1;
                     double sum = 0;
                     int taps = 0;
                     forEachTap(g, p, q, [&](int h, int w) {
-                        long xi = static_cast<long>(at(h, w));
+                        long xi = at(h, w);
                         if (best < 0 || (!std::isnan(x[best]) && (std::isnan(x[xi]) || x[xi] > x[best]))) {
                             best = xi;
                         }
