@@ -1,0 +1,731 @@
+// One matrix product under everything that is one: dense products, convolutions and both of their gradients. Y = A B, with A
+// (M, K) and B (K, N) never formed: two loaders know where an element is in the operand's own memory (or that it is a zero
+// of the padding), and an epilogue knows where a result goes.
+//
+// Idea. A block computes a tile of BM x BN results in registers. For each 16 steps along K a stage of shared memory receives
+// 16 BM elements of A and 16 BN of B by asynchronous copies of 16 bytes (cp.async, which skips the registers and writes
+// zeros where the loader says so), while earlier stages are multiplied: 2 stages in float32, 3 with tensor cores. One barrier
+// for each 16 steps.
+//
+// Shared memory. An operand whose K is contiguous in memory ("rows") is kept as [row][16], the other ("columns") as [k][row],
+// both without padding: instead chunks of 16 bytes are permuted (rows: chunk ^ row / 2 % 4, columns: chunk ^ 2 (k / 4)), so
+// that neither the copies nor the reads below meet in a bank. src/test/cuda/banks.cpp counts that.
+//
+// float32. 8 x TN results a thread, in warps of 4 x 8 threads; 16 steps are 4 times 4: a thread reads 4 steps of its 8 rows
+// of A, 8 times 16 bytes, and 4 steps of B likewise, for 32 TN multiply-adds.
+//
+// tf32, bf16. A warp computes (BM / WM) x 32 results by mma.sync. A sum over k may be taken in any order if A and B agree on
+// it, so lane t takes the steps 4t .. 4t + 3, one read of 16 bytes of a row, where the instructions' own order would have
+// asked for two or four reads. Values are rounded to tf32 or bf16 after they were read; sums are float32.
+//
+// Results leave by way of the same shared memory, 64 rows at a time, in lines of 16 bytes a thread.
+//
+// Budget (nvcc 13.0; checked by src/test/cuda/run.sh): at most 128 registers with 256 threads, so two blocks a
+// multiprocessor; shared memory 64 (BM + BN) bytes a stage, at most 48 KiB.
+#pragma once
+#include "types.cuh"
+#include <type_traits>
+
+#ifndef PRECISION
+#define PRECISION 0 // 0 float32, 1 tf32, 2 bf16
+#endif
+
+constexpr int K_STEP = 16;
+constexpr int STAGES = PRECISION == 0 ? 2 : 3;
+
+enum Layout { ROWS, COLUMNS };
+
+/// Where element (row, k) of a panel is in its stage, in floats.
+template <Layout layout, int SIZE>
+__host__ __device__ __forceinline__ constexpr int place(int row, int k) {
+    return layout == ROWS ? row * K_STEP + (((k >> 2) ^ (row >> 1 & 3)) << 2) + (k & 3)
+                          : k * SIZE + (row ^ ((k >> 2) << 3));
+}
+
+/// The chunk that a thread copies in round i: 4 elements from (row, k) on, along k (ROWS) or along the rows (COLUMNS). k
+/// (ROWS) or row (COLUMNS) does not depend on i.
+template <Layout layout, int SIZE, int THREADS>
+struct Chunks {
+    static constexpr int COUNT = SIZE * K_STEP / 4 / THREADS;
+    static_assert(COUNT * THREADS * 4 == SIZE * K_STEP && THREADS % (SIZE / 4) == 0, "uneven");
+    __device__ static __forceinline__ int row(int i) {
+        int id = threadIdx.x + THREADS * i;
+        return layout == ROWS ? id / 4 : static_cast<int>(threadIdx.x) % (SIZE / 4) * 4;
+    }
+    __device__ static __forceinline__ int k(int i) {
+        int id = threadIdx.x + THREADS * i;
+        return layout == ROWS ? static_cast<int>(threadIdx.x) % 4 * 4 : id / (SIZE / 4);
+    }
+};
+
+// ---- loaders: issue(stage) copies the chunks of this thread for the next 16 steps and moves on ----
+
+/// Element (row, k) is p[row * stride + k]. Places are 32-bit offsets: half the registers of pointers.
+template <int SIZE, int THREADS, bool VECTOR>
+struct DenseRows {
+    static constexpr Layout LAYOUT = ROWS;
+    using Own = Chunks<ROWS, SIZE, THREADS>;
+    const float* p;
+    unsigned next[Own::COUNT];
+    int left; // steps of K from this thread's own on
+    bool inside[Own::COUNT];
+
+    __device__ __forceinline__ DenseRows(const float* p, int stride, int row0, int rows, int kBegin, int kEnd)
+        : p(p), left(kEnd - kBegin - Own::k(0)) {
+#pragma unroll
+        for (int i = 0; i < Own::COUNT; i++) {
+            int row = row0 + Own::row(i);
+            inside[i] = row < rows;
+            next[i] = (inside[i] ? row * stride : 0) + kBegin + Own::k(0);
+        }
+    }
+
+    __device__ __forceinline__ void issue(float* stage) {
+#pragma unroll
+        for (int i = 0; i < Own::COUNT; i++) {
+            float* to = stage + place<ROWS, SIZE>(Own::row(i), Own::k(i));
+            if (VECTOR) {
+                bool valid = inside[i] && left > 0;
+                copyAsync16(to, p + (valid ? next[i] : 0), valid);
+            } else {
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    bool valid = inside[i] && left > e;
+                    copyAsync4(to + e, p + (valid ? next[i] + e : 0), valid);
+                }
+            }
+            next[i] += K_STEP;
+        }
+        left -= K_STEP;
+    }
+};
+
+/// Element (row, k) is p[k * stride + row].
+template <int SIZE, int THREADS, bool VECTOR>
+struct DenseColumns {
+    static constexpr Layout LAYOUT = COLUMNS;
+    using Own = Chunks<COLUMNS, SIZE, THREADS>;
+    static constexpr int STEP = THREADS / (SIZE / 4); // of k from round to round
+    const float* p;
+    unsigned next; // of round 0
+    int stride, left;
+    int width; // rows from this thread's own on
+
+    __device__ __forceinline__ DenseColumns(const float* p, int stride, int row0, int rows, int kBegin, int kEnd)
+        : p(p), stride(stride), left(kEnd - kBegin - Own::k(0)), width(rows - row0 - Own::row(0)) {
+        next = (kBegin + Own::k(0)) * stride + row0 + Own::row(0);
+        if (VECTOR && width <= 0) {
+            left = 0;
+        }
+    }
+
+    __device__ __forceinline__ void issue(float* stage) {
+#pragma unroll
+        for (int i = 0; i < Own::COUNT; i++) {
+            float* to = stage + place<COLUMNS, SIZE>(Own::row(i), Own::k(i));
+            bool valid = left > STEP * i;
+            unsigned from = next + STEP * i * stride;
+            if (VECTOR) {
+                copyAsync16(to, p + (valid ? from : 0), valid);
+            } else {
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    bool exists = valid && width > e;
+                    copyAsync4(to + e, p + (exists ? from + e : 0), exists);
+                }
+            }
+        }
+        next += K_STEP * stride;
+        left -= K_STEP;
+    }
+};
+
+/// How pixels of one image grid meet pixels of another: pixel (n, u, v) of a grid (rows, columns) meets, at tap (a, b) of
+/// (tapsH, tapsW), pixel (u stepH + offsetH + a tapStepH, v stepW + offsetW + b tapStepW) of an image (h, w) of which each
+/// pixel has `stride` floats; `channels` of them, from p on, take part. k = (a, b, channel).
+struct Taps {
+    const float* p;
+    int rows, columns;
+    int h, w, stride, channels;
+    int stepH, stepW, offsetH, offsetW;
+    int tapsH, tapsW, tapStepH, tapStepW;
+};
+
+/// Rows are pixels, k = (a, b, channel): what a convolution reads of its image.
+template <int SIZE, int THREADS, bool VECTOR>
+struct PixelRows {
+    static constexpr Layout LAYOUT = ROWS;
+    using Own = Chunks<ROWS, SIZE, THREADS>;
+    Taps g;
+    int base[Own::COUNT], h[Own::COUNT], w[Own::COUNT];
+    int a, b, channel; // of k
+    int k, kEnd;
+
+    __device__ __forceinline__ PixelRows(const Taps& g, int row0, int rows, int kBegin, int kEnd)
+        : g(g), k(kBegin + Own::k(0)), kEnd(kEnd) {
+#pragma unroll
+        for (int i = 0; i < Own::COUNT; i++) {
+            int row = row0 + Own::row(i);
+            int v = row % g.columns;
+            int u = row / g.columns % g.rows;
+            int n = row / g.columns / g.rows;
+            h[i] = row < rows ? u * g.stepH + g.offsetH : -(1 << 30); // outside with every tap
+            w[i] = v * g.stepW + g.offsetW;
+            base[i] = row < rows ? ((n * g.h + h[i]) * g.w + w[i]) * g.stride : 0;
+        }
+        decode(k, a, b, channel);
+    }
+
+    __device__ __forceinline__ void decode(int k, int& a, int& b, int& channel) const {
+        int tap = k / g.channels;
+        channel = k - tap * g.channels;
+        a = g.tapsW == 0 ? 0 : tap / g.tapsW; // no taps: kEnd is 0
+        b = tap - a * g.tapsW;
+    }
+
+    __device__ __forceinline__ const float* at(int i, int a, int b, int channel, bool& valid) const {
+        int dh = a * g.tapStepH;
+        int dw = b * g.tapStepW;
+        valid = valid && static_cast<unsigned>(h[i] + dh) < static_cast<unsigned>(g.h)
+            && static_cast<unsigned>(w[i] + dw) < static_cast<unsigned>(g.w);
+        return valid ? g.p + (base[i] + (dh * g.w + dw) * g.stride + channel) : g.p;
+    }
+
+    __device__ __forceinline__ void issue(float* stage) {
+        if (VECTOR) {
+#pragma unroll
+            for (int i = 0; i < Own::COUNT; i++) {
+                bool valid = k < kEnd;
+                const float* from = at(i, a, b, channel, valid);
+                copyAsync16(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)), from, valid);
+            }
+            channel += K_STEP;
+            while (channel >= g.channels) {
+                channel -= g.channels;
+                if (++b == g.tapsW) {
+                    b = 0;
+                    a++;
+                }
+            }
+        } else {
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                int ea, eb, echannel;
+                decode(k + e, ea, eb, echannel);
+#pragma unroll
+                for (int i = 0; i < Own::COUNT; i++) {
+                    bool valid = k + e < kEnd;
+                    const float* from = at(i, ea, eb, echannel, valid);
+                    copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, from, valid);
+                }
+            }
+        }
+        k += K_STEP;
+    }
+};
+
+/// Rows are (a, b, channel), k is the pixel: the transpose of PixelRows, for the gradient of a kernel.
+template <int SIZE, int THREADS, bool VECTOR>
+struct PixelColumns {
+    static constexpr Layout LAYOUT = COLUMNS;
+    static constexpr int LANES = VECTOR ? 1 : 4;
+    using Own = Chunks<COLUMNS, SIZE, THREADS>;
+    Taps g;
+    int dh[LANES], dw[LANES], channel[LANES];
+    bool inside[LANES];
+    int k, kEnd;
+    int n[Own::COUNT], u[Own::COUNT], v[Own::COUNT];
+
+    __device__ __forceinline__ PixelColumns(const Taps& g, int row0, int rows, int kBegin, int kEnd)
+        : g(g), k(kBegin + Own::k(0)), kEnd(kEnd) {
+#pragma unroll
+        for (int e = 0; e < LANES; e++) {
+            int row = row0 + Own::row(0) + e;
+            int tap = row / g.channels;
+            channel[e] = row - tap * g.channels;
+            dh[e] = tap / g.tapsW * g.tapStepH + g.offsetH;
+            dw[e] = tap % g.tapsW * g.tapStepW + g.offsetW;
+            inside[e] = row < rows;
+        }
+#pragma unroll
+        for (int i = 0; i < Own::COUNT; i++) {
+            int pixel = kBegin + Own::k(i);
+            v[i] = pixel % g.columns;
+            u[i] = pixel / g.columns % g.rows;
+            n[i] = pixel / g.columns / g.rows;
+        }
+    }
+
+    __device__ __forceinline__ void issue(float* stage) {
+#pragma unroll
+        for (int i = 0; i < Own::COUNT; i++) {
+            float* to = stage + place<COLUMNS, SIZE>(Own::row(i), Own::k(i));
+            bool pixel = k + Own::k(i) - Own::k(0) < kEnd;
+#pragma unroll
+            for (int e = 0; e < LANES; e++) {
+                int h = u[i] * g.stepH + dh[e];
+                int w = v[i] * g.stepW + dw[e];
+                bool valid = pixel && inside[e] && static_cast<unsigned>(h) < static_cast<unsigned>(g.h)
+                    && static_cast<unsigned>(w) < static_cast<unsigned>(g.w);
+                const float* from = valid ? g.p + (((n[i] * g.h + h) * g.w + w) * g.stride + channel[e]) : g.p;
+                if (VECTOR) {
+                    copyAsync16(to, from, valid);
+                } else {
+                    copyAsync4(to + e, from, valid);
+                }
+            }
+            v[i] += K_STEP;
+            while (v[i] >= g.columns) {
+                v[i] -= g.columns;
+                if (++u[i] == g.rows) {
+                    u[i] = 0;
+                    n[i]++;
+                }
+            }
+        }
+        k += K_STEP;
+    }
+};
+
+/// A subset of a convolution's kernel, transposed: row is the input channel, k = (a, b, output channel), with tap (a, b) the
+/// kernel's (firstH + a strideH, firstW + b strideW) of (kh, kw); the memory is (kh, kw, rows, f) and p its group's first.
+struct KernelTaps {
+    const float* p;
+    int kw, f, channels; // output channels of the whole kernel and of the group
+    int firstH, firstW, strideH, strideW, tapsW;
+};
+
+template <int SIZE, int THREADS, bool VECTOR>
+struct KernelRows {
+    static constexpr Layout LAYOUT = ROWS;
+    using Own = Chunks<ROWS, SIZE, THREADS>;
+    KernelTaps g;
+    int row0, rows, k, kEnd;
+    int a, b, channel;
+
+    __device__ __forceinline__ KernelRows(const KernelTaps& g, int row0, int rows, int kBegin, int kEnd)
+        : g(g), row0(row0), rows(rows), k(kBegin + Own::k(0)), kEnd(kEnd) {
+        decode(k, a, b, channel);
+    }
+
+    __device__ __forceinline__ void decode(int k, int& a, int& b, int& channel) const {
+        int tap = k / g.channels;
+        channel = k - tap * g.channels;
+        a = g.tapsW == 0 ? 0 : tap / g.tapsW;
+        b = tap - a * g.tapsW;
+    }
+
+    __device__ __forceinline__ const float* at(int row, int a, int b, int channel, bool valid) const {
+        int tap = (g.firstH + a * g.strideH) * g.kw + g.firstW + b * g.strideW;
+        return valid ? g.p + ((tap * rows + row) * g.f + channel) : g.p;
+    }
+
+    __device__ __forceinline__ void issue(float* stage) {
+        if (VECTOR) {
+#pragma unroll
+            for (int i = 0; i < Own::COUNT; i++) {
+                int row = row0 + Own::row(i);
+                bool valid = row < rows && k < kEnd;
+                copyAsync16(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)), at(row, a, b, channel, valid), valid);
+            }
+            channel += K_STEP;
+            while (channel >= g.channels) {
+                channel -= g.channels;
+                if (++b == g.tapsW) {
+                    b = 0;
+                    a++;
+                }
+            }
+        } else {
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                int ea, eb, echannel;
+                decode(k + e, ea, eb, echannel);
+#pragma unroll
+                for (int i = 0; i < Own::COUNT; i++) {
+                    int row = row0 + Own::row(i);
+                    bool valid = row < rows && k + e < kEnd;
+                    copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, at(row, ea, eb, echannel, valid), valid);
+                }
+            }
+        }
+        k += K_STEP;
+    }
+};
+
+// ---- the accumulators of a thread and what they are multiplied from ----
+
+__device__ __forceinline__ float component(const float4& v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
+__device__ __forceinline__ float4 read4(const float* p) { return *reinterpret_cast<const float4*>(p); }
+
+/// Where a result of a row and column is while it waits in shared memory: four rows in different banks.
+template <int BN>
+__device__ __forceinline__ int stagedPlace(int row, int column) {
+    return row * BN + (column ^ ((row & 3) << 3));
+}
+
+#if PRECISION == 0
+template <int BM, int BN, int THREADS, Layout LA, Layout LB>
+struct Accumulators {
+    static constexpr int TM = 8, TN = BN / 16;
+    static constexpr int LANES_M = THREADS / 16; // threads along m; 16 along n
+    static_assert(LANES_M * TM == BM, "tile");
+    float sums[TM][TN];
+
+    __device__ __forceinline__ static int threadM() { return threadIdx.x / 64 * 4 + threadIdx.x % 32 / 8; }
+    __device__ __forceinline__ static int threadN() { return threadIdx.x / 32 % 2 * 8 + threadIdx.x % 8; }
+    __device__ __forceinline__ static int row(int i) {
+        return LA == ROWS ? threadM() + LANES_M * i : threadM() * 4 + i % 4 + i / 4 * (LANES_M * 4);
+    }
+    __device__ __forceinline__ static int column(int j) {
+        return LB == ROWS ? threadN() + 16 * j : threadN() * 4 + j % 4 + j / 4 * 64;
+    }
+
+    __device__ __forceinline__ Accumulators() {
+#pragma unroll
+        for (int i = 0; i < TM; i++) {
+#pragma unroll
+            for (int j = 0; j < TN; j++) {
+                sums[i][j] = 0;
+            }
+        }
+    }
+
+    __device__ __forceinline__ void multiply(const float* a, const float* b) {
+#pragma unroll 1
+        for (int k = 0; k < K_STEP; k += 4) {
+            if constexpr (LA == ROWS) {
+                if constexpr (LB == ROWS) {
+                    float4 va[TM];
+#pragma unroll
+                    for (int i = 0; i < TM; i++) {
+                        va[i] = read4(a + place<ROWS, BM>(row(i), k));
+                    }
+#pragma unroll
+                    for (int j = 0; j < TN; j++) {
+                        float4 vb = read4(b + place<ROWS, BN>(column(j), k));
+#pragma unroll
+                        for (int e = 0; e < 4; e++) {
+#pragma unroll
+                            for (int i = 0; i < TM; i++) {
+                                sums[i][j] = fmaf(component(va[i], e), component(vb, e), sums[i][j]);
+                            }
+                        }
+                    }
+                } else {
+#pragma unroll
+                    for (int h = 0; h < 4; h += 2) {
+                        float2 va[TM]; // two steps of a row: with four, 128 registers do not suffice
+#pragma unroll
+                        for (int i = 0; i < TM; i++) {
+                            va[i] = *reinterpret_cast<const float2*>(a + place<ROWS, BM>(row(i), k + h));
+                        }
+#pragma unroll
+                        for (int e = 0; e < 2; e++) {
+#pragma unroll
+                            for (int j = 0; j < TN; j += 4) {
+                                float4 vb = read4(b + place<COLUMNS, BN>(column(j), k + h + e));
+#pragma unroll
+                                for (int i = 0; i < TM; i++) {
+                                    addRow(i, j, e == 0 ? va[i].x : va[i].y, vb);
+                                }
+                            }
+                        }
+                    }
+                }
+            } else {
+                float4 vb[TN]; // ROWS: 4 steps of each column; COLUMNS: one step of 4 columns each
+                if constexpr (LB == ROWS) {
+#pragma unroll
+                    for (int j = 0; j < TN; j++) {
+                        vb[j] = read4(b + place<ROWS, BN>(column(j), k));
+                    }
+                }
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    if constexpr (LB == COLUMNS) {
+#pragma unroll
+                        for (int j = 0; j < TN; j += 4) {
+                            vb[j / 4] = read4(b + place<COLUMNS, BN>(column(j), k + e));
+                        }
+                    }
+#pragma unroll
+                    for (int i = 0; i < TM; i += 4) {
+                        float4 va = read4(a + place<COLUMNS, BM>(row(i), k + e));
+#pragma unroll
+                        for (int ii = 0; ii < 4; ii++) {
+#pragma unroll
+                            for (int j = 0; j < TN; j += 4) {
+                                if constexpr (LB == COLUMNS) {
+                                    addRow(i + ii, j, component(va, ii), vb[j / 4]);
+                                } else {
+                                    addRow(i + ii, j, component(va, ii),
+                                        make_float4(component(vb[j], e), component(vb[j + 1], e), component(vb[j + 2], e),
+                                            component(vb[j + 3], e)));
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    __device__ __forceinline__ void addRow(int i, int j, float a, const float4& b) {
+        sums[i][j] = fmaf(a, b.x, sums[i][j]);
+        sums[i][j + 1] = fmaf(a, b.y, sums[i][j + 1]);
+        sums[i][j + 2] = fmaf(a, b.z, sums[i][j + 2]);
+        sums[i][j + 3] = fmaf(a, b.w, sums[i][j + 3]);
+    }
+
+    /// Writes the results of the rows [first, first + ROWS) of the tile to shared memory.
+    template <int COUNT>
+    __device__ __forceinline__ void stage(float* shared, int first) const {
+#pragma unroll
+        for (int i = 0; i < TM; i++) {
+            int r = row(i) - first;
+            if (r >= 0 && r < COUNT) {
+#pragma unroll
+                for (int j = 0; j < TN; j += 4) {
+                    if constexpr (LB == COLUMNS) {
+                        *reinterpret_cast<float4*>(shared + stagedPlace<BN>(r, column(j)))
+                            = make_float4(sums[i][j], sums[i][j + 1], sums[i][j + 2], sums[i][j + 3]);
+                    } else {
+#pragma unroll
+                        for (int e = j; e < j + 4; e++) {
+                            shared[stagedPlace<BN>(r, column(e))] = sums[i][e];
+                        }
+                    }
+                }
+            }
+        }
+    }
+};
+#else
+template <int BM, int BN, int THREADS, Layout LA, Layout LB>
+struct Accumulators {
+    static constexpr int WARPS_N = BN / 32;
+    static constexpr int WARPS_M = THREADS / 32 / WARPS_N;
+    static constexpr int MI = BM / WARPS_M / 16, NI = 4; // products of 16 x 8 a warp
+    static_assert(MI * 16 * WARPS_M == BM, "tile");
+    float sums[MI][NI][4];
+
+    __device__ __forceinline__ static int row0() { return threadIdx.x / 32 / WARPS_N * (MI * 16) + threadIdx.x % 32 / 4; }
+    __device__ __forceinline__ static int column0() { return threadIdx.x / 32 % WARPS_N * 32; }
+
+    __device__ __forceinline__ Accumulators() {
+#pragma unroll
+        for (int i = 0; i < MI; i++) {
+#pragma unroll
+            for (int j = 0; j < NI; j++) {
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    sums[i][j][e] = 0;
+                }
+            }
+        }
+    }
+
+    /// Steps 4t .. 4t + 3 of a row.
+    template <Layout layout, int SIZE>
+    __device__ __forceinline__ static float4 steps(const float* p, int row) {
+        int k = threadIdx.x % 4 * 4;
+        if constexpr (layout == ROWS) {
+            return read4(p + place<ROWS, SIZE>(row, k));
+        } else {
+            return make_float4(p[place<COLUMNS, SIZE>(row, k)], p[place<COLUMNS, SIZE>(row, k + 1)],
+                p[place<COLUMNS, SIZE>(row, k + 2)], p[place<COLUMNS, SIZE>(row, k + 3)]);
+        }
+    }
+
+    __device__ __forceinline__ void multiply(const float* a, const float* b) {
+        int columns = column0() + threadIdx.x % 32 / 4;
+#if PRECISION == 1
+        uint32_t vb[NI][4];
+#pragma unroll
+        for (int j = 0; j < NI; j++) {
+            float4 v = steps<LB, BN>(b, columns + 8 * j);
+            vb[j][0] = toTf32(v.x);
+            vb[j][1] = toTf32(v.y);
+            vb[j][2] = toTf32(v.z);
+            vb[j][3] = toTf32(v.w);
+        }
+#pragma unroll
+        for (int i = 0; i < MI; i++) {
+            float4 low = steps<LA, BM>(a, row0() + 16 * i);
+            float4 high = steps<LA, BM>(a, row0() + 16 * i + 8);
+            uint32_t first[4] = {toTf32(low.x), toTf32(high.x), toTf32(low.y), toTf32(high.y)};
+            uint32_t second[4] = {toTf32(low.z), toTf32(high.z), toTf32(low.w), toTf32(high.w)};
+#pragma unroll
+            for (int j = 0; j < NI; j++) {
+                mmaTf32(sums[i][j], first, {vb[j][0], vb[j][1]});
+                mmaTf32(sums[i][j], second, {vb[j][2], vb[j][3]});
+            }
+        }
+#else
+        uint32_t vb[NI][2];
+#pragma unroll
+        for (int j = 0; j < NI; j++) {
+            float4 v = steps<LB, BN>(b, columns + 8 * j);
+            vb[j][0] = toBf16x2(v.x, v.y);
+            vb[j][1] = toBf16x2(v.z, v.w);
+        }
+#pragma unroll
+        for (int i = 0; i < MI; i++) {
+            float4 low = steps<LA, BM>(a, row0() + 16 * i);
+            float4 high = steps<LA, BM>(a, row0() + 16 * i + 8);
+            uint32_t va[4] = {toBf16x2(low.x, low.y), toBf16x2(high.x, high.y), toBf16x2(low.z, low.w), toBf16x2(high.z, high.w)};
+#pragma unroll
+            for (int j = 0; j < NI; j++) {
+                mmaBf16(sums[i][j], va, vb[j]);
+            }
+        }
+#endif
+    }
+
+    template <int COUNT>
+    __device__ __forceinline__ void stage(float* shared, int first) const {
+#pragma unroll
+        for (int i = 0; i < MI * 2; i++) {
+            int r = row0() + 8 * i - first;
+            if (r >= 0 && r < COUNT) {
+#pragma unroll
+                for (int j = 0; j < NI; j++) {
+                    int column = column0() + 8 * j + static_cast<int>(threadIdx.x) % 4 * 2;
+                    *reinterpret_cast<float2*>(shared + stagedPlace<BN>(r, column))
+                        = make_float2(sums[i / 2][j][i % 2 * 2], sums[i / 2][j][i % 2 * 2 + 1]);
+                }
+            }
+        }
+    }
+};
+#endif
+
+/// The tile of this block: groups of 8 tiles along m are walked together along n, so that blocks that run at the same time
+/// share rows of A and columns of B in the second-level cache.
+struct TileOrigin {
+    int row, column;
+    __device__ __forceinline__ TileOrigin(int tilesM, int tilesN, int BM, int BN) {
+        constexpr int GROUP = 8;
+        int id = blockIdx.x;
+        int group = id / (GROUP * tilesN);
+        int inGroup = id - group * (GROUP * tilesN);
+        int size = min(tilesM - group * GROUP, GROUP);
+        row = (group * GROUP + inGroup % size) * BM;
+        column = inGroup / size * BN;
+    }
+};
+
+/// The loop over K: steps is a count of 16s. The first STAGES - 1 rounds only copy.
+template <int BM, int BN, class Acc, class LoaderA, class LoaderB>
+__device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int steps) {
+    DYNAMIC_SHARED(shared);
+    constexpr int STAGE = (BM + BN) * K_STEP;
+    int reading = 0;
+    int writing = 0;
+#pragma unroll 1
+    for (int t = 1 - STAGES; t < steps; t++) {
+        if (t >= 0) {
+            waitCopies<STAGES - 2>();
+            __syncthreads(); // this stage has arrived for all, and all are done with the one that is overwritten next
+        }
+        if (t + STAGES - 1 < steps) {
+            a.issue(shared + writing);
+            b.issue(shared + writing + BM * K_STEP);
+            writing = writing == (STAGES - 1) * STAGE ? 0 : writing + STAGE;
+        }
+        commitCopies();
+        if (t >= 0) {
+            acc.multiply(shared + reading, shared + reading + BM * K_STEP);
+            reading = reading == (STAGES - 1) * STAGE ? 0 : reading + STAGE;
+        }
+    }
+    waitCopies<0>();
+}
+
+/// Where a tile's results go, and what is done to them on the way: bias, residual, clamp.
+struct Target {
+    int row0, rows, column0, columns;
+    const float* bias;     // of column 0 of the matrix, or null
+    const float* residual; // as y, or null
+    float* y;
+    float low, high; // the clamp
+    bool vector;     // whether every row starts at a multiple of 16 bytes
+
+    __device__ __forceinline__ float finish(float v, int column, float r) const {
+        if (bias != nullptr) {
+            v += bias[column];
+        }
+        v += r;
+        return v < low ? low : v > high ? high : v;
+    }
+};
+
+/// Writes a tile by way of shared memory, 64 rows at a time, so that memory is written in whole lines whatever thread computed a
+/// result. rowOffset(row) is where a row of the matrix starts in y, in floats.
+template <int BM, int BN, int THREADS, class Acc, class Offset>
+__device__ __forceinline__ void store(const Acc& acc, const Target& t, const Offset& rowOffset) {
+    DYNAMIC_SHARED(shared);
+    constexpr int COUNT = 64;
+    static_assert(COUNT * BN <= STAGES * (BM + BN) * K_STEP && BM % COUNT == 0, "shared memory");
+#pragma unroll 1
+    for (int first = 0; first < BM; first += COUNT) {
+        __syncthreads();
+        acc.template stage<COUNT>(shared, first);
+        __syncthreads();
+#pragma unroll 2
+        for (int id = threadIdx.x; id < COUNT * BN / 4; id += THREADS) {
+            int r = id / (BN / 4);
+            int c = id % (BN / 4) * 4;
+            int row = t.row0 + first + r;
+            int column = t.column0 + c;
+            if (row >= t.rows || column >= t.columns) {
+                continue;
+            }
+            float4 v = read4(shared + stagedPlace<BN>(r, c));
+            int at = rowOffset(row) + column;
+            if (t.vector) {
+                float4 add = make_float4(0, 0, 0, 0);
+                if (t.residual != nullptr) {
+                    add = read4(t.residual + at);
+                }
+                *reinterpret_cast<float4*>(t.y + at) = make_float4(t.finish(v.x, column, add.x), t.finish(v.y, column + 1, add.y),
+                    t.finish(v.z, column + 2, add.z), t.finish(v.w, column + 3, add.w));
+            } else {
+#pragma unroll
+                for (int e = 0; e < 4; e++) {
+                    if (column + e < t.columns) {
+                        float add = t.residual != nullptr ? t.residual[at + e] : 0;
+                        t.y[at + e] = t.finish(component(v, e), column + e, add);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Offset of a row of a dense matrix.
+struct DenseOffset {
+    int stride;
+    __device__ __forceinline__ int operator()(int row) const { return row * stride; }
+};
+
+constexpr float INFINITE = __builtin_inff();
+
+/// y[i] = f(sum over s of partial[s, i] + bias[i % channels] + residual[i]), s in order: the end of a product whose K was split.
+extern "C" __global__ void __launch_bounds__(256) sum_splits(int splits, int n, int channels, int f, float p, float q,
+    const float* partial, const float* bias, const float* residual, float* y) {
+    for (unsigned i = globalThread(); i < static_cast<unsigned>(n); i += globalThreads()) {
+        float sum = 0;
+        for (int s = 0; s < splits; s++) {
+            sum += partial[static_cast<size_t>(s) * n + i];
+        }
+        if (bias != nullptr) {
+            sum += bias[i % channels];
+        }
+        if (residual != nullptr) {
+            sum += residual[i];
+        }
+        y[i] = apply(f, p, q, sum);
+    }
+}
