@@ -14,6 +14,7 @@ if [ -e "$out/libcuda.so.1" ] && [ -z "$(find "$here" "$here/../cuda" "$kernels"
 fi
 rm -rf "$out"
 mkdir -p "$out"
+out=$(cd "$out" && pwd)
 flags=(-std=c++20 -O2 -fPIC -shared -fvisibility=hidden -fno-gnu-unique -DGRADUS_EMULATION -I "$here/../cuda" -I "$kernels" -w)
 
 # module SOURCE NAME FLAGS...

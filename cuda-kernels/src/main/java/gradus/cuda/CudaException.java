@@ -52,7 +52,7 @@ public class CudaException extends GradusException {
                     UNSUPPORTED_PTX,
                     "UNSUPPORTED_PTX_VERSION",
                     "the driver is older than the kernels' code",
-                    "install a driver for CUDA 13.0 (version 580) or newer"),
+                    "install a newer NVIDIA driver"),
             entry(NOT_FOUND, "NOT_FOUND", "no kernel of that name", "the jars do not belong together: rebuild or reinstall"),
             entry(600, "NOT_READY", "the device is still at work", "this is a mistake in gradus, please report it"),
             entry(700, "ILLEGAL_ADDRESS", "a kernel touched memory that is not its own", BROKEN),

@@ -69,7 +69,7 @@ public final class CudaProvider implements BackendProvider {
             int needed = ptx.driverNeeded();
             if (driver.version() < needed) {
                 return Optional.of("the driver supports CUDA " + text(driver.version()) + ", the kernels need "
-                        + text(needed) + "; install a newer NVIDIA driver (580 or newer for CUDA 13.0)");
+                        + text(needed) + "; install a newer NVIDIA driver");
             }
         }
         return Optional.empty();

@@ -48,7 +48,7 @@ final class NativeLibrary {
             return Optional.empty();
         } catch (IllegalArgumentException e) {
             return Optional.of("there is no NVIDIA driver (" + library
-                    + " cannot be loaded); on a machine with an NVIDIA GPU install the driver, version 580 or newer");
+                    + " cannot be loaded); on a machine with an NVIDIA GPU install the driver");
         } catch (IllegalCallerException e) {
             return Optional.of("native access is denied; add '--enable-native-access=gradus.cuda,jcuda' to the java"
                     + " command line");

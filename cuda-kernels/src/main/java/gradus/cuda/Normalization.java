@@ -50,7 +50,7 @@ final class Normalization {
         }
         int chunk = chunk(rows);
         int chunks = chunks(rows);
-        DeviceMemory partial = device.workspace(2L * chunks * c);
+        DeviceMemory partial = device.workspace(3L * chunks * c);
         of("moments_partial", rows, c).i(chunk).p(x).p(partial).run(gridX(c), chunks, 1, 16, 16, 0);
         of("moments_merge", rows, c).i(chunk).p(partial).p(m).run(Math.ceilDiv(c, 16), 1, 1, 16, 64, 0);
     }

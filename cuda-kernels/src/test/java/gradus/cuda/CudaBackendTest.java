@@ -336,8 +336,8 @@ class CudaBackendTest {
     @Test
     void machinesThatWillNotDo() {
         assertTrue(CudaProvider.problem(driver, 90).isEmpty());
-        driver.version = 12_080;
-        assertMessage("the driver supports CUDA 12.8, the kernels need 13.0", 90);
+        driver.version = 11_070;
+        assertMessage("the driver supports CUDA 11.7, the kernels need 11.8", 75);
         driver.version = 13_000;
         assertMessage("7.5 (Turing) or newer is needed", 61);
         driver.devices = 0;

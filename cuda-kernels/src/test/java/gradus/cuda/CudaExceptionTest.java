@@ -31,7 +31,7 @@ class CudaExceptionTest {
     void namesOfTheDriver() {
         assertMessage(2, "OUT_OF_MEMORY", "smaller batch");
         assertMessage(100, "NO_DEVICE", "nvidia-smi");
-        assertMessage(222, "UNSUPPORTED_PTX_VERSION", "580");
+        assertMessage(222, "UNSUPPORTED_PTX_VERSION", "newer NVIDIA driver");
         assertMessage(700, "ILLEGAL_ADDRESS", "end the program");
     }
 
