@@ -197,9 +197,7 @@ final class Bench implements Callable<Integer> {
     }
 
     private <B> void time(Case c, Backend<B> backend, PrintWriter out) {
-        Runnable step = resident
-                ? steps(c, backend)
-                : c.train ? training(c, backend) : inference(c, backend);
+        Runnable step = resident ? steps(c, backend) : c.train ? training(c, backend) : inference(c, backend);
         time(c.name, c.batch, c.gflop(), step, backend, out);
     }
 

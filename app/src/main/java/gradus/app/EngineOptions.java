@@ -45,8 +45,8 @@ final class EngineOptions {
             case "float64", "f64" -> Precision.FLOAT64;
             case "tf32" -> Precision.TF32;
             case "bf16", "bfloat16" -> Precision.BF16;
-            default -> throw new UsageException(
-                    "--precision must be float32, float64, tf32 or bf16, not '" + precision + "'");
+            default ->
+                throw new UsageException("--precision must be float32, float64, tf32 or bf16, not '" + precision + "'");
         };
     }
 

@@ -9,11 +9,13 @@ final class Convolution {
 
     private final Device device;
     private final MatMul matMul;
+    private final Hopper hopper;
     private final Elementwise elementwise;
 
     Convolution(Device device, MatMul matMul, Elementwise elementwise) {
         this.device = device;
         this.matMul = matMul;
+        hopper = matMul.hopper();
         this.elementwise = elementwise;
     }
 
@@ -53,6 +55,34 @@ final class Convolution {
         return Tiling.ofLongSum(rows, g.f() / g.groups(), k, g.groups(), vectors);
     }
 
+    /** Whether the kernels apply it themselves. */
+    static boolean clamps(ScalarFunction f) {
+        return f == null
+                || f instanceof ScalarFunction.Relu
+                || f instanceof ScalarFunction.Relu6
+                || f instanceof ScalarFunction.Clip;
+    }
+
+    /** Elements of a prepared kernel, 0 if kernels are taken as they are. */
+    long preparedSize(Window g) {
+        return hopper.takes(g) ? Hopper.preparedSize(g) : 0;
+    }
+
+    void prepare(Window g, DeviceMemory w, DeviceMemory y) {
+        hopper.prepare(g, w, y);
+    }
+
+    void prepared(
+            Window g,
+            ScalarFunction f,
+            DeviceMemory x,
+            DeviceMemory prepared,
+            DeviceMemory bias,
+            DeviceMemory residual,
+            DeviceMemory y) {
+        hopper.convolution(g, f, true, x, prepared, bias, residual, y);
+    }
+
     void forward(
             Window g,
             ScalarFunction f,
@@ -66,12 +96,13 @@ final class Convolution {
         if (size == 0) {
             return;
         }
+        if (hopper.takes(g) && MatMul.aligned(x, w, bias, residual, y)) {
+            hopper.convolution(g, f, false, x, w, bias, residual, y);
+            return;
+        }
         var t = forward(g, fours(g) && MatMul.aligned(x, w, bias, residual, y));
         boolean whole = t.splits() == 1;
-        boolean clamps = f == null
-                || f instanceof ScalarFunction.Relu
-                || f instanceof ScalarFunction.Relu6
-                || f instanceof ScalarFunction.Clip; // what the kernel can do
+        boolean clamps = clamps(f);
         DeviceMemory result = matMul.result(t, size, y);
         matMul.run(
                 t,
@@ -97,6 +128,11 @@ final class Convolution {
         results(g);
         int size = inputs(g);
         if (size == 0) {
+            return;
+        }
+        Window derivative = hopper.derivative(g);
+        if (derivative != null && MatMul.aligned(dy, w, dx)) {
+            hopper.inputGradient(derivative, dy, w, dx);
             return;
         }
         var t = inputGradient(g, fours(g) && MatMul.aligned(dy, w, dx));

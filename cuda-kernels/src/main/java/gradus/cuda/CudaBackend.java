@@ -161,7 +161,8 @@ public final class CudaBackend implements Backend<DeviceMemory> {
     }
 
     @Override
-    public void combine(int n, double alpha, double beta, DeviceMemory a, DeviceMemory s, DeviceMemory b, DeviceMemory y) {
+    public void combine(
+            int n, double alpha, double beta, DeviceMemory a, DeviceMemory s, DeviceMemory b, DeviceMemory y) {
         elementwise().combine(n, alpha, beta, a, s, b, y);
     }
 
@@ -176,12 +177,22 @@ public final class CudaBackend implements Backend<DeviceMemory> {
     }
 
     @Override
-    public void adamStep(int n, double epsilon, DeviceMemory w, DeviceMemory m, DeviceMemory v, DeviceMemory rate, DeviceMemory y) {
+    public void adamStep(
+            int n, double epsilon, DeviceMemory w, DeviceMemory m, DeviceMemory v, DeviceMemory rate, DeviceMemory y) {
         elementwise().adamStep(n, epsilon, w, m, v, rate, y);
     }
 
     @Override
-    public void adam(int n, double t1, double t2, double epsilon, DeviceMemory w, DeviceMemory m, DeviceMemory v, DeviceMemory g, DeviceMemory rate) {
+    public void adam(
+            int n,
+            double t1,
+            double t2,
+            double epsilon,
+            DeviceMemory w,
+            DeviceMemory m,
+            DeviceMemory v,
+            DeviceMemory g,
+            DeviceMemory rate) {
         elementwise().adam(n, t1, t2, epsilon, w, m, v, g, rate);
     }
 
@@ -201,12 +212,21 @@ public final class CudaBackend implements Backend<DeviceMemory> {
     }
 
     @Override
-    public void maxGradient(int outer, int reduced, int inner, DeviceMemory dy, DeviceMemory x, DeviceMemory y, DeviceMemory dx) {
+    public void maxGradient(
+            int outer, int reduced, int inner, DeviceMemory dy, DeviceMemory x, DeviceMemory y, DeviceMemory dx) {
         reduction().maxGradient(outer, reduced, inner, dy, x, y, dx);
     }
 
     @Override
-    public void matMul(int m, int n, int k, boolean transposeA, boolean transposeB, DeviceMemory a, DeviceMemory b, DeviceMemory y) {
+    public void matMul(
+            int m,
+            int n,
+            int k,
+            boolean transposeA,
+            boolean transposeB,
+            DeviceMemory a,
+            DeviceMemory b,
+            DeviceMemory y) {
         matMul().matMul(m, n, k, transposeA, transposeB, a, b, y);
     }
 
@@ -226,8 +246,37 @@ public final class CudaBackend implements Backend<DeviceMemory> {
     }
 
     @Override
-    public void conv2dFused(Window g, ScalarFunction f, DeviceMemory x, DeviceMemory w, DeviceMemory bias, DeviceMemory residual, DeviceMemory y) {
+    public void conv2dFused(
+            Window g,
+            ScalarFunction f,
+            DeviceMemory x,
+            DeviceMemory w,
+            DeviceMemory bias,
+            DeviceMemory residual,
+            DeviceMemory y) {
         convolution().forward(g, f, x, w, bias, residual, y);
+    }
+
+    @Override
+    public long preparedKernelSize(Window g) {
+        return convolution.preparedSize(g);
+    }
+
+    @Override
+    public void prepareKernel(Window g, DeviceMemory w, DeviceMemory y) {
+        convolution().prepare(g, w, y);
+    }
+
+    @Override
+    public void conv2dPrepared(
+            Window g,
+            ScalarFunction f,
+            DeviceMemory x,
+            DeviceMemory prepared,
+            DeviceMemory bias,
+            DeviceMemory residual,
+            DeviceMemory y) {
+        convolution().prepared(g, f, x, prepared, bias, residual, y);
     }
 
     @Override
@@ -261,18 +310,35 @@ public final class CudaBackend implements Backend<DeviceMemory> {
     }
 
     @Override
-    public void batchNorm(int rows, int c, double epsilon, DeviceMemory x, DeviceMemory m, DeviceMemory gamma, DeviceMemory beta, DeviceMemory y) {
+    public void batchNorm(
+            int rows,
+            int c,
+            double epsilon,
+            DeviceMemory x,
+            DeviceMemory m,
+            DeviceMemory gamma,
+            DeviceMemory beta,
+            DeviceMemory y) {
         normalization().batchNorm(rows, c, epsilon, null, x, m, gamma, beta, null, y);
     }
 
     @Override
-    public void batchNormSums(int rows, int c, double epsilon, DeviceMemory dy, DeviceMemory x, DeviceMemory m, DeviceMemory s) {
+    public void batchNormSums(
+            int rows, int c, double epsilon, DeviceMemory dy, DeviceMemory x, DeviceMemory m, DeviceMemory s) {
         normalization().sums(rows, c, epsilon, dy, x, m, s);
     }
 
     @Override
     public void batchNormGradient(
-            int rows, int c, double epsilon, DeviceMemory dy, DeviceMemory x, DeviceMemory m, DeviceMemory gamma, DeviceMemory s, DeviceMemory dx) {
+            int rows,
+            int c,
+            double epsilon,
+            DeviceMemory dy,
+            DeviceMemory x,
+            DeviceMemory m,
+            DeviceMemory gamma,
+            DeviceMemory s,
+            DeviceMemory dx) {
         normalization().gradient(rows, c, epsilon, dy, x, m, gamma, s, dx);
     }
 

@@ -58,8 +58,8 @@ public final class CudaProvider implements BackendProvider {
             return Optional.of(new CudaException("cuDeviceGetCount", CudaException.NO_DEVICE, "").getMessage());
         }
         if (capability < OLDEST) {
-            return Optional.of(driver.deviceName(0) + " has compute capability " + capability / 10 + "." + capability % 10
-                    + ", 7.5 (Turing) or newer is needed");
+            return Optional.of(driver.deviceName(0) + " has compute capability " + capability / 10 + "."
+                    + capability % 10 + ", 7.5 (Turing) or newer is needed");
         }
         for (String module : Kernels.MODULES) {
             Ptx ptx = Ptx.load(Kernels.resourceName(module, ".float32"), capability);

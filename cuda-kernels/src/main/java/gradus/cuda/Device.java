@@ -19,6 +19,7 @@ final class Device {
     final MemoryPool pool;
     final Transfers transfers;
     final Precision precision;
+    final int capability; // 10 major + minor
     final int multiprocessors;
     private final Driver.Context context;
     private final String description;
@@ -33,7 +34,7 @@ final class Device {
         context = driver.retainContext(ORDINAL);
         driver.setCurrent(context);
         current = Thread.currentThread();
-        int capability = capability(driver);
+        capability = capability(driver);
         multiprocessors = driver.attribute(Driver.MULTIPROCESSORS, ORDINAL);
         stream = driver.createStream();
         kernels = new Kernels(driver, stream, capability, precision);
@@ -54,7 +55,8 @@ final class Device {
 
     /** 10 major + minor. */
     static int capability(Driver driver) {
-        return 10 * driver.attribute(Driver.CAPABILITY_MAJOR, ORDINAL) + driver.attribute(Driver.CAPABILITY_MINOR, ORDINAL);
+        return 10 * driver.attribute(Driver.CAPABILITY_MAJOR, ORDINAL)
+                + driver.attribute(Driver.CAPABILITY_MINOR, ORDINAL);
     }
 
     String description() {

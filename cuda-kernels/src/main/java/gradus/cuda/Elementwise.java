@@ -61,8 +61,8 @@ final class Elementwise {
 
     private static int[] head(int[] dims, int length, int at) {
         if (dims.length > MAX_RANK) {
-            throw new BackendException("cuda backend: arrays of " + dims.length + " axes that cannot be joined; at most "
-                    + MAX_RANK + " are possible: " + Arrays.toString(dims));
+            throw new BackendException("cuda backend: arrays of " + dims.length
+                    + " axes that cannot be joined; at most " + MAX_RANK + " are possible: " + Arrays.toString(dims));
         }
         var s = new int[length];
         s[0] = Math.max(1, dims.length);

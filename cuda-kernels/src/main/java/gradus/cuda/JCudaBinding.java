@@ -161,7 +161,9 @@ final class JCudaBinding implements Driver {
         byte[] text = (ptx + '\0').getBytes(StandardCharsets.US_ASCII);
         cuModuleLoadDataJIT(new CUmodule(), Pointer.to(text), options);
         byte[] log = options.getBytes(CUjit_option.CU_JIT_ERROR_LOG_BUFFER);
-        return log == null ? "" : new String(log, StandardCharsets.US_ASCII).replace("\0", "").strip();
+        return log == null
+                ? ""
+                : new String(log, StandardCharsets.US_ASCII).replace("\0", "").strip();
     }
 
     @Override

@@ -18,8 +18,8 @@ import java.util.Map;
  * {@code kernels.of("Elementwise", "fill").i(n).f(value).p(y).run(grid, 256)}.
  */
 final class Kernels {
-    static final List<String> MODULES = List.of(
-            "Elementwise", "Reduction", "Pooling", "Normalization", "Loss", "Probe", "MatMul", "Convolution");
+    static final List<String> MODULES =
+            List.of("Elementwise", "Reduction", "Pooling", "Normalization", "Loss", "Probe", "MatMul", "Convolution");
 
     private static final int MAX_PARAMETERS = 64;
     private static final int MAX_BYTES = 4096;
@@ -91,8 +91,9 @@ final class Kernels {
         String name = resourceName(module, products);
         Ptx ptx = Ptx.load(name, capability);
         if (ptx == null) {
-            throw new BackendException("cuda backend: no code of module " + name + " for a device of compute capability "
-                    + capability / 10 + "." + capability % 10 + "; 7.5 is needed for float32, 8.0 for tf32 and bf16");
+            throw new BackendException(
+                    "cuda backend: no code of module " + name + " for a device of compute capability " + capability / 10
+                            + "." + capability % 10 + "; 7.5 is needed for float32, 8.0 for tf32 and bf16");
         }
         return new Loaded(driver.loadModule("// gradus " + ptx.name() + "\n" + ptx.text()), ptx);
     }
@@ -190,16 +191,7 @@ final class Kernels {
             kernel.shared = shared;
         }
         driver.launch(
-                kernel.function,
-                (int) gridX,
-                (int) gridY,
-                (int) gridZ,
-                blockX,
-                blockY,
-                1,
-                shared,
-                stream,
-                parameters);
+                kernel.function, (int) gridX, (int) gridY, (int) gridZ, blockX, blockY, 1, shared, stream, parameters);
     }
 
     /** Names of the loaded resources, for the description. */

@@ -9,10 +9,17 @@ final class MatMul {
 
     private final Device device;
     private final Elementwise elementwise;
+    private final Hopper hopper;
 
     MatMul(Device device, Elementwise elementwise) {
         this.device = device;
         this.elementwise = elementwise;
+        hopper = new Hopper(device, this, elementwise);
+    }
+
+    /** Where it is the better way. */
+    Hopper hopper() {
+        return hopper;
     }
 
     static boolean fours(int n) {
@@ -42,6 +49,10 @@ final class MatMul {
             elementwise.fill(size, 0, y);
         }
         if (size == 0 || k == 0) {
+            return;
+        }
+        if (hopper.takes(m, n, k, a, b)) {
+            hopper.product(m, n, k, transposeA, transposeB, a, b, y);
             return;
         }
         boolean vectors = fours(transposeA ? m : k) && fours(transposeB ? k : n) && aligned(a, b);

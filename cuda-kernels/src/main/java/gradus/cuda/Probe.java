@@ -47,12 +47,8 @@ final class Probe {
         DeviceMemory y = device.pool.allocate(n);
         double best = Double.POSITIVE_INFINITY;
         for (int t = 0; t <= TIMES; t++) {
-            double s = seconds(() -> device.kernels
-                    .of(MODULE, "peak_bytes")
-                    .i(n)
-                    .p(x)
-                    .p(y)
-                    .run(Math.clamp(n / 1024, 1, 65_535), BLOCK));
+            double s = seconds(() ->
+                    device.kernels.of(MODULE, "peak_bytes").i(n).p(x).p(y).run(Math.clamp(n / 1024, 1, 65_535), BLOCK));
             best = Math.min(best, s);
         }
         return 8.0 * n / best * 1e-9;

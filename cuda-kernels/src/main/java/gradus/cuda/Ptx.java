@@ -51,8 +51,9 @@ record Ptx(String name, String text, int version, Map<String, String> signatures
                         case "f32" -> "f";
                         case "u64", "s64", "b64" -> "l";
                         case "b8" -> "[" + p.group(2) + "]";
-                        default -> throw new BackendException(
-                                "cuda backend: " + name + " has a parameter of type " + p.group(1));
+                        default ->
+                            throw new BackendException(
+                                    "cuda backend: " + name + " has a parameter of type " + p.group(1));
                     });
         }
         return letters.toString();

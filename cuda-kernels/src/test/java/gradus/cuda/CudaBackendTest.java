@@ -35,6 +35,7 @@ class CudaBackendTest {
     private static final Window CONV = new Window(2, 9, 7, 8, 5, 4, 12, 3, 3, 2, 2, 1, 1, 1, 1, 1);
     private static final Window ODD = new Window(2, 9, 7, 3, 5, 4, 6, 3, 3, 2, 2, 1, 1, 1, 1, 3);
     private static final Window BIG = new Window(64, 56, 56, 64, 56, 56, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1);
+    private static final Window WIDE = new Window(8, 28, 28, 256, 28, 28, 256, 3, 3, 1, 1, 1, 1, 1, 1, 1);
     private static final Window POOL = new Window(2, 9, 7, 8, 5, 4, 8, 3, 3, 2, 2, 1, 1, 1, 1, 1);
     private static final ScalarFunction RELU = new ScalarFunction.Relu();
     private static final int N = 64 * 56 * 56 * 64;
@@ -49,14 +50,13 @@ class CudaBackendTest {
         all.put("fill", (b, x, y, z) -> b.fill(1000, 2, y));
         all.put(
                 "copy",
-                (b, x, y, z) -> b.copy(
-                        new StridedCopy(new int[] {3, 5}, 2, new int[] {1, 3}, 0, new int[] {5, 1}), x, y));
+                (b, x, y, z) ->
+                        b.copy(new StridedCopy(new int[] {3, 5}, 2, new int[] {1, 3}, 0, new int[] {5, 1}), x, y));
         all.put("map", (b, x, y, z) -> b.map(new ScalarFunction.Elu(0.5), 100, x, y));
         all.put("mapGradient", (b, x, y, z) -> b.mapGradient(RELU, 100, x, z, y));
         all.put(
                 "arithmetic",
-                (b, x, y, z) -> b.arithmetic(
-                        Arithmetic.DIVIDE, Broadcast.of(Shape.of(4, 5), Shape.of(5)), x, z, y));
+                (b, x, y, z) -> b.arithmetic(Arithmetic.DIVIDE, Broadcast.of(Shape.of(4, 5), Shape.of(5)), x, z, y));
         all.put("combine", (b, x, y, z) -> b.combine(100, 0.5, 2, x, z, x, y));
         all.put("lerp", (b, x, y, z) -> b.lerp(100, 0.5, x, z, y));
         all.put("lerpSquare", (b, x, y, z) -> b.lerpSquare(100, 0.5, x, z, y));
@@ -72,7 +72,7 @@ class CudaBackendTest {
         all.put("matMul t", (b, x, y, z) -> b.matMul(63, 32, 1600, true, true, x, z, y));
         all.put("matMul large", (b, x, y, z) -> b.matMul(2048, 2048, 64, true, false, x, z, y));
         all.put("matMul nothing", (b, x, y, z) -> b.matMul(3, 4, 0, false, true, x, z, y));
-        for (Window g : List.of(CONV, ODD, BIG)) {
+        for (Window g : List.of(CONV, ODD, BIG, WIDE)) {
             String size = " " + g.c() + " " + g.n();
             all.put("conv2d" + size, (b, x, y, z) -> b.conv2d(g, x, z, y));
             all.put("conv2dInputGradient" + size, (b, x, y, z) -> b.conv2dInputGradient(g, x, z, y));
@@ -82,6 +82,8 @@ class CudaBackendTest {
                     "conv2dFused silu" + size,
                     (b, x, y, z) -> b.conv2dFused(g, new ScalarFunction.Silu(), x, z, null, null, y));
         }
+        all.put("prepareKernel", (b, x, y, z) -> b.prepareKernel(WIDE, z, y));
+        all.put("conv2dPrepared", (b, x, y, z) -> b.conv2dPrepared(WIDE, RELU, x, z, z, x, y));
         all.put("maxPool", (b, x, y, z) -> b.maxPool(POOL, x, y));
         all.put("maxPoolGradient", (b, x, y, z) -> b.maxPoolGradient(POOL, z, x, y));
         all.put("averagePool", (b, x, y, z) -> b.averagePool(POOL, x, y));
@@ -130,9 +132,8 @@ class CudaBackendTest {
     /** Whoever adds a method to {@link gradus.backend.Backend} finds that it has no case here. */
     @Test
     void noMethodIsLeftOut() {
-        Set<String> tested = calls().keySet().stream()
-                .map(name -> name.split(" ")[0])
-                .collect(Collectors.toSet());
+        Set<String> tested =
+                calls().keySet().stream().map(name -> name.split(" ")[0]).collect(Collectors.toSet());
         Set<String> computing = Arrays.stream(CudaBackend.class.getMethods())
                 .filter(m -> m.getReturnType() == void.class && !Modifier.isStatic(m.getModifiers()))
                 .filter(m -> Arrays.asList(m.getParameterTypes()).contains(DeviceMemory.class))
@@ -162,8 +163,42 @@ class CudaBackendTest {
                     launch.values());
             backend.conv2dFused(CONV, new ScalarFunction.Clip(-1, 2), x, x, null, null, y);
             var conv = driver.launches.get(1);
-            assertEquals(List.of(2, 9, 7, 8, 5, 4, 12, 3, 3, 2, 2, 1, 1, 1, 1, 1), conv.values().getFirst());
+            assertEquals(
+                    List.of(2, 9, 7, 8, 5, 4, 12, 3, 3, 2, 2, 1, 1, 1, 1, 1),
+                    conv.values().getFirst());
         }
+    }
+
+    /** Which kernels compute follows from precision, device and shape. */
+    @Test
+    void hopper() {
+        assertEquals(Set.of(), hopperKernels(Precision.BF16, 80));
+        assertEquals(Set.of(), hopperKernels(Precision.TF32, 90));
+        assertEquals(Set.of(), hopperKernels(Precision.BF16, 100));
+        assertEquals(
+                Set.of("to_bf16", "to_bf16_transposed", "hopper_conv2d_128x128", "hopper_matmul_128x256"),
+                hopperKernels(Precision.BF16, 90));
+    }
+
+    private static Set<String> hopperKernels(Precision precision, int capability) {
+        var driver = new FakeDriver();
+        driver.capability = capability;
+        try (var backend = new CudaBackend(driver, precision)) {
+            DeviceMemory x = backend.allocate(4 << 20);
+            DeviceMemory y = backend.allocate(4 << 20);
+            assertEquals(
+                    precision == Precision.BF16 && capability == 90 ? 9 * 256 * 256 / 2 : 0,
+                    backend.preparedKernelSize(WIDE));
+            backend.conv2d(WIDE, x, x, y);
+            backend.conv2dInputGradient(WIDE, x, x, y);
+            backend.conv2d(CONV, x, x, y);
+            backend.matMul(2048, 2048, 256, false, false, x, x, y);
+            backend.matMul(64, 64, 64, false, false, x, x, y);
+        }
+        return driver.launches.stream()
+                .map(FakeDriver.Launch::kernel)
+                .filter(k -> k.contains("hopper") || k.contains("bf16"))
+                .collect(Collectors.toSet());
     }
 
     /** An address that is no multiple of 16 goes to the kernels that read number by number. */
@@ -235,7 +270,8 @@ class CudaBackendTest {
             var e = assertThrows(DeviceMemoryException.class, () -> backend.allocate(1 << 20));
             assertTrue(e.getMessage().contains((4 << 20) + " bytes asked for"), e::getMessage);
             assertTrue(e.getMessage().contains("smaller batch"), e::getMessage);
-            assertArrayEquals(new float[] {1, 2, 3}, backend.read(kept, Shape.of(3)).floats());
+            assertArrayEquals(
+                    new float[] {1, 2, 3}, backend.read(kept, Shape.of(3)).floats());
             assertEquals(1000, backend.allocate(1000).length());
         }
         assertThrows(BackendException.class, () -> open().allocate(-1));
@@ -361,8 +397,11 @@ class CudaBackendTest {
         assertInstanceOf(
                 BackendException.class,
                 assertThrows(BackendException.class, () -> kernels.of("Elementwise", "no_such_kernel")));
-        assertThrows(BackendException.class, () -> kernels.of("Elementwise", "fill").l(1));
-        assertThrows(BackendException.class, () -> kernels.of("Elementwise", "fill").i(1).run(1, 256));
+        assertThrows(
+                BackendException.class, () -> kernels.of("Elementwise", "fill").l(1));
+        assertThrows(
+                BackendException.class,
+                () -> kernels.of("Elementwise", "fill").i(1).run(1, 256));
         assertEquals(List.of(), driver.launches);
     }
 }

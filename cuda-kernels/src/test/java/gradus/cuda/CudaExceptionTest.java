@@ -36,7 +36,8 @@ class CudaExceptionTest {
     }
 
     private static void assertMessage(int code, String... parts) {
-        String text = assertThrows(CudaException.class, () -> CudaException.check("c", code)).getMessage();
+        String text = assertThrows(CudaException.class, () -> CudaException.check("c", code))
+                .getMessage();
         for (String part : parts) {
             assertTrue(text.contains(part), text);
         }

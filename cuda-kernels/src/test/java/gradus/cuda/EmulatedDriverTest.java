@@ -176,6 +176,69 @@ class EmulatedDriverTest {
         assertEquals(0, call("emulation_blocks"));
     }
 
+    /** The kernels for 9.0 on small whole numbers, which are exact in bfloat16 as their sums are in float32. */
+    @Test
+    void hopper() {
+        var g = new Window(1, 66, 66, 96, 66, 66, 96, 3, 3, 1, 1, 1, 1, 1, 1, 1);
+        int images = 66 * 66 * 96;
+        int kernels = 9 * 96 * 96;
+        int side = 1536;
+        int depth = 64;
+        try (Backend<?> cuda = open(Precision.BF16);
+                Backend<?> reference = Backends.open("simd", new Options(2, Precision.FLOAT32, true))) {
+            assertTrue(cuda.preparedKernelSize(g) > 0);
+            assertArrayEquals(convolutions(reference, g, images, kernels), convolutions(cuda, g, images, kernels));
+            for (int way = 0; way < 4; way++) {
+                assertArrayEquals(
+                        product(reference, side, depth, way), product(cuda, side, depth, way), "transposed " + way);
+            }
+        }
+    }
+
+    private static Tensor whole(int n) {
+        var random = new SplittableRandom(n);
+        var x = new float[n];
+        for (int i = 0; i < n; i++) {
+            x[i] = random.nextInt(-3, 4);
+        }
+        return Tensor.of(Shape.of(n), x);
+    }
+
+    /** Plain, with all that can be fused, prepared, and the derivative with respect to the input, one after the other. */
+    private static <B> float[][] convolutions(Backend<B> backend, Window g, int images, int kernels) {
+        B x = backend.allocate(images);
+        B w = backend.allocate(kernels);
+        B bias = backend.allocate(g.f());
+        B y = backend.allocate(images);
+        backend.write(whole(images), x);
+        backend.write(whole(kernels), w);
+        backend.write(whole(g.f()), bias);
+        var f = new ScalarFunction.Relu6();
+        var results = new float[4][];
+        backend.conv2d(g, x, w, y);
+        results[0] = backend.read(y, Shape.of(images)).floats();
+        backend.conv2dFused(g, f, x, w, bias, x, y);
+        results[1] = backend.read(y, Shape.of(images)).floats();
+        long size = backend.preparedKernelSize(g);
+        if (size > 0) {
+            B prepared = backend.allocate(size);
+            backend.prepareKernel(g, w, prepared);
+            backend.conv2dPrepared(g, f, x, prepared, bias, x, y);
+        }
+        results[2] = backend.read(y, Shape.of(images)).floats();
+        backend.conv2dInputGradient(g, x, w, y);
+        results[3] = backend.read(y, Shape.of(images)).floats();
+        return results;
+    }
+
+    private static <B> float[] product(Backend<B> backend, int side, int depth, int way) {
+        B a = backend.allocate(side * depth);
+        B y = backend.allocate(side * side);
+        backend.write(whole(side * depth), a);
+        backend.matMul(side, side, depth, way / 2 == 1, way % 2 == 1, a, a, y);
+        return backend.read(y, Shape.of(side, side)).floats();
+    }
+
     /** Products of tf32 and bf16 differ from those of float32, by no more than their factors' rounding. */
     @Test
     void precisions() {

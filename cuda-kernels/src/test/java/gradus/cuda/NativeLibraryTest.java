@@ -45,7 +45,8 @@ class NativeLibraryTest {
     void changedLibraryIsNotLoaded() {
         String before = System.getProperty("java.io.tmpdir");
         var e = assertThrows(
-                BackendException.class, () -> NativeLibrary.withBinding(LIBRARY, "0".repeat(64), () -> {
+                BackendException.class,
+                () -> NativeLibrary.withBinding(LIBRARY, "0".repeat(64), () -> {
                     throw new AssertionError("must not be reached");
                 }));
         assertTrue(e.getMessage().contains("SHA-256"), e::getMessage);

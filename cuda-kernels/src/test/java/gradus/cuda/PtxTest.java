@@ -19,7 +19,8 @@ class PtxTest {
     @ValueSource(ints = {75, 80, 86, 87, 89, 90, 100, 103, 120, 121})
     void everyModuleForEveryDevice(int capability) {
         for (String module : Kernels.MODULES) {
-            for (String precision : capability < 80 ? new String[] {".float32"} : new String[] {".float32", ".tf32", ".bf16"}) {
+            for (String precision :
+                    capability < 80 ? new String[] {".float32"} : new String[] {".float32", ".tf32", ".bf16"}) {
                 Ptx ptx = Ptx.load(Kernels.resourceName(module, precision), capability);
                 assertNotNull(ptx, () -> module + precision + " on " + capability);
                 assertTrue(ptx.text().contains(".target sm_"), ptx.name());

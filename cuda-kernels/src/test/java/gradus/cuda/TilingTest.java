@@ -81,7 +81,8 @@ class TilingTest {
 
     @Test
     void reductionsAndNorms() {
-        for (int rows : new int[] {1, 15, 16, 255, 256, 257, 65_536, 65_537, 1_000_000, 200_000_000, Integer.MAX_VALUE}) {
+        for (int rows :
+                new int[] {1, 15, 16, 255, 256, 257, 65_536, 65_537, 1_000_000, 200_000_000, Integer.MAX_VALUE}) {
             int chunk = Normalization.chunk(rows);
             assertEquals(0, chunk % 16);
             assertTrue(Normalization.chunks(rows) <= 65_535);

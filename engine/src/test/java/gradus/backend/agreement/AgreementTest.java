@@ -7,7 +7,6 @@ import static gradus.backend.agreement.Twins.magnitude;
 import static gradus.backend.agreement.Twins.magnitudes;
 import static gradus.backend.agreement.Twins.results;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.backend.Arithmetic;
 import gradus.backend.Backend;
