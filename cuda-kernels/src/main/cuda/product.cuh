@@ -159,10 +159,10 @@ struct PixelRows {
     Taps g;
     int base[Own::COUNT], h[Own::COUNT], w[Own::COUNT];
     int a, b, channel; // of k
-    int k, kEnd;
+    int left; // steps of K from this thread's own on
 
     __device__ __forceinline__ PixelRows(const Taps& g, int row0, int rows, int kBegin, int kEnd)
-        : g(g), k(kBegin + Own::k(0)), kEnd(kEnd) {
+        : g(g), left(kEnd - kBegin - Own::k(0)) {
 #pragma unroll
         for (int i = 0; i < Own::COUNT; i++) {
             int row = row0 + Own::row(i);
@@ -173,7 +173,7 @@ struct PixelRows {
             w[i] = v * g.stepW + g.offsetW;
             base[i] = row < rows ? ((n * g.h + h[i]) * g.w + w[i]) * g.stride : 0;
         }
-        decode(k, a, b, channel);
+        decode(kBegin + Own::k(0), a, b, channel);
     }
 
     __device__ __forceinline__ void decode(int k, int& a, int& b, int& channel) const {
@@ -181,6 +181,17 @@ struct PixelRows {
         channel = k - tap * g.channels;
         a = g.tapsW == 0 ? 0 : tap / g.tapsW; // no taps: kEnd is 0
         b = tap - a * g.tapsW;
+    }
+
+    __device__ __forceinline__ void advance(int steps) {
+        channel += steps;
+        while (channel >= g.channels) {
+            channel -= g.channels;
+            if (++b == g.tapsW) {
+                b = 0;
+                a++;
+            }
+        }
     }
 
     __device__ __forceinline__ const float* at(int i, int a, int b, int channel, bool& valid) const {
@@ -195,32 +206,25 @@ struct PixelRows {
         if (VECTOR) {
 #pragma unroll
             for (int i = 0; i < Own::COUNT; i++) {
-                bool valid = k < kEnd;
+                bool valid = left > 0;
                 const float* from = at(i, a, b, channel, valid);
                 copyAsync16(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)), from, valid);
             }
-            channel += K_STEP;
-            while (channel >= g.channels) {
-                channel -= g.channels;
-                if (++b == g.tapsW) {
-                    b = 0;
-                    a++;
-                }
-            }
+            advance(K_STEP);
         } else {
-#pragma unroll
+#pragma unroll 1
             for (int e = 0; e < 4; e++) {
-                int ea, eb, echannel;
-                decode(k + e, ea, eb, echannel);
 #pragma unroll
                 for (int i = 0; i < Own::COUNT; i++) {
-                    bool valid = k + e < kEnd;
-                    const float* from = at(i, ea, eb, echannel, valid);
+                    bool valid = left > e;
+                    const float* from = at(i, a, b, channel, valid);
                     copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, from, valid);
                 }
+                advance(1);
             }
+            advance(K_STEP - 4);
         }
-        k += K_STEP;
+        left -= K_STEP;
     }
 };
 
@@ -233,11 +237,11 @@ struct PixelColumns {
     Taps g;
     int dh[LANES], dw[LANES], channel[LANES];
     bool inside[LANES];
-    int k, kEnd;
+    int left; // steps of K from this thread's own on
     int n[Own::COUNT], u[Own::COUNT], v[Own::COUNT];
 
     __device__ __forceinline__ PixelColumns(const Taps& g, int row0, int rows, int kBegin, int kEnd)
-        : g(g), k(kBegin + Own::k(0)), kEnd(kEnd) {
+        : g(g), left(kEnd - kBegin - Own::k(0)) {
 #pragma unroll
         for (int e = 0; e < LANES; e++) {
             int row = row0 + Own::row(0) + e;
@@ -260,7 +264,7 @@ struct PixelColumns {
 #pragma unroll
         for (int i = 0; i < Own::COUNT; i++) {
             float* to = stage + place<COLUMNS, SIZE>(Own::row(i), Own::k(i));
-            bool pixel = k + Own::k(i) - Own::k(0) < kEnd;
+            bool pixel = left > Own::k(i) - Own::k(0);
 #pragma unroll
             for (int e = 0; e < LANES; e++) {
                 int h = u[i] * g.stepH + dh[e];
@@ -283,7 +287,7 @@ struct PixelColumns {
                 }
             }
         }
-        k += K_STEP;
+        left -= K_STEP;
     }
 };
 
@@ -300,12 +304,12 @@ struct KernelRows {
     static constexpr Layout LAYOUT = ROWS;
     using Own = Chunks<ROWS, SIZE, THREADS>;
     KernelTaps g;
-    int row0, rows, k, kEnd;
+    int row0, rows, left;
     int a, b, channel;
 
     __device__ __forceinline__ KernelRows(const KernelTaps& g, int row0, int rows, int kBegin, int kEnd)
-        : g(g), row0(row0), rows(rows), k(kBegin + Own::k(0)), kEnd(kEnd) {
-        decode(k, a, b, channel);
+        : g(g), row0(row0), rows(rows), left(kEnd - kBegin - Own::k(0)) {
+        decode(kBegin + Own::k(0), a, b, channel);
     }
 
     __device__ __forceinline__ void decode(int k, int& a, int& b, int& channel) const {
@@ -313,6 +317,17 @@ struct KernelRows {
         channel = k - tap * g.channels;
         a = g.tapsW == 0 ? 0 : tap / g.tapsW;
         b = tap - a * g.tapsW;
+    }
+
+    __device__ __forceinline__ void advance(int steps) {
+        channel += steps;
+        while (channel >= g.channels) {
+            channel -= g.channels;
+            if (++b == g.tapsW) {
+                b = 0;
+                a++;
+            }
+        }
     }
 
     __device__ __forceinline__ const float* at(int row, int a, int b, int channel, bool valid) const {
@@ -325,31 +340,24 @@ struct KernelRows {
 #pragma unroll
             for (int i = 0; i < Own::COUNT; i++) {
                 int row = row0 + Own::row(i);
-                bool valid = row < rows && k < kEnd;
+                bool valid = row < rows && left > 0;
                 copyAsync16(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)), at(row, a, b, channel, valid), valid);
             }
-            channel += K_STEP;
-            while (channel >= g.channels) {
-                channel -= g.channels;
-                if (++b == g.tapsW) {
-                    b = 0;
-                    a++;
-                }
-            }
+            advance(K_STEP);
         } else {
-#pragma unroll
+#pragma unroll 1
             for (int e = 0; e < 4; e++) {
-                int ea, eb, echannel;
-                decode(k + e, ea, eb, echannel);
 #pragma unroll
                 for (int i = 0; i < Own::COUNT; i++) {
                     int row = row0 + Own::row(i);
-                    bool valid = row < rows && k + e < kEnd;
-                    copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, at(row, ea, eb, echannel, valid), valid);
+                    bool valid = row < rows && left > e;
+                    copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, at(row, a, b, channel, valid), valid);
                 }
+                advance(1);
             }
+            advance(K_STEP - 4);
         }
-        k += K_STEP;
+        left -= K_STEP;
     }
 };
 
@@ -391,19 +399,38 @@ struct Accumulators {
         }
     }
 
-    __device__ __forceinline__ void multiply(const float* a, const float* b) {
+    /// Where the thread's first row is at steps k .. k + 3: the others are at fixed distances, which instructions contain.
+    template <Layout layout, int SIZE>
+    __device__ __forceinline__ static const float* place4(const float* p, int first, int k) {
+        int origin = place<layout, SIZE>(first, 0);
+        return layout == ROWS ? p + (origin ^ k) : p + k * SIZE + (origin ^ (k << 1));
+    }
+
+    __device__ __forceinline__ static float4 readA(const float* a, int i, int e) {
+        return read4(a + (LA == ROWS ? LANES_M * i * K_STEP : e * BM + i / 4 * (LANES_M * 4)));
+    }
+
+    __device__ __forceinline__ static float4 readB(const float* b, int j, int e) {
+        return read4(b + (LB == ROWS ? 16 * j * K_STEP : e * BN + j / 4 * 64));
+    }
+
+    __device__ __forceinline__ void multiply(const float* stageA, const float* stageB) {
+        int firstM = row(0);
+        int firstN = column(0);
 #pragma unroll 1
         for (int k = 0; k < K_STEP; k += 4) {
+            const float* a = place4<LA, BM>(stageA, firstM, k);
+            const float* b = place4<LB, BN>(stageB, firstN, k);
             if constexpr (LA == ROWS) {
-                if constexpr (LB == ROWS) {
-                    float4 va[TM];
+                float4 va[TM];
 #pragma unroll
-                    for (int i = 0; i < TM; i++) {
-                        va[i] = read4(a + place<ROWS, BM>(row(i), k));
-                    }
+                for (int i = 0; i < TM; i++) {
+                    va[i] = readA(a, i, 0);
+                }
+                if constexpr (LB == ROWS) {
 #pragma unroll
                     for (int j = 0; j < TN; j++) {
-                        float4 vb = read4(b + place<ROWS, BN>(column(j), k));
+                        float4 vb = readB(b, j, 0);
 #pragma unroll
                         for (int e = 0; e < 4; e++) {
 #pragma unroll
@@ -414,21 +441,13 @@ struct Accumulators {
                     }
                 } else {
 #pragma unroll
-                    for (int h = 0; h < 4; h += 2) {
-                        float2 va[TM]; // two steps of a row: with four, 128 registers do not suffice
+                    for (int e = 0; e < 4; e++) {
 #pragma unroll
-                        for (int i = 0; i < TM; i++) {
-                            va[i] = *reinterpret_cast<const float2*>(a + place<ROWS, BM>(row(i), k + h));
-                        }
+                        for (int j = 0; j < TN; j += 4) {
+                            float4 vb = readB(b, j, e);
 #pragma unroll
-                        for (int e = 0; e < 2; e++) {
-#pragma unroll
-                            for (int j = 0; j < TN; j += 4) {
-                                float4 vb = read4(b + place<COLUMNS, BN>(column(j), k + h + e));
-#pragma unroll
-                                for (int i = 0; i < TM; i++) {
-                                    addRow(i, j, e == 0 ? va[i].x : va[i].y, vb);
-                                }
+                            for (int i = 0; i < TM; i++) {
+                                addRow(i, j, component(va[i], e), vb);
                             }
                         }
                     }
@@ -438,7 +457,7 @@ struct Accumulators {
                 if constexpr (LB == ROWS) {
 #pragma unroll
                     for (int j = 0; j < TN; j++) {
-                        vb[j] = read4(b + place<ROWS, BN>(column(j), k));
+                        vb[j] = readB(b, j, 0);
                     }
                 }
 #pragma unroll
@@ -446,12 +465,12 @@ struct Accumulators {
                     if constexpr (LB == COLUMNS) {
 #pragma unroll
                         for (int j = 0; j < TN; j += 4) {
-                            vb[j / 4] = read4(b + place<COLUMNS, BN>(column(j), k + e));
+                            vb[j / 4] = readB(b, j, e);
                         }
                     }
 #pragma unroll
                     for (int i = 0; i < TM; i += 4) {
-                        float4 va = read4(a + place<COLUMNS, BM>(row(i), k + e));
+                        float4 va = readA(a, i, e);
 #pragma unroll
                         for (int ii = 0; ii < 4; ii++) {
 #pragma unroll
@@ -621,23 +640,21 @@ template <int BM, int BN, class Acc, class LoaderA, class LoaderB>
 __device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int steps) {
     DYNAMIC_SHARED(shared);
     constexpr int STAGE = (BM + BN) * K_STEP;
-    int reading = 0;
-    int writing = 0;
+    int writing = 0; // the stage after it, in the circle, is the oldest: the one to be multiplied
 #pragma unroll 1
-    for (int t = 1 - STAGES; t < steps; t++) {
-        if (t >= 0) {
+    for (int left = steps + STAGES - 1; left > 0; left--) {
+        if (left <= steps) {
             waitCopies<STAGES - 2>();
             __syncthreads(); // this stage has arrived for all, and all are done with the one that is overwritten next
         }
-        if (t + STAGES - 1 < steps) {
+        if (left >= STAGES) {
             a.issue(shared + writing);
             b.issue(shared + writing + BM * K_STEP);
-            writing = writing == (STAGES - 1) * STAGE ? 0 : writing + STAGE;
         }
         commitCopies();
-        if (t >= 0) {
-            acc.multiply(shared + reading, shared + reading + BM * K_STEP);
-            reading = reading == (STAGES - 1) * STAGE ? 0 : reading + STAGE;
+        writing = writing == (STAGES - 1) * STAGE ? 0 : writing + STAGE;
+        if (left <= steps) {
+            acc.multiply(shared + writing, shared + writing + BM * K_STEP);
         }
     }
     waitCopies<0>();
