@@ -27,18 +27,19 @@
 #include <type_traits>
 
 #ifndef PRECISION
-#define PRECISION 0 // 0 float32, 1 tf32, 2 bf16
+#define PRECISION 0 // 0 float32, 1 tf32, 2 bf16, 3 bf16 in memory for warpgroup products (Hopper.cu)
 #endif
 
-constexpr int K_STEP = 16;
-constexpr int STAGES = PRECISION == 0 ? 2 : 3;
+constexpr int K_STEP = PRECISION == 3 ? 32 : 16; // words of 4 bytes: with precision 3, pairs of bfloat16
+constexpr int STAGES = PRECISION == 0 ? 2 : PRECISION == 3 ? 4 : 3;
 
 enum Layout { ROWS, COLUMNS };
 
 /// Where element (row, k) of a panel is in its stage, in floats.
 template <Layout layout, int SIZE>
 __host__ __device__ __forceinline__ constexpr int place(int row, int k) {
-    return layout == ROWS ? row * K_STEP + (((k >> 2) ^ (row >> 1 & 3)) << 2) + (k & 3)
+    return PRECISION == 3 ? row * K_STEP + (((k >> 2) ^ (row & 7)) << 2) + (k & 3)
+        : layout == ROWS  ? row * K_STEP + (((k >> 2) ^ (row >> 1 & 3)) << 2) + (k & 3)
                           : k * SIZE + (row ^ ((k >> 2) << 3));
 }
 
@@ -50,11 +51,11 @@ struct Chunks {
     static_assert(COUNT * THREADS * 4 == SIZE * K_STEP && THREADS % (SIZE / 4) == 0, "uneven");
     __device__ static __forceinline__ int row(int i) {
         int id = threadIdx.x + THREADS * i;
-        return layout == ROWS ? id / 4 : static_cast<int>(threadIdx.x) % (SIZE / 4) * 4;
+        return layout == ROWS ? id / (K_STEP / 4) : static_cast<int>(threadIdx.x) % (SIZE / 4) * 4;
     }
     __device__ static __forceinline__ int k(int i) {
         int id = threadIdx.x + THREADS * i;
-        return layout == ROWS ? static_cast<int>(threadIdx.x) % 4 * 4 : id / (SIZE / 4);
+        return layout == ROWS ? static_cast<int>(threadIdx.x) % (K_STEP / 4) * 4 : id / (SIZE / 4);
     }
 };
 
@@ -520,6 +521,52 @@ struct Accumulators {
         }
     }
 };
+#elif PRECISION == 3
+template <int BM, int BN, int THREADS, Layout LA, Layout LB>
+struct Accumulators {
+    static constexpr int NI = BN / 8;
+    static_assert(THREADS == BM * 2 && LA == ROWS && LB == ROWS, "a warpgroup for 64 rows, k contiguous");
+    float sums[NI][4];
+
+    __device__ __forceinline__ static int row0() { return threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4; }
+
+    __device__ __forceinline__ Accumulators() {
+#pragma unroll
+        for (int j = 0; j < NI; j++) {
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                sums[j][e] = 0;
+            }
+        }
+    }
+
+    /// Starts the products of a stage: 4 times 16 steps, each 32 bytes further into the rows.
+    __device__ __forceinline__ void multiply(const float* a, const float* b) {
+        uint64_t da = describe(a + threadIdx.x / 128 * 64 * K_STEP);
+        uint64_t db = describe(b);
+        fenceProducts();
+#pragma unroll
+        for (int k = 0; k < 4; k++) {
+            productBf16(sums, da + 2 * k, db + 2 * k);
+        }
+        commitProducts();
+    }
+
+    template <int COUNT>
+    __device__ __forceinline__ void stage(float* shared, int first) const {
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            int r = row0() + 8 * i - first;
+            if (r >= 0 && r < COUNT) {
+#pragma unroll
+                for (int j = 0; j < NI; j++) {
+                    *reinterpret_cast<float2*>(shared + stagedPlace<BN>(r, 8 * j + static_cast<int>(threadIdx.x) % 4 * 2))
+                        = make_float2(sums[j][2 * i], sums[j][2 * i + 1]);
+                }
+            }
+        }
+    }
+};
 #else
 template <int BM, int BN, int THREADS, Layout LA, Layout LB>
 struct Accumulators {
@@ -635,6 +682,7 @@ struct TileOrigin {
     }
 };
 
+#if PRECISION != 3
 /// The loop over K: steps is a count of 16s. The first STAGES - 1 rounds only copy.
 template <int BM, int BN, class Acc, class LoaderA, class LoaderB>
 __device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int steps) {
@@ -659,6 +707,39 @@ __device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int
     }
     waitCopies<0>();
 }
+#else
+/// The loop over K with products that run beside it: those of one stage are under way while the next are started, so the stage
+/// that is overwritten is the one before the previous, whose products every thread has waited for before the barrier.
+template <int BM, int BN, class Acc, class LoaderA, class LoaderB>
+__device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int steps) {
+    DYNAMIC_SHARED(shared);
+    constexpr int STAGE = (BM + BN) * K_STEP;
+    constexpr int AHEAD = STAGES - 2;
+    int writing = 0;
+    int reading = 0;
+#pragma unroll 1
+    for (int left = steps + AHEAD; left > 0; left--) {
+        if (left <= steps) {
+            waitCopies<AHEAD - 1>();
+            publishShared();
+            __syncthreads();
+        }
+        if (left > AHEAD) {
+            a.issue(shared + writing);
+            b.issue(shared + writing + BM * K_STEP);
+            writing = writing == (STAGES - 1) * STAGE ? 0 : writing + STAGE;
+        }
+        commitCopies();
+        if (left <= steps) {
+            acc.multiply(shared + reading, shared + reading + BM * K_STEP);
+            waitProducts<1>();
+            reading = reading == (STAGES - 1) * STAGE ? 0 : reading + STAGE;
+        }
+    }
+    waitProducts<0>();
+    waitCopies<0>();
+}
+#endif
 
 /// Where a tile's results go, and what is done to them on the way: bias, residual, clamp.
 struct Target {
