@@ -27,18 +27,19 @@
 #include <type_traits>
 
 #ifndef PRECISION
-#define PRECISION 0 // 0 float32, 1 tf32, 2 bf16
+#define PRECISION 0 // 0 float32, 1 tf32, 2 bf16, 3 bf16 in memory for warpgroup products (Hopper.cu)
 #endif
 
-constexpr int K_STEP = 16;
-constexpr int STAGES = PRECISION == 0 ? 2 : 3;
+constexpr int K_STEP = PRECISION == 3 ? 32 : 16; // words of 4 bytes: with precision 3, pairs of bfloat16
+constexpr int STAGES = PRECISION == 0 ? 2 : PRECISION == 3 ? 4 : 3;
 
 enum Layout { ROWS, COLUMNS };
 
 /// Where element (row, k) of a panel is in its stage, in floats.
 template <Layout layout, int SIZE>
 __host__ __device__ __forceinline__ constexpr int place(int row, int k) {
-    return layout == ROWS ? row * K_STEP + (((k >> 2) ^ (row >> 1 & 3)) << 2) + (k & 3)
+    return PRECISION == 3 ? row * K_STEP + (((k >> 2) ^ (row & 7)) << 2) + (k & 3)
+        : layout == ROWS  ? row * K_STEP + (((k >> 2) ^ (row >> 1 & 3)) << 2) + (k & 3)
                           : k * SIZE + (row ^ ((k >> 2) << 3));
 }
 
@@ -50,11 +51,11 @@ struct Chunks {
     static_assert(COUNT * THREADS * 4 == SIZE * K_STEP && THREADS % (SIZE / 4) == 0, "uneven");
     __device__ static __forceinline__ int row(int i) {
         int id = threadIdx.x + THREADS * i;
-        return layout == ROWS ? id / 4 : static_cast<int>(threadIdx.x) % (SIZE / 4) * 4;
+        return layout == ROWS ? id / (K_STEP / 4) : static_cast<int>(threadIdx.x) % (SIZE / 4) * 4;
     }
     __device__ static __forceinline__ int k(int i) {
         int id = threadIdx.x + THREADS * i;
-        return layout == ROWS ? static_cast<int>(threadIdx.x) % 4 * 4 : id / (SIZE / 4);
+        return layout == ROWS ? static_cast<int>(threadIdx.x) % (K_STEP / 4) * 4 : id / (SIZE / 4);
     }
 };
 
@@ -159,10 +160,10 @@ struct PixelRows {
     Taps g;
     int base[Own::COUNT], h[Own::COUNT], w[Own::COUNT];
     int a, b, channel; // of k
-    int k, kEnd;
+    int left; // steps of K from this thread's own on
 
     __device__ __forceinline__ PixelRows(const Taps& g, int row0, int rows, int kBegin, int kEnd)
-        : g(g), k(kBegin + Own::k(0)), kEnd(kEnd) {
+        : g(g), left(kEnd - kBegin - Own::k(0)) {
 #pragma unroll
         for (int i = 0; i < Own::COUNT; i++) {
             int row = row0 + Own::row(i);
@@ -173,7 +174,7 @@ struct PixelRows {
             w[i] = v * g.stepW + g.offsetW;
             base[i] = row < rows ? ((n * g.h + h[i]) * g.w + w[i]) * g.stride : 0;
         }
-        decode(k, a, b, channel);
+        decode(kBegin + Own::k(0), a, b, channel);
     }
 
     __device__ __forceinline__ void decode(int k, int& a, int& b, int& channel) const {
@@ -181,6 +182,17 @@ struct PixelRows {
         channel = k - tap * g.channels;
         a = g.tapsW == 0 ? 0 : tap / g.tapsW; // no taps: kEnd is 0
         b = tap - a * g.tapsW;
+    }
+
+    __device__ __forceinline__ void advance(int steps) {
+        channel += steps;
+        while (channel >= g.channels) {
+            channel -= g.channels;
+            if (++b == g.tapsW) {
+                b = 0;
+                a++;
+            }
+        }
     }
 
     __device__ __forceinline__ const float* at(int i, int a, int b, int channel, bool& valid) const {
@@ -195,32 +207,25 @@ struct PixelRows {
         if (VECTOR) {
 #pragma unroll
             for (int i = 0; i < Own::COUNT; i++) {
-                bool valid = k < kEnd;
+                bool valid = left > 0;
                 const float* from = at(i, a, b, channel, valid);
                 copyAsync16(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)), from, valid);
             }
-            channel += K_STEP;
-            while (channel >= g.channels) {
-                channel -= g.channels;
-                if (++b == g.tapsW) {
-                    b = 0;
-                    a++;
-                }
-            }
+            advance(K_STEP);
         } else {
-#pragma unroll
+#pragma unroll 1
             for (int e = 0; e < 4; e++) {
-                int ea, eb, echannel;
-                decode(k + e, ea, eb, echannel);
 #pragma unroll
                 for (int i = 0; i < Own::COUNT; i++) {
-                    bool valid = k + e < kEnd;
-                    const float* from = at(i, ea, eb, echannel, valid);
+                    bool valid = left > e;
+                    const float* from = at(i, a, b, channel, valid);
                     copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, from, valid);
                 }
+                advance(1);
             }
+            advance(K_STEP - 4);
         }
-        k += K_STEP;
+        left -= K_STEP;
     }
 };
 
@@ -233,11 +238,11 @@ struct PixelColumns {
     Taps g;
     int dh[LANES], dw[LANES], channel[LANES];
     bool inside[LANES];
-    int k, kEnd;
+    int left; // steps of K from this thread's own on
     int n[Own::COUNT], u[Own::COUNT], v[Own::COUNT];
 
     __device__ __forceinline__ PixelColumns(const Taps& g, int row0, int rows, int kBegin, int kEnd)
-        : g(g), k(kBegin + Own::k(0)), kEnd(kEnd) {
+        : g(g), left(kEnd - kBegin - Own::k(0)) {
 #pragma unroll
         for (int e = 0; e < LANES; e++) {
             int row = row0 + Own::row(0) + e;
@@ -260,7 +265,7 @@ struct PixelColumns {
 #pragma unroll
         for (int i = 0; i < Own::COUNT; i++) {
             float* to = stage + place<COLUMNS, SIZE>(Own::row(i), Own::k(i));
-            bool pixel = k + Own::k(i) - Own::k(0) < kEnd;
+            bool pixel = left > Own::k(i) - Own::k(0);
 #pragma unroll
             for (int e = 0; e < LANES; e++) {
                 int h = u[i] * g.stepH + dh[e];
@@ -283,7 +288,7 @@ struct PixelColumns {
                 }
             }
         }
-        k += K_STEP;
+        left -= K_STEP;
     }
 };
 
@@ -300,12 +305,12 @@ struct KernelRows {
     static constexpr Layout LAYOUT = ROWS;
     using Own = Chunks<ROWS, SIZE, THREADS>;
     KernelTaps g;
-    int row0, rows, k, kEnd;
+    int row0, rows, left;
     int a, b, channel;
 
     __device__ __forceinline__ KernelRows(const KernelTaps& g, int row0, int rows, int kBegin, int kEnd)
-        : g(g), row0(row0), rows(rows), k(kBegin + Own::k(0)), kEnd(kEnd) {
-        decode(k, a, b, channel);
+        : g(g), row0(row0), rows(rows), left(kEnd - kBegin - Own::k(0)) {
+        decode(kBegin + Own::k(0), a, b, channel);
     }
 
     __device__ __forceinline__ void decode(int k, int& a, int& b, int& channel) const {
@@ -313,6 +318,17 @@ struct KernelRows {
         channel = k - tap * g.channels;
         a = g.tapsW == 0 ? 0 : tap / g.tapsW;
         b = tap - a * g.tapsW;
+    }
+
+    __device__ __forceinline__ void advance(int steps) {
+        channel += steps;
+        while (channel >= g.channels) {
+            channel -= g.channels;
+            if (++b == g.tapsW) {
+                b = 0;
+                a++;
+            }
+        }
     }
 
     __device__ __forceinline__ const float* at(int row, int a, int b, int channel, bool valid) const {
@@ -325,31 +341,24 @@ struct KernelRows {
 #pragma unroll
             for (int i = 0; i < Own::COUNT; i++) {
                 int row = row0 + Own::row(i);
-                bool valid = row < rows && k < kEnd;
+                bool valid = row < rows && left > 0;
                 copyAsync16(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)), at(row, a, b, channel, valid), valid);
             }
-            channel += K_STEP;
-            while (channel >= g.channels) {
-                channel -= g.channels;
-                if (++b == g.tapsW) {
-                    b = 0;
-                    a++;
-                }
-            }
+            advance(K_STEP);
         } else {
-#pragma unroll
+#pragma unroll 1
             for (int e = 0; e < 4; e++) {
-                int ea, eb, echannel;
-                decode(k + e, ea, eb, echannel);
 #pragma unroll
                 for (int i = 0; i < Own::COUNT; i++) {
                     int row = row0 + Own::row(i);
-                    bool valid = row < rows && k + e < kEnd;
-                    copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, at(row, ea, eb, echannel, valid), valid);
+                    bool valid = row < rows && left > e;
+                    copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, at(row, a, b, channel, valid), valid);
                 }
+                advance(1);
             }
+            advance(K_STEP - 4);
         }
-        k += K_STEP;
+        left -= K_STEP;
     }
 };
 
@@ -391,19 +400,38 @@ struct Accumulators {
         }
     }
 
-    __device__ __forceinline__ void multiply(const float* a, const float* b) {
+    /// Where the thread's first row is at steps k .. k + 3: the others are at fixed distances, which instructions contain.
+    template <Layout layout, int SIZE>
+    __device__ __forceinline__ static const float* place4(const float* p, int first, int k) {
+        int origin = place<layout, SIZE>(first, 0);
+        return layout == ROWS ? p + (origin ^ k) : p + k * SIZE + (origin ^ (k << 1));
+    }
+
+    __device__ __forceinline__ static float4 readA(const float* a, int i, int e) {
+        return read4(a + (LA == ROWS ? LANES_M * i * K_STEP : e * BM + i / 4 * (LANES_M * 4)));
+    }
+
+    __device__ __forceinline__ static float4 readB(const float* b, int j, int e) {
+        return read4(b + (LB == ROWS ? 16 * j * K_STEP : e * BN + j / 4 * 64));
+    }
+
+    __device__ __forceinline__ void multiply(const float* stageA, const float* stageB) {
+        int firstM = row(0);
+        int firstN = column(0);
 #pragma unroll 1
         for (int k = 0; k < K_STEP; k += 4) {
+            const float* a = place4<LA, BM>(stageA, firstM, k);
+            const float* b = place4<LB, BN>(stageB, firstN, k);
             if constexpr (LA == ROWS) {
-                if constexpr (LB == ROWS) {
-                    float4 va[TM];
+                float4 va[TM];
 #pragma unroll
-                    for (int i = 0; i < TM; i++) {
-                        va[i] = read4(a + place<ROWS, BM>(row(i), k));
-                    }
+                for (int i = 0; i < TM; i++) {
+                    va[i] = readA(a, i, 0);
+                }
+                if constexpr (LB == ROWS) {
 #pragma unroll
                     for (int j = 0; j < TN; j++) {
-                        float4 vb = read4(b + place<ROWS, BN>(column(j), k));
+                        float4 vb = readB(b, j, 0);
 #pragma unroll
                         for (int e = 0; e < 4; e++) {
 #pragma unroll
@@ -414,21 +442,13 @@ struct Accumulators {
                     }
                 } else {
 #pragma unroll
-                    for (int h = 0; h < 4; h += 2) {
-                        float2 va[TM]; // two steps of a row: with four, 128 registers do not suffice
+                    for (int e = 0; e < 4; e++) {
 #pragma unroll
-                        for (int i = 0; i < TM; i++) {
-                            va[i] = *reinterpret_cast<const float2*>(a + place<ROWS, BM>(row(i), k + h));
-                        }
+                        for (int j = 0; j < TN; j += 4) {
+                            float4 vb = readB(b, j, e);
 #pragma unroll
-                        for (int e = 0; e < 2; e++) {
-#pragma unroll
-                            for (int j = 0; j < TN; j += 4) {
-                                float4 vb = read4(b + place<COLUMNS, BN>(column(j), k + h + e));
-#pragma unroll
-                                for (int i = 0; i < TM; i++) {
-                                    addRow(i, j, e == 0 ? va[i].x : va[i].y, vb);
-                                }
+                            for (int i = 0; i < TM; i++) {
+                                addRow(i, j, component(va[i], e), vb);
                             }
                         }
                     }
@@ -438,7 +458,7 @@ struct Accumulators {
                 if constexpr (LB == ROWS) {
 #pragma unroll
                     for (int j = 0; j < TN; j++) {
-                        vb[j] = read4(b + place<ROWS, BN>(column(j), k));
+                        vb[j] = readB(b, j, 0);
                     }
                 }
 #pragma unroll
@@ -446,12 +466,12 @@ struct Accumulators {
                     if constexpr (LB == COLUMNS) {
 #pragma unroll
                         for (int j = 0; j < TN; j += 4) {
-                            vb[j / 4] = read4(b + place<COLUMNS, BN>(column(j), k + e));
+                            vb[j / 4] = readB(b, j, e);
                         }
                     }
 #pragma unroll
                     for (int i = 0; i < TM; i += 4) {
-                        float4 va = read4(a + place<COLUMNS, BM>(row(i), k + e));
+                        float4 va = readA(a, i, e);
 #pragma unroll
                         for (int ii = 0; ii < 4; ii++) {
 #pragma unroll
@@ -496,6 +516,52 @@ struct Accumulators {
                             shared[stagedPlace<BN>(r, column(e))] = sums[i][e];
                         }
                     }
+                }
+            }
+        }
+    }
+};
+#elif PRECISION == 3
+template <int BM, int BN, int THREADS, Layout LA, Layout LB>
+struct Accumulators {
+    static constexpr int NI = BN / 8;
+    static_assert(THREADS == BM * 2 && LA == ROWS && LB == ROWS, "a warpgroup for 64 rows, k contiguous");
+    float sums[NI][4];
+
+    __device__ __forceinline__ static int row0() { return threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4; }
+
+    __device__ __forceinline__ Accumulators() {
+#pragma unroll
+        for (int j = 0; j < NI; j++) {
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                sums[j][e] = 0;
+            }
+        }
+    }
+
+    /// Starts the products of a stage: 4 times 16 steps, each 32 bytes further into the rows.
+    __device__ __forceinline__ void multiply(const float* a, const float* b) {
+        uint64_t da = describe(a + threadIdx.x / 128 * 64 * K_STEP);
+        uint64_t db = describe(b);
+        fenceProducts();
+#pragma unroll
+        for (int k = 0; k < 4; k++) {
+            productBf16(sums, da + 2 * k, db + 2 * k);
+        }
+        commitProducts();
+    }
+
+    template <int COUNT>
+    __device__ __forceinline__ void stage(float* shared, int first) const {
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+            int r = row0() + 8 * i - first;
+            if (r >= 0 && r < COUNT) {
+#pragma unroll
+                for (int j = 0; j < NI; j++) {
+                    *reinterpret_cast<float2*>(shared + stagedPlace<BN>(r, 8 * j + static_cast<int>(threadIdx.x) % 4 * 2))
+                        = make_float2(sums[j][2 * i], sums[j][2 * i + 1]);
                 }
             }
         }
@@ -616,32 +682,64 @@ struct TileOrigin {
     }
 };
 
+#if PRECISION != 3
 /// The loop over K: steps is a count of 16s. The first STAGES - 1 rounds only copy.
 template <int BM, int BN, class Acc, class LoaderA, class LoaderB>
 __device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int steps) {
     DYNAMIC_SHARED(shared);
     constexpr int STAGE = (BM + BN) * K_STEP;
-    int reading = 0;
-    int writing = 0;
+    int writing = 0; // the stage after it, in the circle, is the oldest: the one to be multiplied
 #pragma unroll 1
-    for (int t = 1 - STAGES; t < steps; t++) {
-        if (t >= 0) {
+    for (int left = steps + STAGES - 1; left > 0; left--) {
+        if (left <= steps) {
             waitCopies<STAGES - 2>();
             __syncthreads(); // this stage has arrived for all, and all are done with the one that is overwritten next
         }
-        if (t + STAGES - 1 < steps) {
+        if (left >= STAGES) {
+            a.issue(shared + writing);
+            b.issue(shared + writing + BM * K_STEP);
+        }
+        commitCopies();
+        writing = writing == (STAGES - 1) * STAGE ? 0 : writing + STAGE;
+        if (left <= steps) {
+            acc.multiply(shared + writing, shared + writing + BM * K_STEP);
+        }
+    }
+    waitCopies<0>();
+}
+#else
+/// The loop over K with products that run beside it: those of one stage are under way while the next are started, so the stage
+/// that is overwritten is the one before the previous, whose products every thread has waited for before the barrier.
+template <int BM, int BN, class Acc, class LoaderA, class LoaderB>
+__device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int steps) {
+    DYNAMIC_SHARED(shared);
+    constexpr int STAGE = (BM + BN) * K_STEP;
+    constexpr int AHEAD = STAGES - 2;
+    int writing = 0;
+    int reading = 0;
+#pragma unroll 1
+    for (int left = steps + AHEAD; left > 0; left--) {
+        if (left <= steps) {
+            waitCopies<AHEAD - 1>();
+            publishShared();
+            __syncthreads();
+        }
+        if (left > AHEAD) {
             a.issue(shared + writing);
             b.issue(shared + writing + BM * K_STEP);
             writing = writing == (STAGES - 1) * STAGE ? 0 : writing + STAGE;
         }
         commitCopies();
-        if (t >= 0) {
+        if (left <= steps) {
             acc.multiply(shared + reading, shared + reading + BM * K_STEP);
+            waitProducts<1>();
             reading = reading == (STAGES - 1) * STAGE ? 0 : reading + STAGE;
         }
     }
+    waitProducts<0>();
     waitCopies<0>();
 }
+#endif
 
 /// Where a tile's results go, and what is done to them on the way: bias, residual, clamp.
 struct Target {

@@ -64,12 +64,17 @@ struct Warp {
     uint32_t slots[32][16];
 };
 
+/// A product of a warpgroup that has been started: operands are read, and sums written, by the time it is waited for.
+struct PendingProduct { uint64_t a, b; float (*d)[4]; int n; };
+
 struct Fiber {
     ucontext_t context;
     char* stack;
     uint3 index;
     bool done;
     std::vector<std::vector<PendingCopy>> groups; // the last one is still open
+    std::vector<std::vector<PendingProduct>> products; // likewise
+    std::vector<int> unpublished; // chunks of 16 bytes that this thread copied and warpgroup products may not read yet
 };
 
 inline std::vector<Fiber> fibers;
@@ -140,6 +145,8 @@ inline void prepare(int i) {
     Fiber& f = fibers[i];
     f.done = false;
     f.groups.assign(1, {});
+    f.products.assign(1, {});
+    f.unpublished.clear();
 #if defined(__x86_64__)
     void** top = reinterpret_cast<void**>(f.stack + STACK);
     *--top = nullptr; // where a call would have left its return address
@@ -173,7 +180,12 @@ inline int lane() { return current % 32; }
 inline Warp& warp() { return warps[current / 32]; }
 inline void arriveWarp() { arrive(warp().barrier, 32); }
 
+inline int publisher[SHARED_BYTES / 16 + 1]; // of each chunk: 0 published, else 1 + the thread that must do it
+
 inline void perform(const PendingCopy& c) {
+    int chunk = static_cast<int>((c.to - reinterpret_cast<char*>(dynamicShared)) / 16);
+    publisher[chunk] = 1 + current;
+    fibers[current].unpublished.push_back(chunk);
     if (c.valid) {
         memcpy(c.to, c.from, c.bytes);
     } else {
@@ -238,6 +250,8 @@ inline void launch(dim3 grid, dim3 threads, size_t sharedBytes, uint64_t seed, s
             static_cast<unsigned>(b / grid.x / grid.y)};
         memset(dynamicShared, 0xff, sharedBytes + 1024); // NaN, and a margin that must stay so
         memset(sharedStart(), 0xff, sharedStop() - sharedStart());
+        memset(publisher, 0, sizeof publisher);
+        block.waiting.clear();
         runnable.clear();
         for (size_t i = 0; i < n; i++) {
             prepare(static_cast<int>(i));
@@ -265,6 +279,11 @@ inline void launch(dim3 grid, dim3 threads, size_t sharedBytes, uint64_t seed, s
                 for (auto& group : fibers[self].groups) {
                     if (!group.empty()) {
                         fail("a thread ended with copies under way");
+                    }
+                }
+                for (auto& group : fibers[self].products) {
+                    if (!group.empty()) {
+                        fail("a thread ended with products under way");
                     }
                 }
             }
@@ -432,4 +451,87 @@ inline void mmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
             uint32_t pair = w.slots[column * 4 + k % 8 / 2][4 + k / 8];
             return emulation::fromBits(k % 2 == 0 ? pair << 16 : pair & 0xffff0000);
         });
+}
+
+// ---- warpgroup products ----
+
+namespace emulation {
+
+/// Element (row, k) of an operand: rows of 128 bytes in groups of 8 whose distance is in the descriptor, from its address on; then
+/// bits 4 to 6 of the address are changed by bits 7 to 9, which is the swizzle of 128 bytes.
+inline float described(uint64_t descriptor, int row, int k) {
+    if (descriptor >> 62 != 1 || (descriptor >> 49 & 7) != 0) {
+        fail("descriptor: only the swizzle of 128 bytes without base offset is emulated");
+    }
+    uint32_t start = static_cast<uint32_t>(descriptor & 0x3fff) << 4;
+    uint32_t groups = static_cast<uint32_t>(descriptor >> 32 & 0x3fff) << 4;
+    uint32_t address = start + row / 8 * groups + row % 8 * 128 + k * 2;
+    address ^= (address >> 7 & 7) << 4;
+    if (address + 2 > dynamicBytes) {
+        fail("warpgroup product: outside the block's shared memory");
+    }
+    if (publisher[address / 16] != 0) {
+        fail("warpgroup product: reads what was copied but not published by a fence");
+    }
+    uint16_t half;
+    memcpy(&half, reinterpret_cast<char*>(dynamicShared) + address, 2);
+    return fromBits(static_cast<uint32_t>(half) << 16);
+}
+
+inline void perform(const PendingProduct& p) {
+    int row = current % 128 / 32 * 16 + current % 32 / 4;
+    for (int half = 0; half < 2; half++) {
+        float a[16];
+        for (int k = 0; k < 16; k++) {
+            a[k] = described(p.a, row + 8 * half, k);
+        }
+        for (int j = 0; j < p.n / 8; j++) {
+            for (int e = 0; e < 2; e++) {
+                float sum = p.d[j][2 * half + e];
+                for (int k = 0; k < 16; k++) {
+                    sum += a[k] * described(p.b, 8 * j + current % 4 * 2 + e, k);
+                }
+                p.d[j][2 * half + e] = sum;
+            }
+        }
+    }
+}
+
+} // namespace emulation
+
+inline void publishShared() {
+    auto& fiber = emulation::fibers[emulation::current];
+    for (int chunk : fiber.unpublished) {
+        if (emulation::publisher[chunk] == 1 + emulation::current) {
+            emulation::publisher[chunk] = 0;
+        }
+    }
+    fiber.unpublished.clear();
+}
+
+inline void fenceProducts() {}
+inline void commitProducts() { emulation::fibers[emulation::current].products.emplace_back(); }
+
+template <int N>
+inline void waitProducts() {
+    auto& groups = emulation::fibers[emulation::current].products;
+    while (groups.size() > N + 1) {
+        for (auto& p : groups.front()) {
+            emulation::perform(p);
+        }
+        groups.erase(groups.begin());
+    }
+}
+
+inline uint64_t describe(const float* p) {
+    uint32_t address = static_cast<uint32_t>(reinterpret_cast<const char*>(p) - reinterpret_cast<char*>(emulation::dynamicShared));
+    if (address % 1024 != 0) {
+        emulation::fail("descriptor: not aligned to its swizzle");
+    }
+    return static_cast<uint64_t>((address & 0x3ffff) >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62;
+}
+
+template <int J>
+inline void productBf16(float (&d)[J][4], uint64_t a, uint64_t b) {
+    emulation::fibers[emulation::current].products.back().push_back({a, b, d, J * 8});
 }
