@@ -65,7 +65,7 @@ final class Convolution {
 
     /** Elements of a prepared kernel, 0 if kernels are taken as they are. */
     long preparedSize(Window g) {
-        return hopper.takes(g) ? Hopper.preparedSize(g) : 0;
+        return hopper.suits(g) ? Hopper.preparedSize(g) : 0;
     }
 
     void prepare(Window g, DeviceMemory w, DeviceMemory y) {

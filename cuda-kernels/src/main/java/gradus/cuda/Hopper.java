@@ -111,17 +111,21 @@ final class Hopper {
         }
     }
 
-    /** Whether {@link #convolution} is the better way. */
-    boolean takes(Window g) {
+    /** Whether converted numbers are used often enough; the same for every number of images. */
+    boolean suits(Window g) {
         int c = g.c() / g.groups();
         int f = g.f() / g.groups();
-        long pixels = (long) g.n() * g.oh() * g.ow();
         return offered
                 && c % 8 == 0
                 && f % 4 == 0
-                && pixels > 0
-                && (long) g.kh() * g.kw() * f * g.oh() * g.ow() >= USES * g.h() * g.w()
-                && fills((int) pixels, f, g.kh() * g.kw() * c, g.groups());
+                && (long) g.kh() * g.kw() * f * g.oh() * g.ow() >= USES * g.h() * g.w();
+    }
+
+    /** Whether {@link #convolution} is the better way. */
+    boolean takes(Window g) {
+        int pixels = Tiling.size(g.n(), g.oh(), g.ow());
+        int k = g.kh() * g.kw() * (g.c() / g.groups());
+        return suits(g) && pixels > 0 && fills(pixels, g.f() / g.groups(), k, g.groups());
     }
 
     /** Elements of a prepared kernel. */
@@ -146,6 +150,9 @@ final class Hopper {
             DeviceMemory y) {
         int inputs = Convolution.inputs(g);
         int size = Convolution.results(g);
+        if (size == 0) {
+            return;
+        }
         int k = g.kh() * g.kw() * (g.c() / g.groups());
         Tiling t = Tiling.ofHopper(size / g.f(), g.f() / g.groups(), k, g.groups());
         long pixels = halves(inputs);
