@@ -36,7 +36,7 @@ pack() {
     # The complete set of reference cases where it lies beside the project.
     if [ -d ../shared/golden ]; then cp -r ../shared/golden "$out/golden-complete"; fi
     cp -r cuda-kernels/target/test-classes "$out/test-classes"
-    ./mvnw -q dependency:copy -Dmdep.stripVersion=true "-DoutputDirectory=$out" \
+    ./mvnw -q -pl . dependency:copy -Dmdep.stripVersion=true "-DoutputDirectory=$out" \
         "-Dartifact=org.junit.platform:junit-platform-console-standalone:6.1.3" || exit 2
     cp "$here/check-gpu.sh" "$here/check-gpu.py" "$out/"
     git log -1 --format='%h of %cs' >"$out/revision" 2>/dev/null || echo unknown >"$out/revision"

@@ -2,9 +2,12 @@ package gradus.cuda;
 
 import gradus.backend.BackendException;
 import gradus.backend.BackendProvider.Precision;
-import java.util.ArrayList;
-import java.util.List;
+import java.lang.ref.Reference;
+import java.lang.ref.ReferenceQueue;
+import java.lang.ref.WeakReference;
+import java.util.HashMap;
 import java.util.Locale;
+import java.util.Map;
 
 /** One GPU as the families of operations see it: kernels, memory, and one stream on which everything happens in order. */
 final class Device {
@@ -23,7 +26,8 @@ final class Device {
     final int multiprocessors;
     private final Driver.Context context;
     private final String description;
-    private final List<Recording> recordings = new ArrayList<>();
+    private final Map<Reference<?>, Driver.Graph> graphs = new HashMap<>(); // by the recordings that launch them
+    private final ReferenceQueue<Recording> gone = new ReferenceQueue<>();
     private Thread current;
     private DeviceMemory workspace;
     private boolean closed;
@@ -135,7 +139,8 @@ final class Device {
                 }
                 graph = driver.endCapture(stream);
                 scratch = workspace;
-                recordings.add(this);
+                destroyUnreachable();
+                graphs.put(new WeakReference<>(this, gone), graph);
             }
             driver.launch(graph, stream);
         }
@@ -149,13 +154,20 @@ final class Device {
         }
     }
 
+    /** A recording holds memory, so that it must not be held itself by what destroys its graph. */
+    private void destroyUnreachable() {
+        for (Reference<?> r = gone.poll(); r != null; r = gone.poll()) {
+            driver.destroy(graphs.remove(r));
+        }
+    }
+
     void close() {
         if (closed) {
             return;
         }
         synchronize();
-        recordings.forEach(r -> driver.destroy(r.graph));
-        recordings.clear();
+        graphs.values().forEach(driver::destroy);
+        graphs.clear();
         workspace = null;
         transfers.close();
         pool.close();

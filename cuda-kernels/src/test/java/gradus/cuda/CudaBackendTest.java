@@ -292,6 +292,23 @@ class CudaBackendTest {
         assertEquals(0, driver.used());
     }
 
+    /** A recorded step that nobody has any more gives back its memory and its graph. */
+    @Test
+    void recordingsAreTakenBack() {
+        driver.memory = 10 << 20;
+        try (var backend = open()) {
+            for (int i = 0; i < 30; i++) {
+                DeviceMemory x = backend.allocate(1_000_000);
+                Runnable step = backend.recorded(() -> backend.map(RELU, 100, x, x));
+                step.run();
+                step.run();
+            }
+            assertTrue(driver.count("cuGraphExecDestroy") > 10);
+        }
+        assertEquals(driver.count("cuGraphLaunch"), driver.count("cuGraphExecDestroy"));
+        assertEquals(0, driver.used());
+    }
+
     /** Made once as they are, recorded once, then launched. */
     @Test
     void stepsAreRecorded() {
