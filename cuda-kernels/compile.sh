@@ -8,7 +8,7 @@
 # Needs nvcc (13.0 wrote what is committed; another version may order instructions differently, which `check` reports).
 # Exit code 0: done, agrees. 1: differs, or a kernel exceeds its budget. 3: no nvcc here, nothing was checked.
 #
-# Comments are left out, as they name the compiler's build. The PTX version that nvcc writes is its own release's; the
+# Comments are left out, as they name the compiler's build, and so is white space (a tenth of the text). The PTX version that nvcc writes is its own release's; the
 # instructions used here are older, so the directive is set to the oldest that ptxas accepts them in, and drivers from CUDA
 # 11.8 on (12.0 for sm_90a) load the text.
 set -euo pipefail
@@ -42,7 +42,8 @@ compile() { # module source target flags
     local out="$WORK/$1.$3.ptx" version=7.8 arch=${3/compute/sm}
     [ "$3" = sm_90a ] && version=8.0
     "$NVCC" -std=c++17 ${4:-} -ptx -arch="${3/sm_/compute_}" -o "$WORK/$1.$3.raw" "src/main/cuda/$2.cu"
-    sed -e 's,^\.version .*,.version '$version',' -e '/\.pragma "used_bytes_mask/d' -e 's,[ \t]*//.*$,,' -e '/^[ \t]*$/d' "$WORK/$1.$3.raw" > "$out"
+    sed -e 's,^\.version .*,.version '$version',' -e '/\.pragma "used_bytes_mask/d' -e 's,[ \t]*//.*$,,' -e '/^[ \t]*$/d' \
+        -e 's,^[ \t]*,,' -e 's,[ \t][ \t]*, ,g' -e 's/, /,/g' "$WORK/$1.$3.raw" > "$out"
     # what the driver of a newer device will do: every target of PTX is assembled for the device it is measured on as well
     for real in $arch $([ "$3" = sm_90a ] || echo sm_90); do
         "$(dirname "$NVCC")/ptxas" -v -arch="$real" -o "$WORK/$1.$3.$real.cubin" "$out" 2> "$WORK/$1.$3.$real.report" || {

@@ -97,9 +97,9 @@ __device__ __forceinline__ void inputGradient(const Window& g, int chunk, const 
     int kEnd = min(down.count * across.count * fg, kBegin + chunk);
     Taps taps = {dy + group * fg, down.pixels, across.pixels, g.oh, g.ow, g.f, fg, 1, 1, down.offset, across.offset, down.count,
         across.count, -down.tapStep, -across.tapStep};
-    KernelTaps kernel = {w + group * fg, g.kw, g.f, fg, down.first, across.first, down.step, across.step, across.count};
+    KernelTaps kernel = {w + group * fg, g.kw, g.f, down.first, across.first, down.step, across.step};
     PixelRows<BM, THREADS, VECTOR> a(taps, tile.row, rows, kBegin, kEnd);
-    KernelRows<BN, THREADS, VECTOR> b(kernel, tile.column, cg, kBegin, kEnd);
+    KernelRows<BN, THREADS, VECTOR> b(kernel, tile.column, cg, a.position);
     Accumulators<BM, BN, THREADS, ROWS, ROWS> sums;
     accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
     ClassOffset offset = {down.pixels, across.pixels, g.h, g.w, g.c, h0, w0, g.strideH, g.strideW};

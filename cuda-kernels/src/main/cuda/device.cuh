@@ -57,11 +57,11 @@ __device__ __forceinline__ void waitCopies() {
 #endif
 }
 
-/// x rounded to 10 bits of mantissa, to nearest, ties away from zero.
+/// x as tensor cores take it for tf32, rounded to 10 bits of mantissa, to nearest, ties away from zero: they ignore the 13 lowest
+/// bits, so adding half of the last one that counts is all. What is not finite stays.
 __device__ __forceinline__ uint32_t toTf32(float x) {
-    uint32_t y;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
-    return y;
+    uint32_t u = __float_as_uint(x);
+    return fabsf(x) < __builtin_inff() ? u + 0x1000 : u;
 }
 
 /// Both rounded to bfloat16, to nearest even: low in the lower half.

@@ -59,7 +59,7 @@ struct Chunks {
     }
 };
 
-// ---- loaders: issue(stage) copies the chunks of this thread for the next 16 steps and moves on ----
+// ---- loaders: issue(stage) copies the chunks of this thread for a stage, next() moves on to the next ----
 
 /// Element (row, k) is p[row * stride + k]. Places are 32-bit offsets: half the registers of pointers.
 template <int SIZE, int THREADS, bool VECTOR>
@@ -67,7 +67,7 @@ struct DenseRows {
     static constexpr Layout LAYOUT = ROWS;
     using Own = Chunks<ROWS, SIZE, THREADS>;
     const float* p;
-    unsigned next[Own::COUNT];
+    unsigned from[Own::COUNT];
     int left; // steps of K from this thread's own on
     bool inside[Own::COUNT];
 
@@ -77,7 +77,7 @@ struct DenseRows {
         for (int i = 0; i < Own::COUNT; i++) {
             int row = row0 + Own::row(i);
             inside[i] = row < rows;
-            next[i] = (inside[i] ? row * stride : 0) + kBegin + Own::k(0);
+            from[i] = (inside[i] ? row * stride : 0) + kBegin + Own::k(0);
         }
     }
 
@@ -87,15 +87,21 @@ struct DenseRows {
             float* to = stage + place<ROWS, SIZE>(Own::row(i), Own::k(i));
             if (VECTOR) {
                 bool valid = inside[i] && left > 0;
-                copyAsync16(to, p + (valid ? next[i] : 0), valid);
+                copyAsync16(to, p + (valid ? from[i] : 0), valid);
             } else {
 #pragma unroll
                 for (int e = 0; e < 4; e++) {
                     bool valid = inside[i] && left > e;
-                    copyAsync4(to + e, p + (valid ? next[i] + e : 0), valid);
+                    copyAsync4(to + e, p + (valid ? from[i] + e : 0), valid);
                 }
             }
-            next[i] += K_STEP;
+        }
+    }
+
+    __device__ __forceinline__ void next() {
+#pragma unroll
+        for (int i = 0; i < Own::COUNT; i++) {
+            from[i] += K_STEP;
         }
         left -= K_STEP;
     }
@@ -108,13 +114,13 @@ struct DenseColumns {
     using Own = Chunks<COLUMNS, SIZE, THREADS>;
     static constexpr int STEP = THREADS / (SIZE / 4); // of k from round to round
     const float* p;
-    unsigned next; // of round 0
+    unsigned first; // place in round 0
     int stride, left;
     int width; // rows from this thread's own on
 
     __device__ __forceinline__ DenseColumns(const float* p, int stride, int row0, int rows, int kBegin, int kEnd)
         : p(p), stride(stride), left(kEnd - kBegin - Own::k(0)), width(rows - row0 - Own::row(0)) {
-        next = (kBegin + Own::k(0)) * stride + row0 + Own::row(0);
+        first = (kBegin + Own::k(0)) * stride + row0 + Own::row(0);
         if (VECTOR && width <= 0) {
             left = 0;
         }
@@ -125,7 +131,7 @@ struct DenseColumns {
         for (int i = 0; i < Own::COUNT; i++) {
             float* to = stage + place<COLUMNS, SIZE>(Own::row(i), Own::k(i));
             bool valid = left > STEP * i;
-            unsigned from = next + STEP * i * stride;
+            unsigned from = first + STEP * i * stride;
             if (VECTOR) {
                 copyAsync16(to, p + (valid ? from : 0), valid);
             } else {
@@ -136,10 +142,30 @@ struct DenseColumns {
                 }
             }
         }
-        next += K_STEP * stride;
+    }
+
+    __device__ __forceinline__ void next() {
+        first += K_STEP * stride;
         left -= K_STEP;
     }
 };
+
+/// All chunks of a thread whose k is (a, b, channel): whole, or a float at a time, which may lie in different taps.
+template <int SIZE, int THREADS, bool VECTOR, class Loader, class Position>
+__device__ __forceinline__ void issueTaps(const Loader& loader, float* stage, const Position& position) {
+    using Own = Chunks<ROWS, SIZE, THREADS>;
+    Position p = position;
+#pragma unroll 1
+    for (int e = 0; e < (VECTOR ? 1 : 4); e++) {
+#pragma unroll
+        for (int i = 0; i < Own::COUNT; i++) {
+            loader.copy(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, i, p);
+        }
+        if (!VECTOR) {
+            p.advance(1);
+        }
+    }
+}
 
 /// How pixels of one image grid meet pixels of another: pixel (n, u, v) of a grid (rows, columns) meets, at tap (a, b) of
 /// (tapsH, tapsW), pixel (u stepH + offsetH + a tapStepH, v stepW + offsetW + b tapStepW) of an image (h, w) of which each
@@ -152,6 +178,30 @@ struct Taps {
     int tapsH, tapsW, tapStepH, tapStepW;
 };
 
+/// A place k = (a, b, channel) of the summed axis, and how many of its steps are left.
+struct TapPosition {
+    int channels, tapsW, a, b, channel, left;
+
+    __device__ __forceinline__ TapPosition(int channels, int tapsW, int k, int kEnd) : channels(channels), tapsW(tapsW), left(kEnd - k) {
+        int tap = k / channels;
+        channel = k - tap * channels;
+        a = tapsW == 0 ? 0 : tap / tapsW; // no taps: kEnd is 0
+        b = tap - a * tapsW;
+    }
+
+    __device__ __forceinline__ void advance(int steps) {
+        left -= steps;
+        channel += steps;
+        while (channel >= channels) {
+            channel -= channels;
+            if (++b == tapsW) {
+                b = 0;
+                a++;
+            }
+        }
+    }
+};
+
 /// Rows are pixels, k = (a, b, channel): what a convolution reads of its image.
 template <int SIZE, int THREADS, bool VECTOR>
 struct PixelRows {
@@ -159,11 +209,10 @@ struct PixelRows {
     using Own = Chunks<ROWS, SIZE, THREADS>;
     Taps g;
     int base[Own::COUNT], h[Own::COUNT], w[Own::COUNT];
-    int a, b, channel; // of k
-    int left; // steps of K from this thread's own on
+    TapPosition position;
 
     __device__ __forceinline__ PixelRows(const Taps& g, int row0, int rows, int kBegin, int kEnd)
-        : g(g), left(kEnd - kBegin - Own::k(0)) {
+        : g(g), position(g.channels, g.tapsW, kBegin + Own::k(0), kEnd) {
 #pragma unroll
         for (int i = 0; i < Own::COUNT; i++) {
             int row = row0 + Own::row(i);
@@ -174,59 +223,23 @@ struct PixelRows {
             w[i] = v * g.stepW + g.offsetW;
             base[i] = row < rows ? ((n * g.h + h[i]) * g.w + w[i]) * g.stride : 0;
         }
-        decode(kBegin + Own::k(0), a, b, channel);
     }
 
-    __device__ __forceinline__ void decode(int k, int& a, int& b, int& channel) const {
-        int tap = k / g.channels;
-        channel = k - tap * g.channels;
-        a = g.tapsW == 0 ? 0 : tap / g.tapsW; // no taps: kEnd is 0
-        b = tap - a * g.tapsW;
-    }
-
-    __device__ __forceinline__ void advance(int steps) {
-        channel += steps;
-        while (channel >= g.channels) {
-            channel -= g.channels;
-            if (++b == g.tapsW) {
-                b = 0;
-                a++;
-            }
-        }
-    }
-
-    __device__ __forceinline__ const float* at(int i, int a, int b, int channel, bool& valid) const {
-        int dh = a * g.tapStepH;
-        int dw = b * g.tapStepW;
-        valid = valid && static_cast<unsigned>(h[i] + dh) < static_cast<unsigned>(g.h)
+    __device__ __forceinline__ void copy(float* to, int i, const TapPosition& p) const {
+        int dh = p.a * g.tapStepH;
+        int dw = p.b * g.tapStepW;
+        bool valid = p.left > 0 && static_cast<unsigned>(h[i] + dh) < static_cast<unsigned>(g.h)
             && static_cast<unsigned>(w[i] + dw) < static_cast<unsigned>(g.w);
-        return valid ? g.p + (base[i] + (dh * g.w + dw) * g.stride + channel) : g.p;
+        const float* from = valid ? g.p + (base[i] + (dh * g.w + dw) * g.stride + p.channel) : g.p;
+        if (VECTOR) {
+            copyAsync16(to, from, valid);
+        } else {
+            copyAsync4(to, from, valid);
+        }
     }
 
-    __device__ __forceinline__ void issue(float* stage) {
-        if (VECTOR) {
-#pragma unroll
-            for (int i = 0; i < Own::COUNT; i++) {
-                bool valid = left > 0;
-                const float* from = at(i, a, b, channel, valid);
-                copyAsync16(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)), from, valid);
-            }
-            advance(K_STEP);
-        } else {
-#pragma unroll 1
-            for (int e = 0; e < 4; e++) {
-#pragma unroll
-                for (int i = 0; i < Own::COUNT; i++) {
-                    bool valid = left > e;
-                    const float* from = at(i, a, b, channel, valid);
-                    copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, from, valid);
-                }
-                advance(1);
-            }
-            advance(K_STEP - 4);
-        }
-        left -= K_STEP;
-    }
+    __device__ __forceinline__ void issue(float* stage) const { issueTaps<SIZE, THREADS, VECTOR>(*this, stage, position); }
+    __device__ __forceinline__ void next() { position.advance(K_STEP); }
 };
 
 /// Rows are (a, b, channel), k is the pixel: the transpose of PixelRows, for the gradient of a kernel.
@@ -279,6 +292,12 @@ struct PixelColumns {
                     copyAsync4(to + e, from, valid);
                 }
             }
+        }
+    }
+
+    __device__ __forceinline__ void next() {
+#pragma unroll
+        for (int i = 0; i < Own::COUNT; i++) {
             v[i] += K_STEP;
             while (v[i] >= g.columns) {
                 v[i] -= g.columns;
@@ -296,8 +315,8 @@ struct PixelColumns {
 /// kernel's (firstH + a strideH, firstW + b strideW) of (kh, kw); the memory is (kh, kw, rows, f) and p its group's first.
 struct KernelTaps {
     const float* p;
-    int kw, f, channels; // output channels of the whole kernel and of the group
-    int firstH, firstW, strideH, strideW, tapsW;
+    int kw, f; // f of all groups
+    int firstH, firstW, strideH, strideW;
 };
 
 template <int SIZE, int THREADS, bool VECTOR>
@@ -305,61 +324,26 @@ struct KernelRows {
     static constexpr Layout LAYOUT = ROWS;
     using Own = Chunks<ROWS, SIZE, THREADS>;
     KernelTaps g;
-    int row0, rows, left;
-    int a, b, channel;
+    int row0, rows;
+    const TapPosition& position; // of the pixels that these taps meet, which is this thread's as well: chunks of rows share their k
 
-    __device__ __forceinline__ KernelRows(const KernelTaps& g, int row0, int rows, int kBegin, int kEnd)
-        : g(g), row0(row0), rows(rows), left(kEnd - kBegin - Own::k(0)) {
-        decode(kBegin + Own::k(0), a, b, channel);
-    }
+    __device__ __forceinline__ KernelRows(const KernelTaps& g, int row0, int rows, const TapPosition& position)
+        : g(g), row0(row0), rows(rows), position(position) {}
 
-    __device__ __forceinline__ void decode(int k, int& a, int& b, int& channel) const {
-        int tap = k / g.channels;
-        channel = k - tap * g.channels;
-        a = g.tapsW == 0 ? 0 : tap / g.tapsW;
-        b = tap - a * g.tapsW;
-    }
-
-    __device__ __forceinline__ void advance(int steps) {
-        channel += steps;
-        while (channel >= g.channels) {
-            channel -= g.channels;
-            if (++b == g.tapsW) {
-                b = 0;
-                a++;
-            }
-        }
-    }
-
-    __device__ __forceinline__ const float* at(int row, int a, int b, int channel, bool valid) const {
-        int tap = (g.firstH + a * g.strideH) * g.kw + g.firstW + b * g.strideW;
-        return valid ? g.p + ((tap * rows + row) * g.f + channel) : g.p;
-    }
-
-    __device__ __forceinline__ void issue(float* stage) {
+    __device__ __forceinline__ void copy(float* to, int i, const TapPosition& p) const {
+        int row = row0 + Own::row(i);
+        int tap = (g.firstH + p.a * g.strideH) * g.kw + g.firstW + p.b * g.strideW;
+        bool valid = p.left > 0 && row < rows;
+        const float* from = valid ? g.p + ((tap * rows + row) * g.f + p.channel) : g.p;
         if (VECTOR) {
-#pragma unroll
-            for (int i = 0; i < Own::COUNT; i++) {
-                int row = row0 + Own::row(i);
-                bool valid = row < rows && left > 0;
-                copyAsync16(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)), at(row, a, b, channel, valid), valid);
-            }
-            advance(K_STEP);
+            copyAsync16(to, from, valid);
         } else {
-#pragma unroll 1
-            for (int e = 0; e < 4; e++) {
-#pragma unroll
-                for (int i = 0; i < Own::COUNT; i++) {
-                    int row = row0 + Own::row(i);
-                    bool valid = row < rows && left > e;
-                    copyAsync4(stage + place<ROWS, SIZE>(Own::row(i), Own::k(i)) + e, at(row, a, b, channel, valid), valid);
-                }
-                advance(1);
-            }
-            advance(K_STEP - 4);
+            copyAsync4(to, from, valid);
         }
-        left -= K_STEP;
     }
+
+    __device__ __forceinline__ void issue(float* stage) const { issueTaps<SIZE, THREADS, VECTOR>(*this, stage, position); }
+    __device__ __forceinline__ void next() {}
 };
 
 // ---- the accumulators of a thread and what they are multiplied from ----
@@ -592,25 +576,38 @@ struct Accumulators {
         }
     }
 
-    /// Steps 4t .. 4t + 3 of a row.
+    /// Steps 4t .. 4t + 3 of the rows first + g + r, with first a multiple of 32 and r of 8, from few addresses: r changes an address
+    /// by a constant (ROWS), or chooses one of the four that the permutation makes of r / 8 % 4 (COLUMNS).
     template <Layout layout, int SIZE>
-    __device__ __forceinline__ static float4 steps(const float* p, int row) {
-        int k = threadIdx.x % 4 * 4;
-        if constexpr (layout == ROWS) {
-            return read4(p + place<ROWS, SIZE>(row, k));
-        } else {
-            return make_float4(p[place<COLUMNS, SIZE>(row, k)], p[place<COLUMNS, SIZE>(row, k + 1)],
-                p[place<COLUMNS, SIZE>(row, k + 2)], p[place<COLUMNS, SIZE>(row, k + 3)]);
+    struct Fragments {
+        static constexpr int COUNT = layout == ROWS ? 1 : 4;
+        const float* at[COUNT];
+
+        __device__ __forceinline__ Fragments(const float* stage, int first) {
+#pragma unroll
+            for (int i = 0; i < COUNT; i++) {
+                at[i] = stage + place<layout, SIZE>(first + static_cast<int>(threadIdx.x) % 32 / 4 + 8 * i, threadIdx.x % 4 * 4);
+            }
         }
-    }
+
+        __device__ __forceinline__ float4 operator()(int r) const {
+            if constexpr (layout == ROWS) {
+                return read4(at[0] + r * K_STEP);
+            } else {
+                const float* p = at[r / 8 % 4] + r / 32 * 32;
+                return make_float4(p[0], p[SIZE], p[2 * SIZE], p[3 * SIZE]);
+            }
+        }
+    };
 
     __device__ __forceinline__ void multiply(const float* a, const float* b) {
-        int columns = column0() + threadIdx.x % 32 / 4;
+        Fragments<LA, BM> rows(a, threadIdx.x / 32 / WARPS_N * (MI * 16));
+        Fragments<LB, BN> columns(b, column0());
 #if PRECISION == 1
         uint32_t vb[NI][4];
 #pragma unroll
         for (int j = 0; j < NI; j++) {
-            float4 v = steps<LB, BN>(b, columns + 8 * j);
+            float4 v = columns(8 * j);
             vb[j][0] = toTf32(v.x);
             vb[j][1] = toTf32(v.y);
             vb[j][2] = toTf32(v.z);
@@ -618,8 +615,8 @@ struct Accumulators {
         }
 #pragma unroll
         for (int i = 0; i < MI; i++) {
-            float4 low = steps<LA, BM>(a, row0() + 16 * i);
-            float4 high = steps<LA, BM>(a, row0() + 16 * i + 8);
+            float4 low = rows(16 * i);
+            float4 high = rows(16 * i + 8);
             uint32_t first[4] = {toTf32(low.x), toTf32(high.x), toTf32(low.y), toTf32(high.y)};
             uint32_t second[4] = {toTf32(low.z), toTf32(high.z), toTf32(low.w), toTf32(high.w)};
 #pragma unroll
@@ -632,14 +629,14 @@ struct Accumulators {
         uint32_t vb[NI][2];
 #pragma unroll
         for (int j = 0; j < NI; j++) {
-            float4 v = steps<LB, BN>(b, columns + 8 * j);
+            float4 v = columns(8 * j);
             vb[j][0] = toBf16x2(v.x, v.y);
             vb[j][1] = toBf16x2(v.z, v.w);
         }
 #pragma unroll
         for (int i = 0; i < MI; i++) {
-            float4 low = steps<LA, BM>(a, row0() + 16 * i);
-            float4 high = steps<LA, BM>(a, row0() + 16 * i + 8);
+            float4 low = rows(16 * i);
+            float4 high = rows(16 * i + 8);
             uint32_t va[4] = {toBf16x2(low.x, low.y), toBf16x2(high.x, high.y), toBf16x2(low.z, low.w), toBf16x2(high.z, high.w)};
 #pragma unroll
             for (int j = 0; j < NI; j++) {
@@ -698,6 +695,8 @@ __device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int
         if (left >= STAGES) {
             a.issue(shared + writing);
             b.issue(shared + writing + BM * K_STEP);
+            a.next();
+            b.next();
         }
         commitCopies();
         writing = writing == (STAGES - 1) * STAGE ? 0 : writing + STAGE;
@@ -727,6 +726,8 @@ __device__ __forceinline__ void accumulate(Acc& acc, LoaderA& a, LoaderB& b, int
         if (left > AHEAD) {
             a.issue(shared + writing);
             b.issue(shared + writing + BM * K_STEP);
+            a.next();
+            b.next();
             writing = writing == (STAGES - 1) * STAGE ? 0 : writing + STAGE;
         }
         commitCopies();

@@ -33,23 +33,23 @@ static void pooling(const Window& g, int values, bool nan) {
                 for (int c = 0; c < g.c; c++) {
                     size_t yi = ((static_cast<size_t>(n) * g.oh + p) * g.ow + q) * g.c + c;
                     auto at = [&](int h, int w) { return ((static_cast<long>(n) * g.h + h) * g.w + w) * g.c + c; };
-                    long best = -1;
+                    size_t best = SIZE_MAX;
                     double sum = 0;
                     int taps = 0;
                     forEachTap(g, p, q, [&](int h, int w) {
-                        long xi = at(h, w);
-                        if (best < 0 || (!std::isnan(x[best]) && (std::isnan(x[xi]) || x[xi] > x[best]))) {
+                        size_t xi = static_cast<size_t>(at(h, w));
+                        if (best == SIZE_MAX || (!std::isnan(x[best]) && (std::isnan(x[xi]) || x[xi] > x[best]))) {
                             best = xi;
                         }
                         sum += x[xi];
                         taps++;
                     });
-                    y[yi] = best < 0 ? -INFINITY : x[best];
+                    y[yi] = best == SIZE_MAX ? -INFINITY : x[best];
                     mean[yi] = sum / taps;
-                    if (best >= 0) {
+                    if (best != SIZE_MAX) {
                         dx[best] += dy[yi];
                     }
-                    forEachTap(g, p, q, [&](int h, int w) { dmean[at(h, w)] += static_cast<double>(dy[yi]) / taps; });
+                    forEachTap(g, p, q, [&](int h, int w) { dmean[static_cast<size_t>(at(h, w))] += static_cast<double>(dy[yi]) / taps; });
                 }
     char what[200];
     snprintf(what, sizeof what, "n=%d h=%d w=%d c=%d oh=%d ow=%d k=%dx%d s=%d,%d d=%d,%d pad=%d,%d nan=%d", g.n, g.h, g.w, g.c, g.oh, g.ow,
