@@ -7,7 +7,7 @@
 // at most chunk / 16 rows, and means and squared deviations are then joined pairwise (Chan, Golub, LeVeque, 1979) in a fixed
 // tree: threads of a block, then chunks. Sums of a gradient: the same two stages, the second by Reduction.cu's reduce_columns.
 //
-// partial: 8 KiB + 64 bytes of shared memory; merge: 8.75 KiB. At most 64 registers.
+// partial: 12 KiB + 64 bytes of shared memory; merge: 13 KiB. At most 64 registers.
 #include "types.cuh"
 
 /// The four channels of a thread.
@@ -57,20 +57,24 @@ struct Channels {
     }
 };
 
-/// Joins n values of mean and sum of squared deviations m2 with others.
-__device__ __forceinline__ void join(float& n, float& mean, float& m2, float otherN, float otherMean, float otherM2) {
+/// Joins n values of mean shift + mean and sum of squared deviations m2 with others. The mean is two numbers, a value of x and
+/// the distance from it: means of a large x, rounded, would differ by more than the deviations of small ones can bear.
+__device__ __forceinline__ void join(float& n, float& shift, float& mean, float& m2, float otherN, float otherShift, float otherMean,
+    float otherM2) {
     float total = n + otherN;
     if (otherN > 0) {
-        float delta = otherMean - mean;
+        float delta = (otherShift - shift) + (otherMean - mean);
         float share = otherN / total;
+        shift = n > 0 ? shift : otherShift;
         mean = n > 0 ? mean + delta * share : otherMean;
         m2 = n > 0 ? m2 + otherM2 + delta * delta * (n * share) : otherM2;
         n = total;
     }
 }
 
-/// partial[k, 0, c] = mean and partial[k, 1, c] = sum of squared deviations of chunk k.
+/// Of chunk k: mean = partial[k, 0, c] + partial[k, 1, c], and the sum of squared deviations partial[k, 2, c].
 extern "C" __global__ void __launch_bounds__(256) moments_partial(int rows, int c, int chunk, const float* x, float* partial) {
+    __shared__ float shifts[16][64];
     __shared__ float means[16][64];
     __shared__ float deviations[16][64];
     __shared__ float counts[16];
@@ -103,9 +107,10 @@ extern "C" __global__ void __launch_bounds__(256) moments_partial(int rows, int 
 #pragma unroll
     for (int e = 0; e < 4; e++) {
         float d = n > 0 ? s1[e] / n : 0;
-        mean[e] = shift[e] + d;
+        mean[e] = d;
         float rest = s2[e] - d * s1[e];
         m2[e] = rest < 0 ? 0 : rest; // rounding; a NaN stays
+        shifts[j][i * 4 + e] = shift[e];
         means[j][i * 4 + e] = mean[e];
         deviations[j][i * 4 + e] = m2[e];
     }
@@ -120,11 +125,14 @@ extern "C" __global__ void __launch_bounds__(256) moments_partial(int rows, int 
 #pragma unroll
             for (int e = 0; e < 4; e++) {
                 joined = n;
-                join(joined, mean[e], m2[e], counts[j + half], means[j + half][i * 4 + e], deviations[j + half][i * 4 + e]);
+                int other = i * 4 + e;
+                join(joined, shift[e], mean[e], m2[e], counts[j + half], shifts[j + half][other], means[j + half][other],
+                    deviations[j + half][other]);
             }
             n = joined;
 #pragma unroll
             for (int e = 0; e < 4; e++) {
+                shifts[j][i * 4 + e] = shift[e];
                 means[j][i * 4 + e] = mean[e];
                 deviations[j][i * 4 + e] = m2[e];
             }
@@ -134,13 +142,15 @@ extern "C" __global__ void __launch_bounds__(256) moments_partial(int rows, int 
         }
     }
     if (j == 0) {
-        channels.store(partial, blockIdx.y * 2, mean);
-        channels.store(partial, blockIdx.y * 2 + 1, m2);
+        channels.store(partial, blockIdx.y * 3, shift);
+        channels.store(partial, blockIdx.y * 3 + 1, mean);
+        channels.store(partial, blockIdx.y * 3 + 2, m2);
     }
 }
 
 /// m[0, c] = mean, m[1, c] = biased variance, from the chunks of moments_partial. Thread (i, j) of 16 x 64 joins chunks j, j + 64, ..
 extern "C" __global__ void __launch_bounds__(1024) moments_merge(int rows, int c, int chunk, const float* partial, float* m) {
+    __shared__ float shifts[64][17];
     __shared__ float means[64][17];
     __shared__ float deviations[64][17];
     __shared__ float counts[64];
@@ -149,14 +159,16 @@ extern "C" __global__ void __launch_bounds__(1024) moments_merge(int rows, int c
     int channel = blockIdx.x * 16 + i;
     int chunks = ceilDiv(rows, chunk);
     float n = 0;
+    float shift = 0;
     float mean = 0;
     float m2 = 0;
     if (channel < c) {
         for (int k = j; k < chunks; k += 64) {
-            const float* p = partial + static_cast<size_t>(k) * 2 * c + channel;
-            join(n, mean, m2, static_cast<float>(min(chunk, rows - k * chunk)), p[0], p[c]);
+            const float* p = partial + static_cast<size_t>(k) * 3 * c + channel;
+            join(n, shift, mean, m2, static_cast<float>(min(chunk, rows - k * chunk)), p[0], p[c], p[2 * c]);
         }
     }
+    shifts[j][i] = shift;
     means[j][i] = mean;
     deviations[j][i] = m2;
     if (i == 0) { // the block's first channel exists
@@ -166,7 +178,8 @@ extern "C" __global__ void __launch_bounds__(1024) moments_merge(int rows, int c
     for (int half = 32; half > 0; half /= 2) {
         __syncthreads();
         if (j < half) {
-            join(n, mean, m2, counts[j + half], means[j + half][i], deviations[j + half][i]);
+            join(n, shift, mean, m2, counts[j + half], shifts[j + half][i], means[j + half][i], deviations[j + half][i]);
+            shifts[j][i] = shift;
             means[j][i] = mean;
             deviations[j][i] = m2;
             if (i == 0) {
@@ -175,7 +188,7 @@ extern "C" __global__ void __launch_bounds__(1024) moments_merge(int rows, int c
         }
     }
     if (j == 0 && channel < c) {
-        m[channel] = mean;
+        m[channel] = shift + mean;
         m[c + channel] = m2 / rows;
     }
 }

@@ -52,6 +52,8 @@ public final class Plan<B> {
     private final List<Runnable> steps = new ArrayList<>();
     private final boolean[] hoisted; // nodes that depend on parameters alone, which this plan does not change
     private final boolean updates;
+    private int first; // of the steps of every run: those before are the hoisted nodes
+    private final Runnable program; // the steps of every run
     private long seen = -1; // version of the parameters for which the hoisted nodes were run
     private final Map<Value, Place> places = new IdentityHashMap<>();
     private final List<Place> scratch = new ArrayList<>();
@@ -91,6 +93,7 @@ public final class Plan<B> {
         B slab = backend.allocate(slabElements);
         scratch.forEach(p -> p.memory = backend.slice(slab, p.offset, p.size));
         bind(graph);
+        program = backend.recorded(() -> run(first, steps.size()));
     }
 
     public static <B> Plan<B> of(Graph graph, Backend<B> backend) {
@@ -181,7 +184,8 @@ public final class Plan<B> {
         Set<Value> fixed = fixed(graph, all);
         all.stream().filter(n -> fixed.contains(n.output())).forEach(nodes::add);
         var hoisted = new boolean[all.size()];
-        Arrays.fill(hoisted, 0, nodes.size(), true);
+        first = nodes.size();
+        Arrays.fill(hoisted, 0, first, true);
         updatesEarly(all.stream().filter(n -> !fixed.contains(n.output())).toList());
         return hoisted;
     }
@@ -437,37 +441,47 @@ public final class Plan<B> {
         }
     }
 
-    /** Computes every node once, top to bottom; those that depend on parameters alone only if these have changed. */
+    /**
+     * Computes every node once, top to bottom; those that depend on parameters alone only if these have changed. May
+     * return before a device is done: who asks for an output, a parameter or {@link Backend#synchronize} waits for it.
+     */
     public void run() {
-        run(null);
+        synchronized (backend) {
+            if (seen != parameters.version()) {
+                run(0, first);
+            }
+            program.run();
+            ran();
+        }
     }
 
     /** Runs, and tells for each of {@link #nodes} how many nanoseconds it took; 0 for what need not run again. */
     public long[] timedRun() {
         var nanos = new long[steps.size()];
-        run(nanos);
+        synchronized (backend) {
+            backend.synchronize();
+            for (int i = seen != parameters.version() ? 0 : first; i < steps.size(); i++) {
+                long start = System.nanoTime();
+                steps.get(i).run();
+                backend.synchronize();
+                nanos[i] = System.nanoTime() - start;
+            }
+            ran();
+        }
         return Arrays.copyOf(nanos, nodes.size());
     }
 
-    private void run(long[] nanos) {
-        synchronized (backend) {
-            boolean changed = seen != parameters.version();
-            for (int i = 0; i < steps.size(); i++) {
-                if (changed || i >= hoisted.length || !hoisted[i]) {
-                    long start = nanos == null ? 0 : System.nanoTime();
-                    steps.get(i).run();
-                    if (nanos != null) {
-                        backend.synchronize();
-                        nanos[i] = System.nanoTime() - start;
-                    }
-                }
-            }
-            backend.synchronize();
-            if (updates) {
-                parameters.changed();
-            }
-            seen = parameters.version();
+    private void run(int from, int to) {
+        for (int i = from; i < to; i++) {
+            steps.get(i).run();
         }
+    }
+
+    private void ran() {
+        if (updates) {
+            parameters.changed();
+        }
+        seen = parameters.version();
     }
 
     /** A copy of an output's value after the last run. */

@@ -34,7 +34,7 @@ class GoldenSuiteTest {
     private GoldenSuite.Result run() {
         var precision = Precision.FLOAT64;
         try (var backend = Backends.open("reference", new Options(1, precision))) {
-            return new GoldenSuite(folder, backend, precision, true, new PrintWriter(text, true), false).run(null);
+            return new GoldenSuite(folder, backend, precision, true, new PrintWriter(text, true), false).run(List.of());
         }
     }
 
