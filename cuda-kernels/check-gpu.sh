@@ -91,7 +91,7 @@ agreement() {
 # The same training twice, in two processes: losses and weights to the last bit.
 same_bits() {
     for i in 1 2; do
-        gradus train --backend cuda --epochs 1 --examples "$1" --out "$work/same$i" >"$work/same$i.log" 2>&1 || {
+        gradus train --backend cuda --epochs 1 "$@" --out "$work/same$i" >"$work/same$i.log" 2>&1 || {
             tail -n 3 "$work/same$i.log"
             return 1
         }
@@ -131,10 +131,12 @@ run() {
         die "$(tail -n 1 "$work/first")"
     fi
     if [ "${CHECK_GPU_SMALL:-}" = 1 ]; then
-        seconds=0.1 shapes=3 examples=8 matrix=128 cases=(infer64_b1) training=(train64_b1) groups=(dense loss) precisions=(float32)
+        seconds=0.1 shapes=3 matrix=128 cases=(infer64_b1) training=() groups=(dense loss) precisions=(float32)
+        network=(--model resnet20 --batch 4 --examples 8)
     else
-        seconds=2 shapes=40 examples=240 matrix=8192 cases=(infer224_b1 infer224_b128) training=(train224_b128) groups=()
+        seconds=2 shapes=40 matrix=8192 cases=(infer224_b1 infer224_b128) training=(train224_b128) groups=()
         precisions=(float32 tf32 bf16)
+        network=(--examples 240)
     fi
 
     # ---- correctness ----
@@ -151,7 +153,7 @@ run() {
         check "golden cases of operations, bf16 (bounds x 2^16)" 60 gradus golden "$golden" --backend cuda --precision bf16 --group $ops
     fi
     check "agreement with the reference, $shapes random shapes a method" 150 agreement "$shapes"
-    check "run to run" 150 same_bits "$examples"
+    check "run to run, ${network[*]}" 150 same_bits "${network[@]}"
     if command -v compute-sanitizer >/dev/null && [ "${CHECK_GPU_SMALL:-}" != 1 ]; then
         late=unfinished # it slows programs down many times: what was clean until then is no failure
         check "compute-sanitizer memcheck" 75 sanitized memcheck conv2d,batch_norm,pool,dense
@@ -164,7 +166,7 @@ run() {
     # ---- speed ----
     : >"$work/measured"
     for p in "${precisions[@]}"; do
-        for c in "${cases[@]}" "${training[@]}"; do measure "$p" "$c"; done
+        for c in "${cases[@]}" ${training[@]+"${training[@]}"}; do measure "$p" "$c"; done
         measure "$p" --matmul "$matrix"
     done
     : >"$work/profile"

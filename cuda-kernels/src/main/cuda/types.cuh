@@ -24,6 +24,22 @@ enum Function {
     NONE = -1, RELU, RELU6, LEAKY_RELU, ELU, GELU, SILU, SIGMOID, TANH, EXP, LOG, SQRT, SQUARE, AFFINE, CLIP
 };
 
+/// The normal distribution function: erfc(u) / 2 at u = -x / sqrt 2, without the cancellation of 1 + erf. Where erfc falls steeply
+/// the rounding of u would show, so it is put right to first order.
+__device__ __forceinline__ float normalDistribution(float x) {
+    float u = -0.70710677f * x;
+    float error = fmaf(-0.70710677f, x, -u) - 1.2101617e-8f * x;
+    float correction = 1.1283792f * expf(-u * u) * error;
+    return 0.5f * (erfcf(u) - (correction == correction ? correction : 0)); // at infinity there is nothing to correct
+}
+
+/// Its derivative, e^(-x^2 / 2) / sqrt(2 pi), with the rounding of x^2 put right.
+__device__ __forceinline__ float normalDensity(float x) {
+    float square = x * x;
+    float error = square < 256 ? fmaf(x, x, -square) : 0;
+    return 0.39894228f * (expf(-0.5f * square) * fmaf(-0.5f, error, 1));
+}
+
 /// f(x), with the parameters p and q of its record.
 __device__ __forceinline__ float apply(int f, float p, float q, float x) {
     switch (f) {
@@ -31,7 +47,7 @@ __device__ __forceinline__ float apply(int f, float p, float q, float x) {
         case RELU6: return x <= 0 ? 0 : x >= 6 ? 6 : x;
         case LEAKY_RELU: return x <= 0 ? p * x : x;
         case ELU: return x <= 0 ? p * expm1f(x) : x;
-        case GELU: return 0.5f * x * erfcf(-0.70710678f * x); // 1 + erf(u) = erfc(-u) without cancellation
+        case GELU: return x * normalDistribution(x);
         case SILU: return x / (1 + expf(-x));
         case SIGMOID: return 1 / (1 + expf(-x));
         case TANH: return tanhf(x);
@@ -52,7 +68,7 @@ __device__ __forceinline__ float derivative(int f, float p, float q, float z) {
         case RELU6: return z <= 0 || z >= 6 ? 0 : 1;
         case LEAKY_RELU: return z <= 0 ? p : 1;
         case ELU: return z <= 0 ? p * expf(z) : 1;
-        case GELU: return 0.5f * erfcf(-0.70710678f * z) + z * expf(-0.5f * z * z) * 0.39894228f;
+        case GELU: return normalDistribution(z) + z * normalDensity(z);
         case SILU: {
             float s = 1 / (1 + expf(-z));
             return s * (1 + z * (1 - s));

@@ -21,7 +21,7 @@ final class Elementwise {
 
     /** Four elements a thread, up to some blocks for each multiprocessor. */
     static long grid(int n) {
-        return Math.clamp((n + 1023L) / 1024, 1, 2048);
+        return Math.clamp((Tiling.size(n) + 1023L) / 1024, 1, 2048);
     }
 
     private Kernels of(String kernel) {

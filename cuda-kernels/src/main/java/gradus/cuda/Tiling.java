@@ -19,6 +19,12 @@ record Tiling(Tile tile, int m, int n, int batches, int splits, int chunk) {
     /** About two blocks for each multiprocessor of the largest devices. */
     static final int BLOCKS = 264;
 
+    /** Elements of an array: indices may run past its end by a tile. */
+    static final int MOST = Integer.MAX_VALUE - 1024;
+
+    /** Blocks of one to a multiprocessor that keep most of them at work. */
+    private static final int HOPPER_BLOCKS = 96;
+
     private static final List<Tile> FOURS = List.of(Tile.LARGE, Tile.TALL, Tile.SMALL);
     private static final List<Tile> HOPPER = List.of(Tile.HOPPER_LARGE, Tile.HOPPER_MIDDLE, Tile.HOPPER_SMALL);
 
@@ -82,7 +88,7 @@ record Tiling(Tile tile, int m, int n, int batches, int splits, int chunk) {
 
     /** For the kernels of compute capability 9.0. */
     static Tiling ofHopper(int m, int n, int k, int batches) {
-        return of(m, n, k, batches, HOPPER, 512, BLOCKS / 2, 2 * DEPTH, false);
+        return of(m, n, k, batches, HOPPER, 512, HOPPER_BLOCKS, 2 * DEPTH, false);
     }
 
     private static List<Tile> tiles(boolean vectors) {
@@ -124,19 +130,19 @@ record Tiling(Tile tile, int m, int n, int batches, int splits, int chunk) {
         return Math.ceilDiv(a, b);
     }
 
-    /** The product, held against 2^31. */
+    /** The product, held against what the kernels' 32-bit indices can count: {@link #MOST}. */
     static int size(int... extents) {
         long size = 1;
         for (int e : extents) {
             size *= e;
-            if (size > Integer.MAX_VALUE) {
+            if (size > MOST) {
                 throw new BackendException("cuda backend: "
                         + String.join(
                                 " x ",
                                 Arrays.stream(extents)
                                         .mapToObj(Integer::toString)
                                         .toList())
-                        + " are more than 2^31 - 1 elements; use a smaller batch or smaller images");
+                        + " are more than 2^31 - 1025 elements; use a smaller batch or smaller images");
             }
         }
         return (int) size;

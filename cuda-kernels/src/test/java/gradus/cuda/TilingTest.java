@@ -74,6 +74,8 @@ class TilingTest {
     void tooManyElementsAreNamed() {
         var e = assertThrows(BackendException.class, () -> Tiling.size(70_000, 70_000));
         assertTrue(e.getMessage().contains("70000 x 70000"), e::getMessage);
+        assertEquals(Tiling.MOST, Tiling.size(Tiling.MOST));
+        assertThrows(BackendException.class, () -> Elementwise.grid(Integer.MAX_VALUE));
         var g = new Window(4096, 224, 224, 64, 224, 224, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1);
         assertThrows(BackendException.class, () -> Convolution.results(g));
         assertThrows(BackendException.class, () -> Tiling.of(64, 64, 64, 70_000, true, 128));
@@ -89,7 +91,7 @@ class TilingTest {
             assertTrue((long) chunk * Normalization.chunks(rows) >= rows);
             assertTrue(Normalization.gridY(rows) >= 1 && Normalization.gridY(rows) <= 1024);
         }
-        for (int n : new int[] {1, 1023, 1024, 1025, Integer.MAX_VALUE}) {
+        for (int n : new int[] {1, 1023, 1024, 1025, Tiling.MOST}) {
             assertTrue(Elementwise.grid(n) >= 1 && Elementwise.grid(n) <= 2048);
             assertTrue(Pooling.grid(n) >= 1 && Pooling.grid(n) <= 8192);
         }
