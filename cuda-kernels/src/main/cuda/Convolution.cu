@@ -27,13 +27,13 @@ __device__ __forceinline__ void forward(const Window& g, int chunk, int f, float
     int rows = g.n * g.oh * g.ow;
     TileOrigin tile(ceilDiv(rows, BM), ceilDiv(fg, BN), BM, BN);
     int kBegin = split * chunk;
-    int kEnd = min(g.kh * g.kw * cg, kBegin + chunk);
+    int kEnd = endOf(kBegin, chunk, g.kh * g.kw * cg);
     Taps taps = {x + group * cg, g.oh, g.ow, g.h, g.w, g.c, cg, g.strideH, g.strideW, -g.top, -g.left, g.kh, g.kw,
         g.dilationH, g.dilationW};
     PixelRows<BM, THREADS, VECTOR> a(taps, tile.row, rows, kBegin, kEnd);
     DenseColumns<BN, THREADS, VECTOR> b(w + group * fg, g.f, tile.column, fg, kBegin, kEnd);
     Accumulators<BM, BN, THREADS, ROWS, COLUMNS> sums;
-    accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
+    accumulate<BM, BN>(sums, a, b, ceilDiv(kEnd - kBegin, K_STEP));
     float low = f == RELU || f == RELU6 ? 0 : f == CLIP ? p : -INFINITE;
     float high = f == RELU6 ? 6 : f == CLIP ? q : INFINITE;
     Target target = {tile.row, rows, tile.column, fg, bias == nullptr ? nullptr : bias + group * fg,
@@ -94,14 +94,14 @@ __device__ __forceinline__ void inputGradient(const Window& g, int chunk, const 
     }
     TileOrigin tile(tilesM, tilesN, BM, BN);
     int kBegin = split * chunk;
-    int kEnd = min(down.count * across.count * fg, kBegin + chunk);
+    int kEnd = endOf(kBegin, chunk, down.count * across.count * fg);
     Taps taps = {dy + group * fg, down.pixels, across.pixels, g.oh, g.ow, g.f, fg, 1, 1, down.offset, across.offset, down.count,
         across.count, -down.tapStep, -across.tapStep};
     KernelTaps kernel = {w + group * fg, g.kw, g.f, down.first, across.first, down.step, across.step};
     PixelRows<BM, THREADS, VECTOR> a(taps, tile.row, rows, kBegin, kEnd);
     KernelRows<BN, THREADS, VECTOR> b(kernel, tile.column, cg, a.position);
     Accumulators<BM, BN, THREADS, ROWS, ROWS> sums;
-    accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
+    accumulate<BM, BN>(sums, a, b, ceilDiv(kEnd - kBegin, K_STEP));
     ClassOffset offset = {down.pixels, across.pixels, g.h, g.w, g.c, h0, w0, g.strideH, g.strideW};
     Target target = {tile.row, rows, tile.column, cg, nullptr, nullptr,
         dx + static_cast<size_t>(split) * g.n * g.h * g.w * g.c + group * cg, -INFINITE, INFINITE, VECTOR};
@@ -117,13 +117,13 @@ __device__ __forceinline__ void kernelGradient(const Window& g, int chunk, const
     int rows = g.kh * g.kw * cg;
     TileOrigin tile(ceilDiv(rows, BM), ceilDiv(fg, BN), BM, BN);
     int kBegin = split * chunk;
-    int kEnd = min(g.n * g.oh * g.ow, kBegin + chunk);
+    int kEnd = endOf(kBegin, chunk, g.n * g.oh * g.ow);
     Taps taps = {x + group * cg, g.oh, g.ow, g.h, g.w, g.c, cg, g.strideH, g.strideW, -g.top, -g.left, g.kh, g.kw,
         g.dilationH, g.dilationW};
     PixelColumns<BM, THREADS, VECTOR> a(taps, tile.row, rows, kBegin, kEnd);
     DenseColumns<BN, THREADS, VECTOR> b(dy + group * fg, g.f, tile.column, fg, kBegin, kEnd);
     Accumulators<BM, BN, THREADS, COLUMNS, COLUMNS> sums;
-    accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
+    accumulate<BM, BN>(sums, a, b, ceilDiv(kEnd - kBegin, K_STEP));
     Target target = {tile.row, rows, tile.column, fg, nullptr, nullptr,
         dw + static_cast<size_t>(split) * rows * g.f + group * fg, -INFINITE, INFINITE, VECTOR};
     store<BM, BN, THREADS>(sums, target, DenseOffset{g.f});

@@ -47,11 +47,11 @@ __device__ __forceinline__ void productOfRows(int m, int n, int k, int chunk, co
     constexpr int THREADS = 256;
     TileOrigin tile(ceilDiv(m, BM), ceilDiv(n, BN), BM, BN);
     int kBegin = blockIdx.z * chunk / 2;
-    int kEnd = min(k / 2, kBegin + chunk / 2);
+    int kEnd = endOf(kBegin, chunk / 2, k / 2);
     DenseRows<BM, THREADS, true> a(pa, k / 2, tile.row, m, kBegin, kEnd);
     DenseRows<BN, THREADS, true> b(pb, k / 2, tile.column, n, kBegin, kEnd);
     Accumulators<BM, BN, THREADS, ROWS, ROWS> sums;
-    accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
+    accumulate<BM, BN>(sums, a, b, ceilDiv(kEnd - kBegin, K_STEP));
     Target target = {tile.row, m, tile.column, n, nullptr, nullptr, y + static_cast<size_t>(blockIdx.z) * m * n, -INFINITE,
         INFINITE, n % 4 == 0};
     store<BM, BN, THREADS>(sums, target, DenseOffset{n});
@@ -72,13 +72,13 @@ __device__ __forceinline__ void forward(const Window& g, int chunk, int f, float
     int k = g.kh * g.kw * cg;
     TileOrigin tile(ceilDiv(rows, BM), ceilDiv(fg, BN), BM, BN);
     int kBegin = split * chunk / 2;
-    int kEnd = min(k, kBegin + chunk / 2);
+    int kEnd = endOf(kBegin, chunk / 2, k);
     Taps taps = {x + group * cg, g.oh, g.ow, g.h, g.w, g.c / 2, cg, g.strideH, g.strideW, -g.top, -g.left, g.kh, g.kw,
         g.dilationH, g.dilationW};
     PixelRows<BM, THREADS, true> a(taps, tile.row, rows, kBegin, kEnd);
     DenseRows<BN, THREADS, true> b(w + static_cast<size_t>(group) * fg * k, k, tile.column, fg, kBegin, kEnd);
     Accumulators<BM, BN, THREADS, ROWS, ROWS> sums;
-    accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
+    accumulate<BM, BN>(sums, a, b, ceilDiv(kEnd - kBegin, K_STEP));
     float low = f == RELU || f == RELU6 ? 0 : f == CLIP ? p : -INFINITE;
     float high = f == RELU6 ? 6 : f == CLIP ? q : INFINITE;
     Target target = {tile.row, rows, tile.column, fg, bias == nullptr ? nullptr : bias + group * fg,

@@ -12,11 +12,11 @@ __device__ __forceinline__ void product(int m, int n, int k, int chunk, const fl
     using LoaderB = std::conditional_t<TRANSPOSE_B, DenseRows<BN, THREADS, VECTOR>, DenseColumns<BN, THREADS, VECTOR>>;
     TileOrigin tile(ceilDiv(m, BM), ceilDiv(n, BN), BM, BN);
     int kBegin = blockIdx.z * chunk;
-    int kEnd = min(k, kBegin + chunk);
+    int kEnd = endOf(kBegin, chunk, k);
     LoaderA a(pa, TRANSPOSE_A ? m : k, tile.row, m, kBegin, kEnd);
     LoaderB b(pb, TRANSPOSE_B ? k : n, tile.column, n, kBegin, kEnd);
     Accumulators<BM, BN, THREADS, LoaderA::LAYOUT, LoaderB::LAYOUT> sums;
-    accumulate<BM, BN>(sums, a, b, ceilDiv(max(kEnd - kBegin, 0), K_STEP));
+    accumulate<BM, BN>(sums, a, b, ceilDiv(kEnd - kBegin, K_STEP));
     Target target = {tile.row, m, tile.column, n, nullptr, nullptr, y + static_cast<size_t>(blockIdx.z) * m * n, -INFINITE,
         INFINITE, VECTOR && n % 4 == 0};
     store<BM, BN, THREADS>(sums, target, DenseOffset{n});

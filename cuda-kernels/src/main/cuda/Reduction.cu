@@ -18,7 +18,7 @@ template <bool MAX>
 __device__ __forceinline__ void reduceRow(int reduced, int chunk, int chunks, int id, const float* x, float* y) {
     int row = id / chunks;
     int begin = id % chunks * chunk;
-    int end = min(reduced, begin + chunk);
+    int end = endOf(begin, chunk, reduced);
     const float* p = x + static_cast<size_t>(row) * reduced;
     float start = MAX ? -__builtin_inff() : 0;
     float a[4] = {start, start, start, start};
@@ -64,7 +64,7 @@ __device__ __forceinline__ void reduceColumns(int reduced, int inner, int chunk,
     int tile = blockIdx.x % tiles;
     int at = blockIdx.x / tiles; // o chunks + k
     int begin = at % chunks * chunk;
-    int end = min(reduced, begin + chunk);
+    int end = endOf(begin, chunk, reduced);
     int i = tile * 32 + threadIdx.x;
     float start = MAX ? -__builtin_inff() : 0;
     float a = start;

@@ -86,7 +86,10 @@ __device__ __forceinline__ float derivative(int f, float p, float q, float z) {
     }
 }
 
-__host__ __device__ constexpr int ceilDiv(int a, int b) { return (a + b - 1) / b; }
+__host__ __device__ constexpr int ceilDiv(int a, int b) { return a / b + (a % b != 0); }
+
+/// The end of a part of k that starts at begin, where begin + chunk could pass 2^31.
+__device__ __forceinline__ int endOf(int begin, int chunk, int k) { return begin < k ? begin + min(chunk, k - begin) : begin; }
 
 /// The larger of both, NaN if one of them is (fmaxf would drop it).
 __device__ __forceinline__ float maxOrNan(float a, float b) { return a > b || a != a ? a : b; }

@@ -249,7 +249,9 @@ inline void launch(dim3 grid, dim3 threads, size_t sharedBytes, uint64_t seed, s
         blockIdx = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
             static_cast<unsigned>(b / grid.x / grid.y)};
         memset(dynamicShared, 0xff, sharedBytes + 1024); // NaN, and a margin that must stay so
-        memset(sharedStart(), 0xff, sharedStop() - sharedStart());
+        if (sharedStart() != nullptr) {
+            memset(sharedStart(), 0xff, sharedStop() - sharedStart());
+        }
         memset(publisher, 0, sizeof publisher);
         block.waiting.clear();
         runnable.clear();
