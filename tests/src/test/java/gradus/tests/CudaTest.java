@@ -87,7 +87,15 @@ class CudaTest {
             groups += ",block,notebook"; // coarser factors turn some of their ReLUs on or off
         }
         Run run = emulated(
-                Main.class, "golden", golden().toString(), "--backend", "cuda", "--precision", precision, "--group", groups);
+                Main.class,
+                "golden",
+                golden().toString(),
+                "--backend",
+                "cuda",
+                "--precision",
+                precision,
+                "--group",
+                groups);
         assertTrue(run.text.contains("emulated device"), run.text);
         assertEquals(0, run.status, run.text);
     }
