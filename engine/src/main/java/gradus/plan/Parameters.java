@@ -36,7 +36,13 @@ public final class Parameters<B> {
      *
      * @param operands names of parameters, tensors that are constants, or what they themselves were derived from
      */
-    record Formula(Op op, List<Object> operands) {}
+    record Formula(Op op, List<Object> operands) {
+        /** Not of the op's settings: they seldom tell apart what operands do not, and are many. */
+        @Override
+        public int hashCode() {
+            return 31 * op.getClass().hashCode() + operands.hashCode();
+        }
+    }
 
     /** A value that follows from parameters and constants alone. It lives as long as a plan has it. */
     static final class Derived<B> {
