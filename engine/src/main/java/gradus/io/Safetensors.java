@@ -108,9 +108,7 @@ public final class Safetensors implements AutoCloseable {
      */
     public static Safetensors map(Path file) {
         boolean replaceable = File.separatorChar == '/';
-        return replaceable
-                ? new Safetensors(file.toString(), new FileBytes(MappedFile.keep(file), true))
-                : open(file);
+        return replaceable ? new Safetensors(file.toString(), new FileBytes(MappedFile.keep(file), true)) : open(file);
     }
 
     /**

@@ -109,15 +109,19 @@ public final class Parameters<B> {
         }
     }
 
+    /** Forgets derived values that no plan has any more. */
+    void purge() {
+        derived.values().removeIf(r -> r.get() == null);
+    }
+
     /** The value with this formula, the same for all plans that have it at a time. */
     Derived<B> derived(Op op, List<Object> operands, Shape shape) {
         var formula = new Formula(op, operands);
         WeakReference<Derived<B>> known = derived.get(formula);
         Derived<B> value = known == null ? null : known.get();
         if (value == null) {
-            derived.values().removeIf(r -> r.get() == null);
-            boolean constant = operands.stream()
-                    .allMatch(o -> o instanceof Tensor || o instanceof Derived<?> d && d.constant);
+            boolean constant =
+                    operands.stream().allMatch(o -> o instanceof Tensor || o instanceof Derived<?> d && d.constant);
             value = new Derived<>(shape, constant);
             derived.put(formula, new WeakReference<>(value));
         }
@@ -189,7 +193,10 @@ public final class Parameters<B> {
 
     /** Bytes of the backend's memory that parameters occupy; what is borrowed is not counted. */
     public long bytes() {
-        return memory.keySet().stream().mapToLong(name -> shapes.get(name).size()).sum() * backend.elementBytes();
+        return memory.keySet().stream()
+                        .mapToLong(name -> shapes.get(name).size())
+                        .sum()
+                * backend.elementBytes();
     }
 
     /** The type in which {@link #get} gives values. */

@@ -56,7 +56,8 @@ public final class Plan<B> {
     private int hoisted; // so many nodes come first that depend on parameters alone, which this plan does not change
     private final List<Derived<B>> derived = new ArrayList<>(); // the results of these, whoever computes them
     private final Set<Value> kept = Collections.newSetFromMap(new IdentityHashMap<>()); // of them, and of parameters
-    private final Map<Integer, List<Runnable>> loads = new HashMap<>(); // of parameters, by the node they are copied for
+    private final Map<Integer, List<Runnable>> loads =
+            new HashMap<>(); // of parameters, by the node they are copied for
     private final boolean updates;
     private long seen = -1; // version of the parameters when this plan last looked at them
     private final Map<Value, Place> places = new IdentityHashMap<>();
@@ -92,8 +93,10 @@ public final class Plan<B> {
         placeDeclared(graph);
         derive(graph);
         Map<Value, Place> inPlace = updatesInPlace(graph, lastRead);
+        Map<Value, String> names = new IdentityHashMap<>();
+        graph.parameters().forEach((name, v) -> names.put(v, name));
         for (int i = 0; i < nodes.size(); i++) {
-            load(nodes.get(i), i, graph, lastRead);
+            load(nodes.get(i), i, names, lastRead);
             place(nodes.get(i), i, lastRead, inPlace);
         }
         slabElements = assignOffsets();
@@ -284,6 +287,7 @@ public final class Plan<B> {
 
     /** Finds or makes what is computed once; what is read in every run has memory of its own, shared with other plans. */
     private void derive(Graph graph) {
+        parameters.purge();
         Map<Value, Object> known = new IdentityHashMap<>();
         graph.parameters().forEach((name, v) -> known.put(v, name));
         graph.constants().forEach(v -> known.put(v, graph.constantOf(v)));
@@ -309,25 +313,17 @@ public final class Plan<B> {
     }
 
     /** Has the parameters that only hoisted nodes read copied to scratch memory when the first of these needs them. */
-    private void load(Node node, int i, Graph graph, Map<Value, Integer> lastRead) {
+    private void load(Node node, int i, Map<Value, String> names, Map<Value, Integer> lastRead) {
         for (Value v : node.inputs()) {
             if (!places.containsKey(v)) {
                 var place = new Place(v.shape().size(), i, true);
                 place.lastRead = lastRead.get(v);
                 places.put(v, place);
                 scratch.add(place);
-                String name = nameOf(v, graph);
+                String name = names.get(v);
                 loads.computeIfAbsent(i, _ -> new ArrayList<>()).add(() -> parameters.load(name, place.memory));
             }
         }
-    }
-
-    private static String nameOf(Value parameter, Graph graph) {
-        return graph.parameters().entrySet().stream()
-                .filter(e -> e.getValue() == parameter)
-                .findFirst()
-                .orElseThrow()
-                .getKey();
     }
 
     private B persistent(Value v) {

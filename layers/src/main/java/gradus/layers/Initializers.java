@@ -59,7 +59,8 @@ public final class Initializers {
 
         @Override
         default Tensor promise(Shape shape, DType dtype, long defaultSeed) {
-            boolean now = dtype != DType.F32 || shape.size() <= SMALL || this instanceof Orthogonal; // may refuse a shape
+            boolean now =
+                    dtype != DType.F32 || shape.size() <= SMALL || this instanceof Orthogonal; // may refuse a shape
             return now
                     ? initialize(shape, dtype, defaultSeed)
                     : Tensor.of(shape, new Drawn(() -> initialize(shape, dtype, defaultSeed)));

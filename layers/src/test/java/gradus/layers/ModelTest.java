@@ -291,7 +291,8 @@ class ModelTest {
         assertEquals(0, kernel.bytes(), "drawn for the plan, not kept");
         m.setWeight("b/bias", Tensor.of(Shape.of(3), 0f, 0f, 0f));
         assertEquals(out, m.predict(in));
-        Tensor now = Initializers.glorotUniform().initialize(Shape.of(100, 100), DType.F32, Seeds.derive(5, "a/kernel"));
+        Tensor now =
+                Initializers.glorotUniform().initialize(Shape.of(100, 100), DType.F32, Seeds.derive(5, "a/kernel"));
         assertEquals(now, kernel);
         assertEquals(40_000, kernel.bytes());
     }
