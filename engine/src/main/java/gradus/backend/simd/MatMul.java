@@ -90,6 +90,7 @@ final class MatMul implements Workers.Task {
     private final int[][] addresses;
     private final int[][] starts;
     private final int[][] grid;
+    private final float[][] fences;
     private final float[] partials = Lanes.array(PARTIALS);
     private float[] own = Lanes.array(0);
 
@@ -157,6 +158,8 @@ final class MatMul implements Workers.Task {
         addresses = new int[workers.count()][MR_COLUMNS + APART];
         starts = new int[workers.count()][BLOCK + APART];
         grid = new int[workers.count()][MR + APART];
+        fences = new float[workers.count()][];
+        Arrays.setAll(fences, i -> MicroKernel.fence());
     }
 
     /** y = op(a) op(b). */
@@ -435,13 +438,26 @@ final class MatMul implements Workers.Task {
             float[] addend = add ? c : residual == null ? null : residual.array();
             int shift = add || residual == null ? 0 : residual.offset() - cStart;
             MicroKernel.rows(
-                    tile, depth, scratch, aAt, right, panel, c, at, shifts, shiftsAt, addend, shift, last && relu);
+                    tile,
+                    depth,
+                    scratch,
+                    aAt,
+                    right,
+                    panel,
+                    c,
+                    at,
+                    shifts,
+                    shiftsAt,
+                    addend,
+                    shift,
+                    last && relu,
+                    fences[worker]);
             return;
         }
         for (int r = 0; r < tile; r++) {
             at[r] = tileAt(worker, r);
         }
-        MicroKernel.rows(tile, depth, scratch, aAt, right, panel, scratch, at, shifts, shiftsAt, null, 0, false);
+        MicroKernel.rows(tile, depth, scratch, aAt, right, panel, scratch, at, shifts, shiftsAt, null, 0, false, fences[worker]);
         for (int r = 0; r < valid; r++) {
             put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, c, to[row + r] + column);
         }
@@ -615,7 +631,7 @@ final class MatMul implements Workers.Task {
         for (int r = 0; r < tile; r++) {
             at[r] = whole ? start + (row + r) * pitch + column : tileAt(worker, r);
         }
-        MicroKernel.columns(tile, depth, scratch, aAt, scratch, panel, whole ? to : scratch, at, whole && add);
+        MicroKernel.columns(tile, depth, scratch, aAt, scratch, panel, whole ? to : scratch, at, whole && add, fences[worker]);
         for (int r = 0; r < valid && !whole; r++) {
             put(tileAt(worker, r), Math.min(NR, n1 - column), add, true, to, start + (row + r) * pitch + column);
         }

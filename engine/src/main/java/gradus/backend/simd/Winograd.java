@@ -108,6 +108,7 @@ final class Winograd implements Workers.Task {
         final float[][] from = new float[6][];
         final int[] at = new int[6 + 64];
         final int[] rows = new int[MicroKernel.MR_COLUMNS + 64];
+        final float[] fence = MicroKernel.fence();
         float[] v = Lanes.array(0);
         float[] m = Lanes.array(0);
         float[] t = Lanes.array(0);
@@ -431,7 +432,7 @@ final class Winograd implements Workers.Task {
                         s.rows[r] = to + (t + r) * NR;
                     }
                     int from = BASE + t * PITCH + position * c;
-                    MicroKernel.rows(tile, c, v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false);
+                    MicroKernel.rows(tile, c, v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false, s.fence);
                     t += tile;
                 }
             }
@@ -594,7 +595,7 @@ final class Winograd implements Workers.Task {
                     s.rows[r] = BASE + (position * channels + c0 + c + r) * filters + f;
                 }
                 int b = BASE + (position * filters + f) * gathered;
-                MicroKernel.columns(tile, gathered, v, a + c, d, b, u, s.rows, firstTile > 0);
+                MicroKernel.columns(tile, gathered, v, a + c, d, b, u, s.rows, firstTile > 0, s.fence);
             }
             c += tile;
         }
