@@ -457,7 +457,8 @@ final class MatMul implements Workers.Task {
         for (int r = 0; r < tile; r++) {
             at[r] = tileAt(worker, r);
         }
-        MicroKernel.rows(tile, depth, scratch, aAt, right, panel, scratch, at, shifts, shiftsAt, null, 0, false, fences[worker]);
+        MicroKernel.rows(
+                tile, depth, scratch, aAt, right, panel, scratch, at, shifts, shiftsAt, null, 0, false, fences[worker]);
         for (int r = 0; r < valid; r++) {
             put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, c, to[row + r] + column);
         }
@@ -631,7 +632,8 @@ final class MatMul implements Workers.Task {
         for (int r = 0; r < tile; r++) {
             at[r] = whole ? start + (row + r) * pitch + column : tileAt(worker, r);
         }
-        MicroKernel.columns(tile, depth, scratch, aAt, scratch, panel, whole ? to : scratch, at, whole && add, fences[worker]);
+        MicroKernel.columns(
+                tile, depth, scratch, aAt, scratch, panel, whole ? to : scratch, at, whole && add, fences[worker]);
         for (int r = 0; r < valid && !whole; r++) {
             put(tileAt(worker, r), Math.min(NR, n1 - column), add, true, to, start + (row + r) * pitch + column);
         }

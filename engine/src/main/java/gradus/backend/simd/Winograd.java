@@ -432,7 +432,8 @@ final class Winograd implements Workers.Task {
                         s.rows[r] = to + (t + r) * NR;
                     }
                     int from = BASE + t * PITCH + position * c;
-                    MicroKernel.rows(tile, c, v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false, s.fence);
+                    MicroKernel.rows(
+                            tile, c, v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false, s.fence);
                     t += tile;
                 }
             }
