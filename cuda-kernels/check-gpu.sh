@@ -132,11 +132,9 @@ run() {
     fi
     if [ "${CHECK_GPU_SMALL:-}" = 1 ]; then
         seconds=0.1 shapes=3 matrix=128 cases=(infer64_b1) training=() groups=(dense loss) precisions=(float32)
-        network=(--model resnet20 --batch 4 --examples 8)
     else
         seconds=2 shapes=40 matrix=8192 cases=(infer224_b1 infer224_b128) training=(train224_b128) groups=()
         precisions=(float32 tf32 bf16)
-        network=(--examples 240)
     fi
 
     # ---- correctness ----
@@ -153,7 +151,11 @@ run() {
         check "golden cases of operations, bf16 (bounds x 2^16)" 60 gradus golden "$golden" --backend cuda --precision bf16 --group $ops
     fi
     check "agreement with the reference, $shapes random shapes a method" 150 agreement "$shapes"
-    check "run to run, ${network[*]}" 150 same_bits "${network[@]}"
+    if [ "${CHECK_GPU_SMALL:-}" = 1 ]; then
+        echo "| run to run | not run | too much for an emulated driver | |" >>"$work/checks"
+    else
+        check "run to run, one epoch of 240 pictures" 150 same_bits --examples 240
+    fi
     if command -v compute-sanitizer >/dev/null && [ "${CHECK_GPU_SMALL:-}" != 1 ]; then
         late=unfinished # it slows programs down many times: what was clean until then is no failure
         check "compute-sanitizer memcheck" 75 sanitized memcheck conv2d,batch_norm,pool,dense

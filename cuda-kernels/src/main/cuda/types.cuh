@@ -37,7 +37,8 @@ __device__ __forceinline__ float normalDistribution(float x) {
 __device__ __forceinline__ float normalDensity(float x) {
     float square = x * x;
     float error = square < 256 ? fmaf(x, x, -square) : 0;
-    return 0.39894228f * (expf(-0.5f * square) * fmaf(-0.5f, error, 1));
+    float e = expf(-0.5f * square);
+    return 0.39894228f * fmaf(e, -0.5f * error, e);
 }
 
 /// f(x), with the parameters p and q of its record.

@@ -135,9 +135,7 @@ class CudaBackendTest {
         Set<String> tested =
                 calls().keySet().stream().map(name -> name.split(" ")[0]).collect(Collectors.toSet());
         Set<String> computing = Arrays.stream(CudaBackend.class.getDeclaredMethods())
-                .filter(m -> m.getReturnType() == void.class
-                        && Modifier.isPublic(m.getModifiers())
-                        && !m.isBridge())
+                .filter(m -> m.getReturnType() == void.class && Modifier.isPublic(m.getModifiers()) && !m.isBridge())
                 .filter(m -> Arrays.asList(m.getParameterTypes()).contains(DeviceMemory.class))
                 .map(m -> m.getName())
                 .collect(Collectors.toCollection(TreeSet::new));

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import gradus.app.Main;
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -31,7 +32,7 @@ class CudaTest {
 
     private record Run(int status, String text) {}
 
-    private Run gradus(Path driver, String... arguments) throws IOException, InterruptedException {
+    private Run run(Class<?> program, Path driver, String... arguments) throws IOException, InterruptedException {
         var command = new ArrayList<String>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules",
@@ -40,7 +41,7 @@ class CudaTest {
                 "-Dgradus.cuda.driver=" + driver.toAbsolutePath(),
                 "-cp",
                 System.getProperty("java.class.path"),
-                "gradus.app.Main"));
+                program.getName()));
         command.addAll(List.of(arguments));
         Path out = Files.createTempFile(folder, "out", ".txt");
         Process process = new ProcessBuilder(command)
@@ -51,9 +52,9 @@ class CudaTest {
         return new Run(process.exitValue(), Files.readString(out));
     }
 
-    private Run emulated(String... arguments) throws IOException, InterruptedException {
+    private Run emulated(Class<?> program, String... arguments) throws IOException, InterruptedException {
         assumeTrue(Files.exists(EMULATED), "no emulated driver: there is no g++");
-        return gradus(EMULATED, arguments);
+        return run(program, EMULATED, arguments);
     }
 
     private static Path golden() throws URISyntaxException {
@@ -65,14 +66,14 @@ class CudaTest {
     void withoutADriver() throws IOException, InterruptedException, URISyntaxException {
         Path nothing = folder.resolve("libcuda.so.1");
         String[] command = {"golden", golden().toString(), "--group", "dense"};
-        Run asked = gradus(nothing, with(command, "--backend", "cuda"));
+        Run asked = run(Main.class, nothing, with(command, "--backend", "cuda"));
         assertEquals(2, asked.status, asked.text);
         List<String> lines =
                 asked.text.lines().filter(l -> !l.startsWith("WARNING")).toList();
         assertEquals(1, lines.size(), asked.text);
         assertTrue(lines.getFirst().contains("there is no NVIDIA driver"), asked.text);
         assertTrue(lines.getFirst().contains("install the driver"), asked.text);
-        Run other = gradus(nothing, with(command, "--backend", "auto"));
+        Run other = run(Main.class, nothing, with(command, "--backend", "auto"));
         assertEquals(0, other.status, other.text);
         assertTrue(other.text.contains("backend simd"), other.text);
         assertFalse(other.text.contains("NVIDIA"), other.text);
@@ -86,46 +87,39 @@ class CudaTest {
             groups += ",block,notebook"; // coarser factors turn some of their ReLUs on or off
         }
         Run run = emulated(
-                "golden", golden().toString(), "--backend", "cuda", "--precision", precision, "--group", groups);
+                Main.class,
+                "golden",
+                golden().toString(),
+                "--backend",
+                "cuda",
+                "--precision",
+                precision,
+                "--group",
+                groups);
         assertTrue(run.text.contains("emulated device"), run.text);
         assertEquals(0, run.status, run.text);
     }
 
-    /** Training steps, recorded, twice: the same bits. */
+    /** Four steps, the last two as graphs: in every run the same bits, and the losses of the CPU. */
     @Test
     void training() throws IOException, InterruptedException {
-        var results = new ArrayList<byte[]>();
-        for (String out : List.of("one", "two")) {
-            Path to = folder.resolve(out);
-            Run run = emulated(
-                    "train",
-                    "--backend",
-                    "cuda",
-                    "--model",
-                    "resnet20",
-                    "--batch",
-                    "6",
-                    "--examples",
-                    "24",
-                    "--epochs",
-                    "1",
-                    "--out",
-                    to.toString());
-            assertEquals(0, run.status, run.text);
-            results.add(Files.readAllBytes(weights(to)));
-        }
-        assertArrayEquals(results.get(0), results.get(1));
+        Run once = emulated(TrainingSteps.class, "cuda", "FLOAT32");
+        assertEquals(0, once.status, once.text);
+        assertTrue(once.text.contains("bits "), once.text);
+        assertEquals(once.text, emulated(TrainingSteps.class, "cuda", "FLOAT32").text);
+        Run simd = emulated(TrainingSteps.class, "simd", "FLOAT32");
+        assertArrayEquals(losses(simd), losses(once), 1e-3, () -> simd.text + once.text);
+        assertArrayEquals(losses(simd), losses(emulated(TrainingSteps.class, "cuda", "BF16")), 0.2);
     }
 
-    /** The only file of weights in a folder. */
-    private static Path weights(Path folder) throws IOException {
-        try (var files = Files.walk(folder)) {
-            List<Path> all = files.filter(f -> f.toString().endsWith(".safetensors"))
-                    .filter(f -> !f.getFileName().toString().contains("checkpoint"))
-                    .toList();
-            assertEquals(1, all.size(), all::toString);
-            return all.getFirst();
-        }
+    private static double[] losses(Run run) {
+        double[] losses = run.text
+                .lines()
+                .filter(l -> l.startsWith("loss "))
+                .mapToDouble(l -> Double.parseDouble(l.substring(5)))
+                .toArray();
+        assertEquals(4, losses.length, run.text);
+        return losses;
     }
 
     private static String[] with(String[] command, String... more) {
