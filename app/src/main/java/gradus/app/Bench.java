@@ -96,6 +96,11 @@ final class Bench implements Callable<Integer> {
             return model;
         }
 
+        @Override
+        public String toString() {
+            return name;
+        }
+
         /** As users have one: from a file, which this writes and removes if the user gave none. */
         Model loaded(Path given) {
             if (given != null) {
@@ -119,11 +124,6 @@ final class Bench implements Callable<Integer> {
                 throw new FileException("cannot make a file for a model: " + e.getMessage(), e);
             }
         }
-
-        @Override
-        public String toString() {
-            return name;
-        }
     }
 
     @Spec
@@ -146,12 +146,6 @@ final class Bench implements Callable<Integer> {
     double seconds;
 
     @Option(
-            names = "--model",
-            paramLabel = "FILE",
-            description = "a model file for inference and cold_start instead of one with random weights")
-    Path model;
-
-    @Option(
             names = "--resident",
             description = "leave the inputs where the backend computes and the results too: time the steps alone")
     boolean resident;
@@ -161,6 +155,12 @@ final class Bench implements Callable<Integer> {
             paramLabel = "N",
             description = "time the product of two N x N matrices instead of networks")
     Integer side;
+
+    @Option(
+            names = "--model",
+            paramLabel = "FILE",
+            description = "a model file for inference and cold_start instead of one with random weights")
+    Path model;
 
     @Option(names = "--profile", description = "print where the time goes, step by step, instead")
     boolean profile;
@@ -220,7 +220,7 @@ final class Bench implements Callable<Integer> {
             kernels(out);
             return Exit.OK;
         }
-        if (wanted.getFirst().isColdStart() && model == null) {
+        if (side == null && wanted.stream().anyMatch(Case::isColdStart) && model == null) {
             return coldStartOfAnother();
         }
         List<Map<String, Object>> before = baseline == null ? List.of() : Comparison.read(baseline);
@@ -309,18 +309,18 @@ final class Bench implements Callable<Integer> {
     }
 
     /** The steps of a network whose inputs were fed once; nothing is read but that they are done. */
-    private <B> Runnable steps(Case c, Backend<B> backend) {
+    private static <B> Runnable steps(Case c, Backend<B> backend) {
         Plan<B> plan;
         if (c.train) {
             var training = trainer(c, backend);
             training.trainOnBatch(batch(c)); // feeds everything
             plan = training.plan(c.batch);
         } else {
-            Model loaded = c.loaded(model);
-            var predictor = Predictor.of(loaded, backend);
+            Model model = c.model();
+            var predictor = Predictor.of(model, backend);
             predictor.predict(pictures(new Case(c.name, c.side, 1, false))); // brings the weights
             plan = predictor.planOf(c.batch);
-            plan.feed(loaded.inputNames().getFirst(), pictures(c));
+            plan.feed(model.inputNames().getFirst(), pictures(c));
         }
         return () -> {
             plan.run();

@@ -7,6 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.backend.BackendException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +36,28 @@ class PtxTest {
                 assertTrue(ptx.driverNeeded() <= 13_000, () -> ptx.name() + " needs CUDA " + ptx.driverNeeded());
                 assertTrue(ptx.signatures().size() > 1, ptx.name());
             }
+        }
+    }
+
+    /** The sources are those that compile.sh wrote the PTX from. */
+    @Test
+    void fresh() throws IOException, NoSuchAlgorithmException {
+        Path folder = Path.of("src", "main", "cuda");
+        var digest = MessageDigest.getInstance("SHA-256");
+        try (var files = Files.list(folder)) {
+            List<Path> sources = files.filter(f -> f.toString().matches(".*[.]cuh?"))
+                    .sorted(Comparator.comparing(f -> f.getFileName().toString()))
+                    .toList();
+            assertTrue(sources.size() > 10, sources::toString);
+            for (Path source : sources) {
+                digest.update(Files.readAllBytes(source));
+            }
+        }
+        try (var in = Ptx.class.getResourceAsStream("ptx/sources.sha256")) {
+            assertEquals(
+                    new String(in.readAllBytes(), StandardCharsets.US_ASCII).strip(),
+                    HexFormat.of().formatHex(digest.digest()),
+                    "the PTX is of other sources: run cuda-kernels/compile.sh and commit");
         }
     }
 

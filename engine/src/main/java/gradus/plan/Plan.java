@@ -104,7 +104,11 @@ public final class Plan<B> {
         B slab = backend.allocate(slabElements);
         scratch.forEach(p -> p.memory = backend.slice(slab, p.offset, p.size));
         bind(graph);
-        program = backend.recorded(this::repeated);
+        program = backend.recorded(() -> {
+            for (int i = hoisted; i < steps.size(); i++) {
+                step(i, null);
+            }
+        });
     }
 
     public static <B> Plan<B> of(Graph graph, Backend<B> backend) {
@@ -567,12 +571,6 @@ public final class Plan<B> {
             ran();
         }
         return Arrays.copyOf(nanos, nodes.size());
-    }
-
-    private void repeated() {
-        for (int i = hoisted; i < steps.size(); i++) {
-            steps.get(i).run();
-        }
     }
 
     private void ran() {

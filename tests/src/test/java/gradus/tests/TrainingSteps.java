@@ -11,6 +11,8 @@ import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import gradus.train.Adam;
 import gradus.train.Batch;
+import gradus.train.Optimizer;
+import gradus.train.Sgd;
 import gradus.train.SparseCategoricalCrossentropy;
 import gradus.train.Training;
 import java.util.Arrays;
@@ -20,8 +22,8 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 
 /**
- * A program: trains ResNet-20 on pictures of 8 x 8 for four steps, on the backend and in the precision that are named, and
- * prints each loss, then a number made of every bit of the weights.
+ * A program: trains ResNet-20 on pictures of 8 x 8 for four steps, on the backend, in the precision and by the optimizer (ADAM
+ * or SGD) that are named, and prints each loss, then a number made of every bit of the weights.
  */
 final class TrainingSteps {
     private static final int BATCH = 6;
@@ -32,14 +34,14 @@ final class TrainingSteps {
 
     public static void main(String[] args) {
         try (var backend = Backends.open(args[0], new Options(2, Precision.valueOf(args[1])))) {
-            train(backend);
+            train(backend, args[2].equals("ADAM") ? Adam.of() : Sgd.of(0.01));
         }
     }
 
-    private static <B> void train(Backend<B> backend) {
+    private static <B> void train(Backend<B> backend, Optimizer optimizer) {
         Model model = ResNets.byName("resnet20").input(SIDE, SIDE, 3).build();
         model.initialize(1, DType.F32);
-        var training = Training.compile(model, Adam.of(), SparseCategoricalCrossentropy.of(), List.of(), backend);
+        var training = Training.compile(model, optimizer, SparseCategoricalCrossentropy.of(), List.of(), backend);
         var random = new SplittableRandom(1);
         for (int step = 0; step < STEPS; step++) {
             var x = new float[BATCH * SIDE * SIDE * 3];
