@@ -158,7 +158,7 @@ public interface Backend<B> extends AutoCloseable {
 
     /**
      * Elements of the form of a kernel that {@link #conv2dPrepared} reads, packed or transformed; 0 if this backend takes
-     * this convolution's kernels as they are.
+     * this convolution's kernels as they are. That form is the same for every number of images but none.
      */
     default long preparedKernelSize(Window g) {
         return 0;

@@ -14,7 +14,10 @@ import jdk.incubator.vector.FloatVector;
  *
  * <p>10 rows x 2 vectors are 20 accumulators, with two vectors of B 22 of the 32 registers of AVX-512 and NEON. The others
  * are for broadcast elements of A, all of which the compiler likes to load first: with 12 rows it runs out of registers
- * and puts accumulators into memory, which costs a quarter of the speed. Machines with 16 registers (AVX2) use 4 x 2.
+ * and puts accumulators into memory, which costs a quarter of the speed. With 16 registers (AVX2) that leaves 4 x 2, and
+ * eight accumulators are just what two units that take four cycles for a sum can hide. 5 x 2 goes there too with a store
+ * between the rows, which no load may pass when the compiler orders the instructions: as much as one fifth faster where a
+ * second program shares the core, 0 to 7 % where none does. More rows need more such fences and gain nothing.
  * Accumulators are named locals because an array of vectors would live on the heap, and the methods are this long because
  * a vector passed to a method that is not inlined would too: the compiler inlines nothing but the Vector API itself into
  * methods of this size.
@@ -32,14 +35,17 @@ import jdk.incubator.vector.FloatVector;
  * into calls also keeps its rounding error small. Residual and ReLU are applied to the sums while they are in registers.
  */
 final class MicroKernel {
+    /** x86 without AVX-512 has 16 vector registers; whatever else this runs on has 32. */
+    private static final boolean FEW_REGISTERS = L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8 && isX86();
+
     /** Most rows of a tile; what is left of a block of rows is shared out among tiles of one row less. */
-    static final int MR = 10;
+    static final int MR = FEW_REGISTERS ? 5 : 10;
 
     /** Rows of the smallest tile: for a few rows, and for machines with few registers. */
     private static final int SMALL = 4;
 
     /** Most rows of a tile of {@link #columns}. */
-    static final int MR_COLUMNS = 12;
+    static final int MR_COLUMNS = FEW_REGISTERS ? 5 : 12;
 
     /** Columns of either tile. */
     static final int NR = 2 * L;
@@ -53,10 +59,11 @@ final class MicroKernel {
     /** Elements from one k to the next in a block of columns: an odd number of cache lines, for the same reason. */
     static final int COLUMN_PITCH = 144;
 
+    /** Where a tile may write in the array that is handed to it for that: away from other objects' cache lines. */
+    private static final int FENCE = 16;
+
     /** Where there is no bias. */
     static final float[] ZEROS = new float[128];
-
-    private static final boolean FEW_REGISTERS = L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8 && isX86();
 
     private MicroKernel() {}
 
@@ -65,17 +72,25 @@ final class MicroKernel {
         return arch.equals("amd64") || arch.equals("x86_64");
     }
 
-    /** Rows of the tile of {@link #rows} to use when that many are left: 10, 9 or 4, perhaps more than are left. */
+    /** Memory that one thread hands to its tiles, which may write there while they compute. */
+    static float[] fence() {
+        return new float[2 * FENCE + 32];
+    }
+
+    /** Rows of the tile of {@link #rows} to use when that many are left: MR, MR - 1 or 4, perhaps more than are left. */
     static int tile(int rowsLeft) {
-        if (rowsLeft <= SMALL || FEW_REGISTERS) {
+        if (rowsLeft <= SMALL) {
             return SMALL;
         }
         return rowsLeft % MR == 0 ? MR : MR - 1;
     }
 
-    /** The same for {@link #columns}: 12 or 4. */
+    /** The same for {@link #columns}: {@link #MR_COLUMNS} or 4; never more than are left of a multiple of 32. */
     static int tileColumns(int rowsLeft) {
-        return rowsLeft >= MR_COLUMNS && !FEW_REGISTERS ? MR_COLUMNS : SMALL;
+        if (FEW_REGISTERS) {
+            return tile(rowsLeft);
+        }
+        return rowsLeft >= MR_COLUMNS ? MR_COLUMNS : SMALL;
     }
 
     /**
@@ -84,6 +99,7 @@ final class MicroKernel {
      * @param tile rows, as {@link #tile} says
      * @param bias NR numbers from biasAt on, the same for all rows; {@link #ZEROS} where there is none
      * @param addend its element for {@code c[o]} is {@code addend[o + shift]}; may be c itself; null where there is none
+     * @param fence what {@link #fence} gave this thread
      */
     static void rows(
             int tile,
@@ -98,8 +114,13 @@ final class MicroKernel {
             int biasAt,
             float[] addend,
             int shift,
-            boolean relu) {
-        if (tile == MR) {
+            boolean relu,
+            float[] fence) {
+        if (FEW_REGISTERS && tile == MR) {
+            rows5(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu, fence);
+        } else if (FEW_REGISTERS) {
+            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+        } else if (tile == MR) {
             rows10(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         } else if (tile == MR - 1) {
             rows9(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
@@ -108,9 +129,26 @@ final class MicroKernel {
         }
     }
 
-    /** A tile {@code c = A' B}, or that added to c; rows: as {@link #tileColumns} says. */
-    static void columns(int tile, int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
-        if (tile == MR_COLUMNS) {
+    /**
+     * A tile {@code c = A' B}, or that added to c.
+     *
+     * @param tile rows, as {@link #tileColumns} says
+     * @param fence what {@link #fence} gave this thread
+     */
+    static void columns(
+            int tile,
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            boolean add,
+            float[] fence) {
+        if (FEW_REGISTERS && tile == MR_COLUMNS) {
+            columns5(depth, a, aAt, b, bAt, c, at, add, fence);
+        } else if (tile == MR_COLUMNS) {
             columns12(depth, a, aAt, b, bAt, c, at, add);
         } else {
             columns4(depth, a, aAt, b, bAt, c, at, add);
@@ -257,6 +295,57 @@ final class MicroKernel {
         o = at[8]; p8.intoArray(c, o); q8.intoArray(c, o + L);
     }
 
+    private static void rows5(
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu,
+            float[] fence) {
+        var u = fromArray(SPECIES, bias, biasAt);
+        var v = fromArray(SPECIES, bias, biasAt + L);
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v, p3 = u, q3 = v, p4 = u, q4 = v;
+        for (int k = 0; k < depth; k++) {
+            u = fromArray(SPECIES, b, bAt + k * NR);
+            v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            q2.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+        }
+        int o;
+        if (addend != null) {
+            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+        }
+        if (relu) {
+            var z = FloatVector.zero(SPECIES);
+            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
+            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
+            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
+            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
+            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+    }
+
     private static void rows4(
             int depth,
             float[] a,
@@ -355,6 +444,37 @@ final class MicroKernel {
         o = at[9]; p9.intoArray(c, o); q9.intoArray(c, o + L);
         o = at[10]; p10.intoArray(c, o); q10.intoArray(c, o + L);
         o = at[11]; p11.intoArray(c, o); q11.intoArray(c, o + L);
+    }
+
+    private static void columns5(
+            int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add, float[] fence) {
+        var zero = FloatVector.zero(SPECIES);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero, p2 = zero;
+        FloatVector q2 = zero, p3 = zero, q3 = zero, p4 = zero, q4 = zero;
+        for (int k = 0; k < depth; k++) {
+            var u = fromArray(SPECIES, b, bAt + k * NR);
+            var v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            q2.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+        }
+        int o;
+        if (add) {
+            o = at[0]; p0 = p0.add(fromArray(SPECIES, c, o)); q0 = q0.add(fromArray(SPECIES, c, o + L));
+            o = at[1]; p1 = p1.add(fromArray(SPECIES, c, o)); q1 = q1.add(fromArray(SPECIES, c, o + L));
+            o = at[2]; p2 = p2.add(fromArray(SPECIES, c, o)); q2 = q2.add(fromArray(SPECIES, c, o + L));
+            o = at[3]; p3 = p3.add(fromArray(SPECIES, c, o)); q3 = q3.add(fromArray(SPECIES, c, o + L));
+            o = at[4]; p4 = p4.add(fromArray(SPECIES, c, o)); q4 = q4.add(fromArray(SPECIES, c, o + L));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
     }
 
     private static void columns4(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {

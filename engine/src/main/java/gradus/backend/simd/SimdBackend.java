@@ -87,7 +87,7 @@ final class SimdBackend implements Backend<Memory> {
 
     @Override
     public void write(Tensor values, Memory y) {
-        System.arraycopy(values.floats(), 0, y.array(), y.offset(), values.size());
+        values.copyTo(y.array(), y.offset());
     }
 
     @Override
