@@ -30,6 +30,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -154,6 +155,18 @@ final class Bench implements Callable<Integer> {
             description = "how much slower than the file, beyond noise, --compare lets pass (default 5)")
     double limit;
 
+    @Option(
+            names = "--kernels",
+            paramLabel = "REGEX",
+            arity = "0..1",
+            fallbackValue = "",
+            description = {
+                "time single kernels instead: the product of 1024 x 1024 matrices and every convolution of ResNet-50",
+                "(those whose name the expression matches), --seconds / 24 each, on one thread and on all unless",
+                "--threads says"
+            })
+    Pattern kernels;
+
     private final List<Map<String, Object>> profiles = new ArrayList<>();
     private double peak;
 
@@ -170,6 +183,13 @@ final class Bench implements Callable<Integer> {
         if (wanted.contains(Case.cold_start) && (wanted.size() > 1 || repeat > 1 || steps)) {
             throw new UsageException("cold_start counts from the start of the process: give it alone, without --repeat,"
                     + " --profile, --json or --compare");
+        }
+        if (kernels != null) {
+            if (!cases.isEmpty() || steps) {
+                throw new UsageException("--kernels times no CASE and goes without --profile, --json and --compare");
+            }
+            kernels(out);
+            return Exit.OK;
         }
         if (wanted.contains(Case.cold_start) && model == null) {
             return coldStartOfAnother();
@@ -355,6 +375,24 @@ final class Bench implements Callable<Integer> {
         } catch (IOException | RuntimeException e) { // not Linux
             Instant start = ProcessHandle.current().info().startInstant().orElseThrow();
             return Duration.between(start, Instant.now()).toNanos() * 1e-9;
+        }
+    }
+
+    private void kernels(PrintWriter out) {
+        int all = threads();
+        for (int t : engine.threads == 0 && all > 1 ? new int[] {1, all} : new int[] {all}) {
+            engine.threads = t;
+            try (var backend = engine.open()) {
+                kernels(backend, out);
+            }
+        }
+    }
+
+    private <B> void kernels(Backend<B> backend, PrintWriter out) {
+        Case c = Case.A_infer224_b1;
+        var table = KernelTable.of(c.model(), pictures(c), backend);
+        for (int i = 0; i < repeat; i++) {
+            table.print(kernels, backend, threads(), seconds / 24, out);
         }
     }
 

@@ -277,6 +277,21 @@ class CommandLineTest {
     }
 
     @Test
+    void benchOfKernelsPrintsALineForEachConvolutionOfTheNetwork() {
+        Run run = gradus("bench", "--kernels", "_s2$", "--threads", "1", "--seconds", "0.1");
+        assertEquals(0, run.status, run.err);
+        List<String> lines = run.out.lines().toList();
+        assertEquals(7, lines.size(), run.out); // the stem, and two for each stage but the first
+        for (String line : lines) {
+            assertTrue(
+                    line.matches("peer=gradus case=conv_fwd_\\dx\\d_\\d+_\\d+_\\d+_s2 threads=1 batch=1 gflops=[\\d.]+"
+                            + " p50_ms=[\\d.]+ min_ms=[\\d.]+ reps=\\d+ # fma_peak=[\\d.]+ percent_of_peak=[\\d.]+ .*"),
+                    line);
+        }
+        assertEquals(2, gradus("bench", "--kernels", "1x1", "--profile").status);
+    }
+
+    @Test
     void aLossThatIsNotFiniteIsOneLineAndLeavesNothing() {
         Path out = folder.resolve("nan");
         Run run = gradus(with(

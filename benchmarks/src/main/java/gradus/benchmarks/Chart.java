@@ -1,8 +1,5 @@
 package gradus.benchmarks;
 
-import gradus.io.AtomicFile;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 
@@ -28,15 +25,14 @@ public final class Chart {
         svg.append(String.format(
                 Locale.ROOT,
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\""
-                        + " font-size=\"13\">%n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>%n",
+                        + " font-size=\"13\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n",
                 WIDTH,
                 height));
         text(LEFT, 25, "start", "black", title);
     }
 
     /** Bars from {@code least} on, with a line at the limit. */
-    public static void bars(
-            Path file, String title, List<Bar> bars, double least, double most, double limit, String limitText) {
+    public static String bars(String title, List<Bar> bars, double least, double most, double limit, String limitText) {
         var chart = new Chart(TOP + 28 * bars.size() + 40, title);
         most *= 1.15;
         int y = TOP;
@@ -52,12 +48,11 @@ public final class Chart {
         }
         chart.line(chart.across(limit, least, most), TOP - 8, chart.across(limit, least, most), y, COLOURS[1]);
         chart.text(chart.across(limit, least, most) - 6, y + 18, "end", COLOURS[1], limitText);
-        chart.save(file);
+        return chart.svg + "</svg>\n";
     }
 
     /** The roof: what memory delivers times the operations on each byte, up to what the multiply-add ports do. */
-    public static void roofline(
-            Path file, String title, List<String> series, List<Point> points, double gflops, double gbytes) {
+    public static String roofline(String title, List<String> series, List<Point> points, double gflops, double gbytes) {
         var chart = new Chart(520, title);
         double left = 0.1;
         double right = 1000;
@@ -105,7 +100,7 @@ public final class Chart {
             chart.shape("<circle cx=\"%d\" cy=\"%d\" r=\"4\" fill=\"%s\"/>", WIDTH - 290, y - 4, COLOURS[i]);
             chart.text(WIDTH - 280, y, "start", "black", series.get(i));
         }
-        chart.save(file);
+        return chart.svg + "</svg>\n";
     }
 
     private static String plain(double x) {
@@ -141,9 +136,5 @@ public final class Chart {
                 .replace("<", "&lt;")
                 .replace(">", "&gt;")
                 .replace("\"", "&quot;");
-    }
-
-    private void save(Path file) {
-        AtomicFile.write(file, (svg + "</svg>\n").getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import org.openjdk.jmh.profile.GCProfiler;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.Runner;
@@ -21,12 +22,16 @@ import org.openjdk.jmh.runner.options.OptionsBuilder;
 public final class Main {
     private static final String USAGE = """
             usage: ./gradus jmh --short [--threads LIST] [--bits LIST]
-                   ./gradus jmh --ladder [JMH's options]
+                   ./gradus jmh --ladder [matrix|convolution|roofline] [JMH's options]
                    ./gradus jmh --peers [--help]
+                   ./gradus jmh --figures [--help]
+                   ./gradus jmh --render
                    ./gradus jmh [--threads LIST] [--bits LIST] [--batch LIST] [JMH's options] [NAME...]
               --short         one of each kind, in less than three minutes
               --ladder        measure the ladders and write docs/ladder.md and its pictures
               --peers         compare with other engines and write docs/performance.md
+              --figures       run the commands whose figures README.md shows and write its table
+              --render        write all tables and pictures from docs/results again, and measure nothing
               --threads 1,2   threads to compute with, 0 for all processors (default: 1,0; with --short: 0)
               --bits 256,512  bits of a vector: 128, 256, 512; 0 for the widest (default)
               --batch 1,8     pictures, where there are any
@@ -64,6 +69,17 @@ public final class Main {
         }
         if (args.length > 0 && args[0].equals("--ladder")) {
             return ladder(List.of(args).subList(1, args.length));
+        }
+        if (args.length > 0 && args[0].equals("--figures")) {
+            return Figures.run(List.of(args).subList(1, args.length), root());
+        }
+        if (args.length == 1 && args[0].equals("--render")) {
+            return Figures.attempt("--render", () -> {
+                List<String> changed = Documents.write(root());
+                System.out.println(
+                        changed.isEmpty() ? "nothing has changed" : "written: " + String.join(", ", changed));
+                return 0;
+            });
         }
         var rest = new ArrayList<String>();
         boolean quick = false;
@@ -132,19 +148,29 @@ public final class Main {
         return Path.of(System.getProperty("gradus.home", ".")).toAbsolutePath().normalize();
     }
 
+    /** All of it, or the part that the first option names. */
     private static int ladder(List<String> options) {
+        boolean some = !options.isEmpty()
+                && List.of("matrix", "convolution", "roofline").contains(options.get(0));
+        String wanted = some ? options.get(0) : "";
+        options = options.subList(some ? 1 : 0, options.size());
         var report = new Report(System.out, System.err);
         report.header();
         try {
             var results = new ArrayList<RunResult>();
-            for (String part : LADDER) {
+            for (String part : LADDER.stream()
+                    .filter(p -> p.toLowerCase(Locale.ROOT).startsWith(wanted))
+                    .toList()) {
                 var all = new ArrayList<>(options);
                 all.addAll(List.of(part.split(" ")));
                 results.addAll(run(all, "0", report));
             }
             report.legend();
-            new Chapter(root()).write(results);
-            Roofline.draw(root().resolve("docs/roofline.svg"));
+            Chapter.keep(results, root());
+            if (!some || wanted.equals("roofline")) {
+                Roofline.measure(root());
+            }
+            Documents.write(root());
             return 0;
         } catch (CommandLineOptionException e) {
             return mistake(e.getMessage());

@@ -18,6 +18,7 @@ import gradus.op.BatchNorm;
 import gradus.op.Builder;
 import gradus.op.Combine;
 import gradus.op.Conv2D;
+import gradus.op.FusedConv2D;
 import gradus.op.Sliding;
 import gradus.op.Value;
 import gradus.tensor.GradusException;
@@ -329,6 +330,62 @@ class PlanTest {
         plan.run();
         plan.run();
         assertEquals(before, allocated.get(), "nothing more is allocated by runs");
+    }
+
+    /**
+     * A convolution may write its result over its residual, but not if that is the image itself by another name: other
+     * elements of the result still need what has been overwritten.
+     */
+    @Test
+    void nothingIsWrittenOverWhatTheOpAlsoReadsByAnotherName() {
+        for (int kernel : new int[] {1, 3}) {
+            for (int channels : new int[] {64, 128}) {
+                Graph graph = ownResidual(kernel, channels);
+                Tensor expected = run(graph, backend);
+                try (var simd = Backends.open("simd", new Options(1, Precision.FLOAT32, true))) {
+                    Tensor y = run(graph, simd);
+                    for (int i = 0; i < y.size(); i++) {
+                        assertEquals(expected.get(i), y.get(i), 1e-3, kernel + " x " + kernel + ", element " + i);
+                    }
+                }
+            }
+        }
+    }
+
+    /** relu(x) convolved, plus relu(x) as a view. */
+    private static Graph ownResidual(int kernel, int channels) {
+        var graph = new Graph();
+        Shape image = Shape.of(1, 12, 12, channels);
+        Value x = graph.map(new ScalarFunction.Relu(), graph.input("x", image));
+        Value view = graph.reshape(graph.reshape(x, Shape.of(144, channels)), image);
+        int pad = kernel / 2;
+        var conv = new Conv2D(new Sliding(1, 1, 1, 1, pad, pad, pad, pad), 1);
+        graph.output(
+                "y",
+                graph.apply(
+                        new FusedConv2D(conv, true, null),
+                        x,
+                        graph.parameter("w", Shape.of(kernel, kernel, channels, channels)),
+                        graph.parameter("bias", Shape.of(channels)),
+                        view));
+        return graph;
+    }
+
+    private static <B> Tensor run(Graph graph, Backend<B> backend) {
+        Plan<B> plan = Plan.of(graph, backend);
+        graph.inputs().forEach((name, v) -> plan.feed(name, numbers(v.shape())));
+        graph.parameters().forEach((name, v) -> plan.parameters().set(name, numbers(v.shape())));
+        plan.run();
+        return plan.output("y");
+    }
+
+    private static Tensor numbers(Shape shape) {
+        var random = new Random(shape.size());
+        var x = new float[shape.size()];
+        for (int i = 0; i < x.length; i++) {
+            x[i] = random.nextFloat() - 0.5f;
+        }
+        return Tensor.of(shape, x);
     }
 
     @Test

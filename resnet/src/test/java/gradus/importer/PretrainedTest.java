@@ -18,6 +18,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIf;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -77,6 +78,35 @@ class PretrainedTest {
         assertTrue(worst < tolerance, "worst difference of a probability: " + worst);
         assertEquals(50, top1); // 92.6 % of 54
         assertEquals(53, top5); // 98.1 %
+    }
+
+    /** The photographs as they were taken, through our own decoder, resize and crop: as the reference sees them. */
+    @Test
+    void imageNetFromTheOriginals() throws IOException {
+        Imported net = Importer.load(
+                DATA.resolve("resnet50_imagenet"), ImportOptions.none().preprocess(Preprocess.CAFFE));
+        List<String> rows = Files.readAllLines(DATA.resolve("imagenet_samples/expected.csv"));
+        rows = rows.subList(1, rows.size());
+        int same = 0;
+        try (var backend = Backends.open("auto", new Options(0, Precision.FLOAT32))) {
+            var predictor = Predictor.of(net.model(), backend);
+            for (String row : rows) {
+                String[] fields = row.split(",");
+                Path original = DATA.resolve("imagenet_samples/originals").resolve(fields[0]);
+                float[] p = predictor
+                        .predict(net.pictures().orElseThrow().read(List.of(original)))
+                        .floats();
+                float best = p[Integer.parseInt(fields[5].substring(0, fields[5].indexOf(':')))];
+                int better = 0;
+                for (float other : p) {
+                    better += other > best ? 1 : 0;
+                }
+                same += better == 0 ? 1 : 0;
+            }
+        }
+        System.out.printf("ImageNet, originals: top-1 as the reference in %d of %d%n", same, rows.size());
+        assertEquals(54, rows.size());
+        assertTrue(same >= 52, "top-1 as the reference's in " + same);
     }
 
     @ParameterizedTest

@@ -1,81 +1,96 @@
 package gradus.benchmarks.ladder;
 
 import gradus.benchmarks.Chart;
-import gradus.benchmarks.Document;
+import gradus.benchmarks.Documents;
+import gradus.benchmarks.Results;
 import gradus.tensor.GradusException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import org.openjdk.jmh.results.Result;
+import java.util.Map;
 import org.openjdk.jmh.results.RunResult;
 
-/** Writes the measured ladders into docs/ladder.md and draws them. */
+/** The ladders as they were measured: kept in {@link Results}, shown in docs/ladder.md. */
 public final class Chapter {
     private static final String HEADER =
             "| rung | time | GFLOP/s | % of peak | times the first | lines | idea | what still"
                     + " holds it back |\n|---|---|---|---|---|---|---|---|\n";
+    private static final String DOCUMENT = "docs/ladder.md";
+    private static final String MATRIX = "matrix";
+    private static final String CONVOLUTION = "convolution";
 
     /** A rung as it was measured. */
-    private record Row(Rung rung, String name, int threads, double millis, double gflops, double percent) {}
+    private record Row(Rung rung, String name, int threads, double millis, double gflops, double percent, long lines) {}
 
-    private final Path root;
+    private Chapter() {}
 
-    /** @param root folder of the project */
-    public Chapter(Path root) {
-        this.root = root;
+    private static Path file(Path root) {
+        return Results.folder(root).resolve("ladder.jsonl");
     }
 
-    /** From results of both ladders, in the order of their rungs. */
-    public void write(List<RunResult> results) {
-        var matrix = new ArrayList<Row>();
-        var convolution = new ArrayList<Row>();
+    /** Keeps results of both ladders. */
+    public static void keep(List<RunResult> results, Path root) {
         for (RunResult r : results) {
-            String name = r.getParams().getParam("rung");
             boolean product = r.getParams().getBenchmark().contains("MatrixLadder");
-            Rung rung = product ? MatrixLadder.Step.valueOf(name) : ConvolutionLadder.Step.valueOf(name);
-            (product ? matrix : convolution).add(row(r, rung, name));
+            String name = r.getParams().getParam("rung");
+            int asked = Integer.parseInt(r.getParams().getParam("threads"));
+            var line = new LinkedHashMap<String, Object>();
+            line.put("ladder", product ? MATRIX : CONVOLUTION);
+            line.put("rung", name);
+            line.put("threads", (long) (asked == 0 ? Runtime.getRuntime().availableProcessors() : asked));
+            line.put(
+                    "ms",
+                    r.getPrimaryResult().getScore()
+                            * r.getParams().getTimeUnit().toNanos(1)
+                            * 1e-6);
+            line.put("gflops", r.getSecondaryResults().get("GFLOP/s").getScore());
+            line.put("percent", r.getSecondaryResults().get("% FMA").getScore());
+            line.put("lines", lines(rung(product, name).files(), root));
+            Results.put(file(root), line, "ladder", "rung", "threads");
         }
-        section("matrix", "C = A B, 1024 x 1024 x 1024", matrix);
-        section("convolution", "3 x 3 convolution, 128 to 128 channels, 28 x 28 pixels", convolution);
     }
 
-    private static Row row(RunResult r, Rung rung, String name) {
-        Result<?> time = r.getPrimaryResult();
-        int asked = Integer.parseInt(r.getParams().getParam("threads"));
-        return new Row(
-                rung,
-                name.toLowerCase(Locale.ROOT).replace('_', ' '),
-                asked == 0 ? Runtime.getRuntime().availableProcessors() : asked,
-                time.getScore() * r.getParams().getTimeUnit().toNanos(1) * 1e-6,
-                r.getSecondaryResults().get("GFLOP/s").getScore(),
-                r.getSecondaryResults().get("% FMA").getScore());
+    private static Rung rung(boolean product, String name) {
+        return product ? MatrixLadder.Step.valueOf(name) : ConvolutionLadder.Step.valueOf(name);
     }
 
-    private void section(String name, String what, List<Row> rows) {
-        if (rows.isEmpty()) {
+    /** Adds tables and pictures. */
+    public static void render(Documents documents, Path root) {
+        section(documents, root, MATRIX, "C = A B, 1024 x 1024 x 1024");
+        section(documents, root, CONVOLUTION, "3 x 3 convolution, 128 to 128 channels, 28 x 28 pixels");
+    }
+
+    private static void section(Documents documents, Path root, String ladder, String what) {
+        List<Map<?, ?>> measured = Results.read(file(root)).stream()
+                .filter(l -> l.get("ladder").equals(ladder))
+                .toList();
+        if (measured.isEmpty()) {
             return;
         }
+        List<Row> rows = measured.stream()
+                .map(l -> row(l, rung(ladder.equals(MATRIX), (String) l.get("rung"))))
+                .toList();
         var text = new StringBuilder(HEADER);
         var bars = new ArrayList<Chart.Bar>();
         double first = rows.get(0).millis;
         double peak = 0;
         for (Row row : rows) {
             String threads = row.threads == 1 ? "" : ", " + row.threads + " threads";
-            String file = row.rung.files().get(0);
             text.append(String.format(
                     Locale.ROOT,
-                    "| [%s](../%s)%s | %s | %.1f | %.1f | %.0f | %d | %s | %s |%n",
+                    "| [%s](../%s)%s | %s | %.1f | %.1f | %.0f | %d | %s | %s |\n",
                     row.name,
-                    file,
+                    row.rung.files().get(0),
                     threads,
                     time(row.millis),
                     row.gflops,
                     row.percent,
                     first / row.millis,
-                    lines(row.rung.files()),
+                    row.lines,
                     row.rung.idea(),
                     row.rung.next()));
             peak = Math.max(peak, row.threads == 1 ? 100 * row.gflops / row.percent : 0);
@@ -84,17 +99,29 @@ public final class Chapter {
                     row.gflops,
                     String.format(Locale.ROOT, "%.1f GFLOP/s, %.0f %%", row.gflops, row.percent)));
         }
-        Path document = root.resolve("docs/ladder.md");
-        Document.write(document, "ladder:" + name, text.toString());
+        text.append("\nMeasured: ").append(Results.origin(measured.getLast())).append('\n');
+        documents.section(DOCUMENT, "ladder:" + ladder, text.toString());
         double most = bars.stream().mapToDouble(Chart.Bar::value).max().orElse(1);
-        Chart.bars(
-                root.resolve("docs/ladder-" + name + ".svg"),
-                what + ": GFLOP/s, and the share of the peak of as many threads",
-                bars,
-                bars.get(0).value() / 3,
-                most,
-                peak,
-                String.format(Locale.ROOT, "one core: %.0f GFLOP/s", peak));
+        documents.picture(
+                "docs/ladder-" + ladder + ".svg",
+                Chart.bars(
+                        what + ": GFLOP/s, and the share of the peak of as many threads",
+                        bars,
+                        bars.get(0).value() / 3,
+                        most,
+                        peak,
+                        String.format(Locale.ROOT, "one core: %.0f GFLOP/s", peak)));
+    }
+
+    private static Row row(Map<?, ?> line, Rung rung) {
+        return new Row(
+                rung,
+                ((String) line.get("rung")).toLowerCase(Locale.ROOT).replace('_', ' '),
+                (int) Results.number(line, "threads"),
+                Results.number(line, "ms"),
+                Results.number(line, "gflops"),
+                Results.number(line, "percent"),
+                (long) Results.number(line, "lines"));
     }
 
     private static String time(double millis) {
@@ -104,7 +131,7 @@ public final class Chapter {
     }
 
     /** Lines of code: neither empty nor comment, imports left out. */
-    private long lines(List<String> files) {
+    private static long lines(List<String> files, Path root) {
         long sum = 0;
         for (String file : files) {
             try {

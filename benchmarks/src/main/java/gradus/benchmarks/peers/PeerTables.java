@@ -1,10 +1,7 @@
 package gradus.benchmarks.peers;
 
-import gradus.benchmarks.Document;
-import gradus.io.Json;
-import gradus.tensor.GradusException;
-import java.io.IOException;
-import java.nio.file.Files;
+import gradus.benchmarks.Documents;
+import gradus.benchmarks.Results;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -15,30 +12,38 @@ import java.util.TreeSet;
 import java.util.function.ToDoubleFunction;
 
 /** The tables of docs/performance.md, from what {@link Peers} measured. */
-final class PeerTables {
+public final class PeerTables {
     private static final String OURS = "Gradus";
+    private static final String DOCUMENT = "docs/performance.md";
+
+    /** Largest distance of two passes' ratios, as a share, at which they count as the same. */
+    private static final double AGREEMENT = 0.1;
 
     /** The latest line for each engine, case, number of threads and pass. */
     private record Key(String engine, String name, long threads, long pass) {}
 
     private final Map<Key, Map<?, ?>> lines = new LinkedHashMap<>();
 
-    PeerTables(Path results) {
-        try {
-            for (String line : Files.readAllLines(results)) {
-                Map<?, ?> m = (Map<?, ?>) Json.parse(line);
-                var key = new Key((String) m.get("engine"), (String) m.get("case"), (Long) m.get("threads"), (Long)
-                        m.get("pass"));
-                lines.put(key, m);
-            }
-        } catch (IOException e) {
-            throw new GradusException("no results in " + results + ": run ./gradus jmh --peers first");
+    private PeerTables(List<Map<?, ?>> measured) {
+        for (Map<?, ?> m : measured) {
+            lines.put(
+                    new Key((String) m.get("engine"), (String) m.get("case"), (Long) m.get("threads"), (Long)
+                            m.get("pass")),
+                    m);
         }
     }
 
-    void write(Path document) {
-        Document.write(document, "peers:times", times());
-        Document.write(document, "peers:sizes", sizes());
+    /** Where {@link Peers} keeps its results unless told otherwise. */
+    static Path file(Path root) {
+        return Results.folder(root).resolve("peers.jsonl");
+    }
+
+    /** Adds the tables. */
+    public static void render(Documents documents, Path root) {
+        var tables = new PeerTables(Results.read(file(root)));
+        boolean any = !tables.lines.isEmpty();
+        documents.section(DOCUMENT, "peers:times", any ? tables.times() : "");
+        documents.section(DOCUMENT, "peers:sizes", any ? tables.sizes() : "");
     }
 
     private List<String> engines() {
@@ -65,11 +70,14 @@ final class PeerTables {
         var text = new StringBuilder();
         var threads = new TreeSet<Long>();
         lines.keySet().forEach(k -> threads.add(k.threads));
+        var origins = new TreeSet<String>();
+        lines.values().forEach(m -> origins.add(Results.origin(m)));
+        text.append("Measured: ").append(String.join("; ", origins)).append(".\n");
         for (long count : threads.descendingSet()) {
             text.append(String.format(
-                    "%n%s, median of a step in each pass; spread: half the distance of the quartiles:%n%n"
-                            + "| case | engine | ms | spread | pictures/s | times as long as Gradus |%n"
-                            + "|---|---|---|---|---|---|%n",
+                    "\n%s, median of a step in each pass; spread: half the distance of the quartiles:\n\n"
+                            + "| case | engine | ms | spread | pictures/s | times as long as Gradus |\n"
+                            + "|---|---|---|---|---|---|\n",
                     count == 1 ? "One thread" : count + " threads"));
             for (Case c : Case.values()) {
                 List<Map<?, ?>> ours = passes(OURS, c.name(), count);
@@ -87,25 +95,34 @@ final class PeerTables {
     private static String row(Case c, String engine, List<Map<?, ?>> theirs, List<Map<?, ?>> ours) {
         if (theirs.stream().anyMatch(m -> m.containsKey("failed"))) {
             return format(
-                    "| %s | %s | its process ends with status %s | | | |%n",
+                    "| %s | %s | its process ends with status %s | | | |\n",
                     c, engine, theirs.get(0).get("failed"));
         }
         var ms = new ArrayList<String>();
         var ratios = new ArrayList<String>();
+        double least = Double.POSITIVE_INFINITY;
+        double most = 0;
         for (int i = 0; i < theirs.size(); i++) {
-            ms.add(format("%.1f", number(theirs.get(i), "ms")));
+            ms.add(format("%.1f", Results.number(theirs.get(i), "ms")));
             if (i < ours.size()) {
-                ratios.add(format("%.2f", number(theirs.get(i), "ms") / number(ours.get(i), "ms")));
+                double ratio = Results.number(theirs.get(i), "ms") / Results.number(ours.get(i), "ms");
+                least = Math.min(least, ratio);
+                most = Math.max(most, ratio);
+                ratios.add(format("%.2f", ratio));
             }
         }
-        double spread = mean(theirs, m -> 50 * (number(m, "ms_q3") - number(m, "ms_q1")) / number(m, "ms"));
+        if (most > (1 + AGREEMENT) * least) {
+            ratios.add("not quiet enough");
+        }
+        double spread = mean(
+                theirs, m -> 50 * (Results.number(m, "ms_q3") - Results.number(m, "ms_q1")) / Results.number(m, "ms"));
         return format(
-                "| %s | %s | %s | %.1f %% | %.1f | %s |%n",
+                "| %s | %s | %s | %.1f %% | %.1f | %s |\n",
                 c.name(),
                 engine,
                 String.join(", ", ms),
                 spread,
-                1000 * c.batch() / mean(theirs, m -> number(m, "ms")),
+                1000 * c.batch() / mean(theirs, m -> Results.number(m, "ms")),
                 engine.equals(OURS) ? "" : String.join(", ", ratios));
     }
 
@@ -124,12 +141,12 @@ final class PeerTables {
                     .orElseThrow()
                     .getValue();
             text.append(format(
-                    "| %s | %.1f MB | %s | %s | %s | %s |%n",
+                    "| %s | %.1f MB | %s | %s | %s | %s |\n",
                     engine,
-                    number(any, "jar_bytes") * 1e-6,
-                    cold.isEmpty() ? "" : format("%.2f s", mean(cold, m -> number(m, "first_seconds"))),
-                    cold.isEmpty() ? "" : format("%.0f MiB", mean(cold, m -> number(m, "peak_mib"))),
-                    train.isEmpty() ? "" : format("%.0f MiB", mean(train, m -> number(m, "peak_mib"))),
+                    Results.number(any, "jar_bytes") * 1e-6,
+                    cold.isEmpty() ? "" : format("%.2f s", mean(cold, m -> Results.number(m, "first_seconds"))),
+                    cold.isEmpty() ? "" : format("%.0f MiB", mean(cold, m -> Results.number(m, "peak_mib"))),
+                    train.isEmpty() ? "" : format("%.0f MiB", mean(train, m -> Results.number(m, "peak_mib"))),
                     any.get("version")));
         }
         return text.toString();
@@ -141,10 +158,6 @@ final class PeerTables {
 
     private static double mean(List<Map<?, ?>> lines, ToDoubleFunction<Map<?, ?>> f) {
         return lines.stream().mapToDouble(f).average().orElse(Double.NaN);
-    }
-
-    private static double number(Map<?, ?> line, String key) {
-        return ((Number) line.get(key)).doubleValue();
     }
 
     private static String format(String form, Object... arguments) {

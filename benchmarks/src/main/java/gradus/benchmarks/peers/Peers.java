@@ -1,5 +1,7 @@
 package gradus.benchmarks.peers;
 
+import gradus.benchmarks.Documents;
+import gradus.benchmarks.Results;
 import gradus.io.Json;
 import gradus.tensor.GradusException;
 import java.io.BufferedReader;
@@ -8,7 +10,6 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -29,8 +30,9 @@ public final class Peers {
               --threads 1,2     (default: all processors)
               --passes N        how often everything is run (default 2)
               --seconds S       time for each case, after half as long to warm up (default 6)
-              --results FILE    lines of JSON, added to (default runs/peers.jsonl)
-              --tables          write docs/performance.md from that file and measure nothing
+              --pass N          that pass alone: a long comparison in pieces, as --pass 1 --cases C_train64_b32
+              --results FILE    keep the results there (default docs/results/peers.jsonl, from which docs/performance.md is
+                                written; ./gradus jmh --render writes it again)
             """;
 
     /** Status of a process that a signal ended. */
@@ -64,16 +66,17 @@ public final class Peers {
     private List<String> cases =
             new ArrayList<>(Stream.of(Case.values()).map(Case::name).toList());
     private List<Integer> threads = List.of(Runtime.getRuntime().availableProcessors());
+    private int firstPass = 1;
     private int passes = 2;
     private double seconds = 6;
 
-    /** PyTorch's. Where the system hides the sizes of its caches, as some virtual machines do, NHWC divides by zero. */
+    /** PyTorch's. On one virtual machine its oneDNN ended the process with SIGFPE in NHWC, why is not known. */
     private String layout = "nhwc";
 
     private Peers(Path root) {
         this.root = root;
         log = root.resolve("benchmarks/target/peers.log");
-        results = root.resolve("runs/peers.jsonl");
+        results = PeerTables.file(root);
         engines = Stream.of(Engine.values())
                 .filter(e -> Files.isDirectory(root.resolve(e.jars)))
                 .toList();
@@ -84,22 +87,15 @@ public final class Peers {
     public static int run(String[] args, Path root) {
         try {
             var peers = new Peers(root);
-            boolean measure = true;
-            for (int i = 0; i < args.length; i++) {
-                switch (args[i]) {
-                    case "--help" -> {
-                        System.out.print(USAGE);
-                        return 0;
-                    }
-                    case "--tables" -> measure = false;
-                    default -> peers.option(args[i], i + 1 < args.length ? args[i + 1] : null);
+            for (int i = 0; i < args.length; i += 2) {
+                if (args[i].equals("--help")) {
+                    System.out.print(USAGE);
+                    return 0;
                 }
-                i += args[i].equals("--tables") ? 0 : 1;
+                peers.option(args[i], i + 1 < args.length ? args[i + 1] : null);
             }
-            if (measure) {
-                peers.measure();
-            }
-            new PeerTables(peers.results).write(root.resolve("docs/performance.md"));
+            peers.measure();
+            Documents.write(root);
             return 0;
         } catch (IOException | GradusException e) {
             System.err.println("gradus: jmh --peers: " + e.getMessage());
@@ -125,6 +121,10 @@ public final class Peers {
             }
             case "--threads" -> threads = list.stream().map(Integer::valueOf).toList();
             case "--passes" -> passes = Integer.parseInt(value);
+            case "--pass" -> {
+                firstPass = Integer.parseInt(value);
+                passes = firstPass;
+            }
             case "--seconds" -> seconds = Double.parseDouble(value);
             case "--results" -> results = Path.of(value);
             default -> throw new IllegalArgumentException("no option " + name);
@@ -133,7 +133,7 @@ public final class Peers {
 
     private void measure() throws IOException, InterruptedException {
         Files.createDirectories(results.toAbsolutePath().getParent());
-        for (int pass = 1; pass <= passes; pass++) {
+        for (int pass = firstPass; pass <= passes; pass++) {
             for (int count : threads) {
                 for (String c : cases) {
                     for (Engine engine : engines) {
@@ -175,7 +175,7 @@ public final class Peers {
             }
             int status = process.waitFor();
             if (status == ABORTED && engine == Engine.pytorch && layout.equals("nhwc")) {
-                System.out.println("PyTorch's oneDNN aborts in NHWC on this machine; going on in NCHW");
+                System.out.println("PyTorch ends with an abort in NHWC here; going on in NCHW");
                 layout = "nchw";
                 measure(engine, c, count, pass);
                 return;
@@ -190,11 +190,7 @@ public final class Peers {
         } finally {
             process.destroy();
         }
-        Files.writeString(
-                results,
-                Json.write(line).replaceAll("\\s*\\R\\s*", " ") + "\n",
-                StandardOpenOption.CREATE,
-                StandardOpenOption.APPEND);
+        Results.put(results, line, "engine", "case", "threads", "pass");
         System.out.printf(
                 Locale.ROOT,
                 "pass %d  %-15s %d threads  %-12s %s%n",

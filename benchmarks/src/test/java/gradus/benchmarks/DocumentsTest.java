@@ -1,0 +1,67 @@
+package gradus.benchmarks;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.tensor.GradusException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DocumentsTest {
+    private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
+
+    /** No figure was typed by hand: what stands in README and docs is what docs/results gives. */
+    @Test
+    void committedDocumentsAreThoseOfTheResults() throws IOException {
+        Map<String, String> rendered = Documents.of(ROOT);
+        assertTrue(rendered.keySet().containsAll(List.of("README.md", "docs/performance.md", "docs/ladder.md")));
+        for (var document : rendered.entrySet()) {
+            assertEquals(
+                    document.getValue(),
+                    Files.readString(ROOT.resolve(document.getKey())),
+                    document.getKey() + " differs from docs/results: run ./gradus jmh --render, or measure");
+        }
+    }
+
+    /** Results of every kind, put twice: the later ones count, and tables name case, ratio and origin. */
+    @Test
+    void tablesShowTheLatestResults(@TempDir Path root) throws IOException {
+        for (String name : List.of("README.md", "docs/performance.md", "docs/ladder.md")) {
+            Files.createDirectories(root.resolve(name).getParent());
+            Files.copy(ROOT.resolve(name), root.resolve(name));
+        }
+        Path peers = Files.createDirectories(Results.folder(root)).resolve("peers.jsonl");
+        for (double ms : new double[] {50, 10}) { // the second replaces the first
+            Results.put(peers, line("Gradus", 1, ms), "engine", "case", "threads", "pass");
+        }
+        Results.put(peers, line("PyTorch", 1, 20), "engine", "case", "threads", "pass");
+        Results.put(peers, line("Gradus", 2, 10), "engine", "case", "threads", "pass");
+        Results.put(peers, line("PyTorch", 2, 25), "engine", "case", "threads", "pass");
+        assertEquals(4, Results.read(peers).size());
+
+        String text = Documents.of(root).get("docs/performance.md");
+        assertTrue(text.contains("| C_train64_b32 | PyTorch | 20.0, 25.0 |"), text);
+        assertTrue(text.contains("| 2.00, 2.50, not quiet enough |"), text);
+        assertTrue(text.contains(Results.origin(Results.read(peers).get(0))), text);
+        assertEquals(List.of("README.md", "docs/performance.md"), Documents.write(root)); // README has lost its figures
+        assertEquals(List.of(), Documents.write(root));
+        Files.writeString(root.resolve("README.md"), "no markers");
+        assertThrows(GradusException.class, () -> Documents.write(root));
+        Files.writeString(peers, "[]\n");
+        assertThrows(GradusException.class, () -> Documents.of(root));
+    }
+
+    private static Map<String, Object> line(String engine, long pass, double ms) {
+        var line = new TreeMap<String, Object>(Map.of("engine", engine, "case", "C_train64_b32", "threads", 2L));
+        line.putAll(Map.of("pass", pass, "ms", ms, "ms_q1", ms, "ms_q3", ms, "jar_bytes", 1e6, "version", "1"));
+        line.put("peak_mib", 1L);
+        return line;
+    }
+}
