@@ -1,6 +1,8 @@
 package gradus.app;
 
 import gradus.backend.Backend;
+import gradus.importer.Importer;
+import gradus.io.FileException;
 import gradus.io.Json;
 import gradus.layers.Model;
 import gradus.layers.Predictor;
@@ -12,6 +14,7 @@ import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import gradus.train.Adam;
 import gradus.train.Batch;
+import gradus.train.Checkpoint;
 import gradus.train.SparseCategoricalCrossentropy;
 import gradus.train.Training;
 import java.io.IOException;
@@ -42,7 +45,8 @@ import picocli.CommandLine.Spec;
             "Times ResNet-50 and prints a line for each case: median and least time of a step, pictures a second,",
             "GFLOP/s as if every multiplication were done, peak memory, and the machine's own limit measured in the",
             "same process. Cases: A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8,",
-            "cold_start (one prediction of A, counted from the start of the process; give it alone)."
+            "cold_start (one prediction of A, from the start of a process on, the model coming from a file; give it",
+            "alone). Inference uses a model file, by default one of random weights that is written first."
         })
 final class Bench implements Callable<Integer> {
     private static final int CLASSES = 1000;
@@ -73,11 +77,36 @@ final class Bench implements Callable<Integer> {
             return forward * (train ? 6 : 2) * batch;
         }
 
+        /** With random weights. */
         Model model() {
             Model model = (side == 224 ? ResNets.byName("resnet50-224").classes(CLASSES) : ResNets.byName("resnet50"))
                     .build();
             model.initialize(1, DType.F32);
             return model;
+        }
+
+        /** As users have one: from a file, which this writes and removes if the user gave none. */
+        Model loaded(Path given) {
+            if (given != null) {
+                return Importer.load(given).model();
+            }
+            Path file = write();
+            try {
+                return Importer.load(file).model();
+            } finally {
+                delete(file);
+            }
+        }
+
+        /** A file with a model of random weights. */
+        Path write() {
+            try {
+                Path file = Files.createTempFile("gradus-bench-", ".safetensors");
+                Checkpoint.of(model()).save(file);
+                return file;
+            } catch (IOException e) {
+                throw new FileException("cannot make a file for a model: " + e.getMessage(), e);
+            }
         }
     }
 
@@ -99,6 +128,12 @@ final class Bench implements Callable<Integer> {
             defaultValue = "12",
             description = "time each case for S seconds after half as long to warm up (default 12)")
     double seconds;
+
+    @Option(
+            names = "--model",
+            paramLabel = "FILE",
+            description = "a model file for inference and cold_start instead of one with random weights")
+    Path model;
 
     @Option(names = "--profile", description = "print where the time goes, step by step, instead")
     boolean profile;
@@ -155,6 +190,9 @@ final class Bench implements Callable<Integer> {
             }
             kernels(out);
             return Exit.OK;
+        }
+        if (wanted.contains(Case.cold_start) && model == null) {
+            return coldStartOfAnother();
         }
         List<Map<String, Object>> before = baseline == null ? List.of() : Comparison.read(baseline);
         try (var backend = engine.open()) {
@@ -217,8 +255,8 @@ final class Bench implements Callable<Integer> {
                 100 * gflops / peak));
     }
 
-    private static <B> Runnable inference(Case c, Backend<B> backend) {
-        var predictor = Predictor.of(c.model(), backend);
+    private <B> Runnable inference(Case c, Backend<B> backend) {
+        var predictor = Predictor.of(c.loaded(model), backend);
         Tensor x = pictures(c);
         return () -> predictor.predict(x);
     }
@@ -258,7 +296,7 @@ final class Bench implements Callable<Integer> {
             training.trainOnBatch(batch(c)); // feeds everything
             plan = training.plan(c.batch);
         } else {
-            var predictor = Predictor.of(c.model(), backend);
+            var predictor = Predictor.of(c.loaded(model), backend);
             predictor.predict(pictures(c));
             plan = predictor.planOf(c.batch);
         }
@@ -277,15 +315,67 @@ final class Bench implements Callable<Integer> {
 
     private <B> void coldStart(Backend<B> backend, PrintWriter out) {
         Case c = Case.cold_start;
-        Predictor.of(c.model(), backend).predict(pictures(c));
-        Instant start = ProcessHandle.current().info().startInstant().orElseThrow();
-        double s = Duration.between(start, Instant.now()).toNanos() * 1e-9;
+        Predictor.of(c.loaded(model), backend).predict(pictures(c));
+        double s = age();
         out.println(String.format(
                 Locale.ROOT,
                 "peer=gradus case=cold_start threads=%d batch=1 seconds=%.2f vmhwm_mib=%d",
                 threads(),
                 s,
                 peakMemory()));
+    }
+
+    /** Writes a model file and starts this command again with it, as it was started itself. */
+    private int coldStartOfAnother() {
+        Path file = Case.cold_start.write();
+        try {
+            ProcessHandle.Info self = ProcessHandle.current().info();
+            var command = new ArrayList<String>();
+            command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+            if (self.arguments().isPresent()) {
+                command.addAll(List.of(self.arguments().get()));
+            } else { // this system does not tell
+                String modules = System.getProperty("jdk.module.path");
+                command.addAll(
+                        modules != null
+                                ? List.of("-p", modules, "-m", "gradus.app/gradus.app.Main")
+                                : List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+                command.addAll(List.of("bench", "cold_start", "--threads", Integer.toString(engine.threads)));
+            }
+            command.addAll(List.of("--model", file.toString()));
+            return new ProcessBuilder(command).inheritIO().start().waitFor();
+        } catch (IOException e) {
+            throw new FileException("cannot start another process: " + e.getMessage(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return Exit.INTERRUPTED;
+        } finally {
+            delete(file);
+        }
+    }
+
+    private static void delete(Path file) {
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            file.toFile().deleteOnExit(); // a mapped file, on Windows
+        }
+    }
+
+    /**
+     * Seconds since this process was started. The JDK gives the time of day of the start, which on Linux may be off by up to a
+     * second, because the system states the time of its own start in whole ones.
+     */
+    private static double age() {
+        try {
+            String stat = Files.readString(Path.of("/proc/self/stat"));
+            String ticks = stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19]; // in 1/100 s, as uptime
+            String uptime = Files.readString(Path.of("/proc/uptime")).split(" ")[0];
+            return Double.parseDouble(uptime) - Long.parseLong(ticks) * 0.01;
+        } catch (IOException | RuntimeException e) { // not Linux
+            Instant start = ProcessHandle.current().info().startInstant().orElseThrow();
+            return Duration.between(start, Instant.now()).toNanos() * 1e-9;
+        }
     }
 
     private void kernels(PrintWriter out) {

@@ -72,7 +72,7 @@ record Recipe(
 
     /** CIFAR-10 with the network made for it (He et al., 2015). */
     private static final Recipe CIFAR10 = new Recipe(
-            "resnet20", 0, 30, 64, "sgd", 0.1, 1, 5e-4, 0, 0.9, 0, Augmentation.CIFAR, Preprocess.TORCH, 0, false);
+            "resnet20", 0, 40, 64, "sgd", 0.1, 2, 5e-4, 0.1, 0.9, 0, Augmentation.CIFAR, Preprocess.TORCH, 0.5, false);
 
     /** Folders of pictures, and anything else. */
     private static final Recipe IMAGES = new Recipe(

@@ -122,6 +122,19 @@ public interface Backend<B> extends AutoCloseable {
     /** dx = the derivative of sum(y dy) with respect to x: every tap sends dy back to where it read. */
     void conv2dInputGradient(Window g, B dy, B w, B dx);
 
+    /**
+     * dx = {@link #conv2dInputGradient} + residual, then 0 where z <= 0: what comes back from two branches that read the
+     * same values z, and through the ReLU that made these. z may be null.
+     */
+    default void conv2dInputGradientFused(Window g, B dy, B w, B residual, B z, B dx) {
+        int n = g.n() * g.h() * g.w() * g.c();
+        conv2dInputGradient(g, dy, w, dx);
+        arithmetic(Arithmetic.ADD, Broadcast.of(Shape.of(n), Shape.of(n)), dx, residual, dx);
+        if (z != null) {
+            mapGradient(new ScalarFunction.Relu(), n, dx, z, dx);
+        }
+    }
+
     /** dw[i, j, c, o] = sum over n, p, q of x[n, p s + i d - top, q s + j d - left, c] dy[n, p, q, o]. */
     void conv2dKernelGradient(Window g, B x, B dy, B dw);
 
@@ -145,7 +158,7 @@ public interface Backend<B> extends AutoCloseable {
 
     /**
      * Elements of the form of a kernel that {@link #conv2dPrepared} reads, packed or transformed; 0 if this backend takes
-     * this convolution's kernels as they are.
+     * this convolution's kernels as they are. That form is the same for every number of images but none.
      */
     default long preparedKernelSize(Window g) {
         return 0;
@@ -198,6 +211,24 @@ public interface Backend<B> extends AutoCloseable {
      * with s as {@link #batchNormSums} gives it. dx may be dy.
      */
     void batchNormGradient(int rows, int c, double epsilon, B dy, B x, B m, B gamma, B s, B dx);
+
+    /** Whether {@link #batchNormReluSums} and {@link #batchNormReluGradient} may be called. */
+    default boolean batchNormReluGradients() {
+        return false;
+    }
+
+    /**
+     * {@link #batchNormSums} of dz instead of dy, dz = z > 0 or NaN ? dy : 0 with z = {@link #batchNorm} of x: the way back
+     * through ReLU and batch norm at once. z is computed again, bit for bit, instead of read.
+     */
+    default void batchNormReluSums(int rows, int c, double epsilon, B dy, B x, B m, B gamma, B beta, B s) {
+        throw new UnsupportedOperationException(name() + " does not fuse the derivatives of ReLU and batch norm");
+    }
+
+    /** {@link #batchNormGradient} of dz, s as {@link #batchNormReluSums} gives it. dx may be dy. */
+    default void batchNormReluGradient(int rows, int c, double epsilon, B dy, B x, B m, B gamma, B beta, B s, B dx) {
+        throw new UnsupportedOperationException(name() + " does not fuse the derivatives of ReLU and batch norm");
+    }
 
     /** y = f(batchNorm(x) + residual); residual and f may be null. y may be x, but not the residual. */
     default void batchNormFused(

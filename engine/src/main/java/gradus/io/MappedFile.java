@@ -22,7 +22,7 @@ import java.util.function.Function;
  */
 public final class MappedFile implements AutoCloseable {
     private final Path file;
-    private final Arena arena;
+    private final Arena arena; // null if the mapping lives as long as this object
     private final MemorySegment bytes;
 
     private MappedFile(Path file, Arena arena, MemorySegment bytes) {
@@ -34,11 +34,26 @@ public final class MappedFile implements AutoCloseable {
     /** @throws FileException if the file cannot be read */
     public static MappedFile open(Path file) {
         Arena arena = Arena.ofShared();
-        try (var channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return new MappedFile(file, arena, channel.map(MapMode.READ_ONLY, 0, channel.size(), arena));
+        try {
+            return new MappedFile(file, arena, map(file, arena));
         } catch (IOException e) {
             arena.close();
             throw FileException.reading(file, e);
+        }
+    }
+
+    /** A mapping that needs no {@link #close}: it ends when nobody has this object any more. @throws FileException as open */
+    public static MappedFile keep(Path file) {
+        try {
+            return new MappedFile(file, null, map(file, Arena.ofAuto()));
+        } catch (IOException e) {
+            throw FileException.reading(file, e);
+        }
+    }
+
+    private static MemorySegment map(Path file, Arena arena) throws IOException {
+        try (var channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            return channel.map(MapMode.READ_ONLY, 0, channel.size(), arena);
         }
     }
 
@@ -65,6 +80,16 @@ public final class MappedFile implements AutoCloseable {
         }
     }
 
+    /**
+     * Says that bytes {@code [position, position + n)} will not be read again soon: they no longer count as memory of this
+     * process, though the system may still have them in its cache.
+     */
+    void done(long position, int n) {
+        if (n > 0 && bytes.scope().isAlive()) {
+            bytes.asSlice(position, n).unload();
+        }
+    }
+
     /** A copy of bytes {@code [position, position + n)}. @throws FileException as {@link #read} */
     public byte[] copy(long position, int n) {
         var copy = new byte[n];
@@ -72,10 +97,10 @@ public final class MappedFile implements AutoCloseable {
         return copy;
     }
 
-    /** Ends the mapping. @throws IllegalStateException while another thread is reading */
+    /** Ends the mapping, unless it is one to {@link #keep}. @throws IllegalStateException while another thread is reading */
     @Override
     public void close() {
-        if (bytes.scope().isAlive()) {
+        if (arena != null && bytes.scope().isAlive()) {
             arena.close();
         }
     }

@@ -3,6 +3,7 @@ package gradus.io;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
+import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -61,8 +62,11 @@ public final class Safetensors implements AutoCloseable {
             Map.entry("F8_E4M3", 1),
             Map.entry("F8_E5M2", 1));
 
-    /** Larger tensors are read in parts, as a buffer has at most 2^31 - 1 bytes. */
-    private static final int MAX_READ_BYTES = 1 << 30;
+    /** Larger tensors are read in parts, so that little of a mapped file is in memory at a time. */
+    private static final int MAX_READ_BYTES = 1 << 22;
+
+    /** Smaller tensors are read at once even from a file that stays mapped. */
+    private static final int SMALL_BYTES = 1 << 14;
 
     /** What the header says of a tensor: its bytes are {@code [begin, end)} behind the header. */
     public record Entry(String dtype, Shape shape, long begin, long end) {}
@@ -85,13 +89,26 @@ public final class Safetensors implements AutoCloseable {
      * @throws FormatException if it is not a safetensors file
      */
     public static Safetensors open(Path file) {
-        var bytes = new FileBytes(MappedFile.open(file));
+        var bytes = new FileBytes(MappedFile.open(file), false);
         try {
             return new Safetensors(file.toString(), bytes);
         } catch (Throwable failure) {
             bytes.close();
             throw failure;
         }
+    }
+
+    /**
+     * As {@link #open(Path)}, but float32 tensors keep the file mapped and are read when their values are needed, as
+     * {@link Tensor#of(Shape, Tensor.Source)} says; closing does nothing, the mapping ends with the last of them. Whoever
+     * changes the file must replace it, as {@link AtomicFile} does: then they go on with the old one. If it is cut short or
+     * written over, reading them throws a {@link FileException} or gives the new bytes.
+     *
+     * <p>On Windows, where a mapped file cannot be replaced, tensors are read at once.
+     */
+    public static Safetensors map(Path file) {
+        boolean replaceable = File.separatorChar == '/';
+        return replaceable ? new Safetensors(file.toString(), new FileBytes(MappedFile.keep(file), true)) : open(file);
     }
 
     /**
@@ -277,7 +294,10 @@ public final class Safetensors implements AutoCloseable {
     public Tensor tensor(String name) {
         Entry e = entry(name);
         return switch (e.dtype()) {
-            case "F32" -> floats(e, 4, (b, y, i, n) -> b.asFloatBuffer().get(y, i, n));
+            case "F32" ->
+                bytes.kept() && e.end() - e.begin() > SMALL_BYTES
+                        ? Tensor.of(e.shape(), (y, at) -> decode(e, y, at, 4, FLOATS))
+                        : floats(e, 4, FLOATS);
             case "F16" ->
                 floats(e, 2, (b, y, i, n) -> {
                     for (int k = 0; k < n; k++) {
@@ -323,26 +343,30 @@ public final class Safetensors implements AutoCloseable {
         void decode(ByteBuffer from, A y, int i, int n);
     }
 
+    private static final Decoder<float[]> FLOATS =
+            (b, y, i, n) -> b.asFloatBuffer().get(y, i, n);
+
     private Tensor floats(Entry e, int elementBytes, Decoder<float[]> decoder) {
         var y = new float[e.shape().size()];
-        decode(e, y, elementBytes, decoder);
+        decode(e, y, 0, elementBytes, decoder);
         return Tensor.of(e.shape(), y);
     }
 
     private Tensor doubles(Entry e, int elementBytes, Decoder<double[]> decoder) {
         var y = new double[e.shape().size()];
-        decode(e, y, elementBytes, decoder);
+        decode(e, y, 0, elementBytes, decoder);
         return Tensor.of(e.shape(), y);
     }
 
-    private <A> void decode(Entry e, A y, int elementBytes, Decoder<A> decoder) {
+    private <A> void decode(Entry e, A y, int at, int elementBytes, Decoder<A> decoder) {
         int chunk = MAX_READ_BYTES / elementBytes;
         int size = e.shape().size();
         for (long from = 0; from < size; from += chunk) {
             int i = (int) from;
             int n = Math.min(chunk, size - i);
             long position = dataStart + e.begin() + (long) i * elementBytes;
-            bytes.read(position, n * elementBytes, b -> decoder.decode(b, y, i, n));
+            bytes.read(position, n * elementBytes, b -> decoder.decode(b, y, at + i, n));
+            bytes.done(position, n * elementBytes);
         }
     }
 
@@ -424,6 +448,12 @@ public final class Safetensors implements AutoCloseable {
     }
 
     private static void write(Tensor t, OutputStream out) throws IOException {
+        if (t.bytes() == 0 && t.size() > 0) { // not in memory: read for this, and not kept
+            var values = new float[t.size()];
+            t.copyTo(values, 0);
+            write(Tensor.of(t.shape(), values), out);
+            return;
+        }
         int chunk = CHUNK_BYTES / t.dtype().bytes();
         var buffer = ByteBuffer.allocate(Math.min(chunk, t.size()) * t.dtype().bytes())
                 .order(ByteOrder.LITTLE_ENDIAN);
@@ -451,6 +481,14 @@ public final class Safetensors implements AutoCloseable {
             return copy;
         }
 
+        /** Whether bytes may be read long after whoever opened the file has closed it. */
+        default boolean kept() {
+            return false;
+        }
+
+        /** These bytes will not be read again soon. */
+        default void done(long position, int n) {}
+
         default void close() {}
     }
 
@@ -466,7 +504,7 @@ public final class Safetensors implements AutoCloseable {
         }
     }
 
-    private record FileBytes(MappedFile file) implements Bytes {
+    private record FileBytes(MappedFile file, boolean kept) implements Bytes {
         @Override
         public long size() {
             return file.size();
@@ -478,6 +516,11 @@ public final class Safetensors implements AutoCloseable {
                 use.accept(b);
                 return null;
             });
+        }
+
+        @Override
+        public void done(long position, int n) {
+            file.done(position, n);
         }
 
         @Override

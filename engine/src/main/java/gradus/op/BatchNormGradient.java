@@ -7,8 +7,14 @@ import java.util.List;
 /**
  * dx = gamma / sqrt(v + epsilon) (dy - s[0] / rows - xhat s[1] / rows): training-mode batch norm's whole derivative, the
  * paths through mean and variance included. Inputs dy, x, m, gamma and s = {@link BatchNormSums}.
+ *
+ * @param relu as in {@link BatchNormSums}; then beta is the last input
  */
-public record BatchNormGradient(double epsilon) implements Op {
+public record BatchNormGradient(double epsilon, boolean relu) implements Op {
+    public BatchNormGradient(double epsilon) {
+        this(epsilon, false);
+    }
+
     @Override
     public Shape shape(List<Shape> inputs) {
         return inputs.get(1);
@@ -23,7 +29,11 @@ public record BatchNormGradient(double epsilon) implements Op {
         B m = inputs.get(2);
         B gamma = inputs.get(3);
         B s = inputs.get(4);
-        return () -> backend.batchNormGradient(rows, c, epsilon, dy, x, m, gamma, s, dx);
+        if (!relu) {
+            return () -> backend.batchNormGradient(rows, c, epsilon, dy, x, m, gamma, s, dx);
+        }
+        B beta = inputs.get(5);
+        return () -> backend.batchNormReluGradient(rows, c, epsilon, dy, x, m, gamma, beta, s, dx);
     }
 
     @Override
@@ -33,6 +43,6 @@ public record BatchNormGradient(double epsilon) implements Op {
 
     @Override
     public long flops(List<Shape> inputs, Shape y) {
-        return 5L * y.size();
+        return (relu ? 7L : 5L) * y.size();
     }
 }

@@ -2,12 +2,28 @@ package gradus.op;
 
 import gradus.backend.Backend;
 import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
 import java.util.List;
 
-/** s[0] = sum of dy, s[1] = sum of dy (x - m[0]) / sqrt(m[1] + epsilon): dbeta and dgamma. Inputs dy, x, m to (2, c). */
-public record BatchNormSums(double epsilon) implements Op {
+/**
+ * s[0] = sum of dy, s[1] = sum of dy (x - m[0]) / sqrt(m[1] + epsilon): dbeta and dgamma. Inputs dy, x, m to (2, c).
+ *
+ * @param relu whether dy belongs to relu(BatchNorm(x)) and first becomes 0 where that is not positive; then gamma and beta
+ *     are inputs too
+ */
+public record BatchNormSums(double epsilon, boolean relu) implements Op {
+    public BatchNormSums(double epsilon) {
+        this(epsilon, false);
+    }
+
     @Override
     public Shape shape(List<Shape> inputs) {
+        if (!inputs.get(0).equals(inputs.get(1))) {
+            throw new ShapeException("dy and x must have the same shape");
+        }
+        if (relu) {
+            BatchNorm.check(List.of(inputs.get(1), inputs.get(2), inputs.get(3), inputs.get(4)));
+        }
         return inputs.get(2);
     }
 
@@ -18,11 +34,16 @@ public record BatchNormSums(double epsilon) implements Op {
         B dy = inputs.get(0);
         B x = inputs.get(1);
         B m = inputs.get(2);
-        return () -> backend.batchNormSums(rows, c, epsilon, dy, x, m, s);
+        if (!relu) {
+            return () -> backend.batchNormSums(rows, c, epsilon, dy, x, m, s);
+        }
+        B gamma = inputs.get(3);
+        B beta = inputs.get(4);
+        return () -> backend.batchNormReluSums(rows, c, epsilon, dy, x, m, gamma, beta, s);
     }
 
     @Override
     public long flops(List<Shape> inputs, Shape y) {
-        return 4L * inputs.get(0).size();
+        return (relu ? 7L : 4L) * inputs.get(0).size();
     }
 }

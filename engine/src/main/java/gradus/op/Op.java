@@ -37,6 +37,7 @@ public sealed interface Op
                 Conv2DInputGradient,
                 Conv2DKernelGradient,
                 FusedConv2D,
+                FusedConv2DInputGradient,
                 PrepareKernel,
                 PreparedConv2D,
                 PreparedMatMul,

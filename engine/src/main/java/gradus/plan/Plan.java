@@ -15,6 +15,7 @@ import gradus.op.PrepareKernel;
 import gradus.op.PreparedConv2D;
 import gradus.op.PreparedMatMul;
 import gradus.op.Value;
+import gradus.plan.Parameters.Derived;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
@@ -22,7 +23,9 @@ import gradus.tensor.Tensor;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -50,9 +53,13 @@ public final class Plan<B> {
     private final Map<String, Shape> outputShapes = new LinkedHashMap<>();
     private final List<Node> nodes;
     private final List<Runnable> steps = new ArrayList<>();
-    private final boolean[] hoisted; // nodes that depend on parameters alone, which this plan does not change
+    private int hoisted; // so many nodes come first that depend on parameters alone, which this plan does not change
+    private final List<Derived<B>> derived = new ArrayList<>(); // the results of these, whoever computes them
+    private final Set<Value> kept = Collections.newSetFromMap(new IdentityHashMap<>()); // of them, and of parameters
+    private final Map<Integer, List<Runnable>> loads =
+            new HashMap<>(); // of parameters, by the node they are copied for
     private final boolean updates;
-    private long seen = -1; // version of the parameters for which the hoisted nodes were run
+    private long seen = -1; // version of the parameters when this plan last looked at them
     private final Map<Value, Place> places = new IdentityHashMap<>();
     private final List<Place> scratch = new ArrayList<>();
     private long slabElements;
@@ -80,11 +87,16 @@ public final class Plan<B> {
         this.parameters = parameters;
         this.updates = !graph.updates().isEmpty();
         this.nodes = new ArrayList<>();
-        this.hoisted = arrange(prepared(graph), graph);
+        arrange(prepared(graph), graph);
+        keep(graph);
         Map<Value, Integer> lastRead = lastReads(graph);
         placeDeclared(graph);
+        derive(graph);
         Map<Value, Place> inPlace = updatesInPlace(graph, lastRead);
+        Map<Value, String> names = new IdentityHashMap<>();
+        graph.parameters().forEach((name, v) -> names.put(v, name));
         for (int i = 0; i < nodes.size(); i++) {
+            load(nodes.get(i), i, names, lastRead);
             place(nodes.get(i), i, lastRead, inPlace);
         }
         slabElements = assignOffsets();
@@ -161,6 +173,7 @@ public final class Plan<B> {
                 return List.of(node);
             }
         }
+        g = ofOneImage(g);
         long size = backend.preparedKernelSize(g);
         if (size <= 0 || size > Integer.MAX_VALUE) {
             return List.of(node);
@@ -173,17 +186,48 @@ public final class Plan<B> {
                 new Node(op, inputs, node.output(), node.scope()));
     }
 
+    /** What a kernel is brought to does not depend on the number of images, so that all batch sizes share it. */
+    private static Window ofOneImage(Window g) {
+        return new Window(
+                Math.min(g.n(), 1),
+                g.h(),
+                g.w(),
+                g.c(),
+                g.oh(),
+                g.ow(),
+                g.f(),
+                g.kh(),
+                g.kw(),
+                g.strideH(),
+                g.strideW(),
+                g.dilationH(),
+                g.dilationW(),
+                g.top(),
+                g.left(),
+                g.groups());
+    }
+
     /**
      * Puts first the nodes that need not run every time, such as the folding of batch norm into kernels, so that what only
-     * they need occupies memory before the others begin. Returns which ones these are.
+     * they need occupies memory before the others begin.
      */
-    private boolean[] arrange(List<Node> all, Graph graph) {
+    private void arrange(List<Node> all, Graph graph) {
         Set<Value> fixed = fixed(graph, all);
         all.stream().filter(n -> fixed.contains(n.output())).forEach(nodes::add);
-        var hoisted = new boolean[all.size()];
-        Arrays.fill(hoisted, 0, nodes.size(), true);
+        hoisted = nodes.size();
         updatesEarly(all.stream().filter(n -> !fixed.contains(n.output())).toList());
-        return hoisted;
+    }
+
+    /** Notes what is read in every run or after it, and what views of that are views of. */
+    private void keep(Graph graph) {
+        nodes.subList(hoisted, nodes.size()).forEach(n -> kept.addAll(n.inputs()));
+        kept.addAll(graph.outputs().values());
+        kept.addAll(graph.updates().values());
+        for (Node node : nodes.subList(0, hoisted).reversed()) {
+            if (kept.contains(node.output()) && node.op().isView()) {
+                kept.add(node.inputs().get(0));
+            }
+        }
     }
 
     /**
@@ -222,7 +266,12 @@ public final class Plan<B> {
     }
 
     private void placeDeclared(Graph graph) {
-        graph.parameters().forEach((name, v) -> declare(v, parameters.memory(name, v.shape())));
+        graph.parameters().forEach((name, v) -> {
+            parameters.declare(name, v.shape());
+            if (kept.contains(v) || graph.updates().containsKey(name) || parameters.inMemory(name)) {
+                declare(v, parameters.memory(name));
+            }
+        });
         graph.inputs().forEach((name, v) -> {
             B memory = persistent(v);
             inputs.put(name, memory);
@@ -233,6 +282,47 @@ public final class Plan<B> {
             B memory = persistent(v);
             backend.write(graph.constantOf(v), memory);
             declare(v, memory);
+        }
+    }
+
+    /** Finds or makes what is computed once; what is read in every run has memory of its own, shared with other plans. */
+    private void derive(Graph graph) {
+        parameters.purge();
+        Map<Value, Object> known = new IdentityHashMap<>();
+        graph.parameters().forEach((name, v) -> known.put(v, name));
+        graph.constants().forEach(v -> known.put(v, graph.constantOf(v)));
+        for (Node node : nodes.subList(0, hoisted)) {
+            Value y = node.output();
+            List<Object> operands = node.inputs().stream().map(known::get).toList();
+            Derived<B> value = parameters.derived(node.op(), operands, y.shape());
+            known.put(y, value);
+            derived.add(value);
+            if (!kept.contains(y)) {
+                continue;
+            }
+            if (node.op().isView()) {
+                places.put(y, places.get(node.inputs().get(0)));
+                value.memory = places.get(y).memory;
+            } else {
+                if (value.memory == null) {
+                    value.memory = backend.allocate(y.shape().size());
+                }
+                declare(y, value.memory);
+            }
+        }
+    }
+
+    /** Has the parameters that only hoisted nodes read copied to scratch memory when the first of these needs them. */
+    private void load(Node node, int i, Map<Value, String> names, Map<Value, Integer> lastRead) {
+        for (Value v : node.inputs()) {
+            if (!places.containsKey(v)) {
+                var place = new Place(v.shape().size(), i, true);
+                place.lastRead = lastRead.get(v);
+                places.put(v, place);
+                scratch.add(place);
+                String name = names.get(v);
+                loads.computeIfAbsent(i, _ -> new ArrayList<>()).add(() -> parameters.load(name, place.memory));
+            }
         }
     }
 
@@ -257,7 +347,7 @@ public final class Plan<B> {
         graph.updates().forEach((name, v) -> {
             Value p = graph.parameters().get(name);
             Integer at = writer.get(v);
-            if (at == null || graph.outputs().containsValue(p)) {
+            if (at == null || at < hoisted || graph.outputs().containsValue(p)) {
                 return;
             }
             Node node = nodes.get(at);
@@ -281,10 +371,10 @@ public final class Plan<B> {
 
     private void place(Node node, int i, Map<Value, Integer> lastRead, Map<Value, Place> inPlace) {
         Value y = node.output();
-        int last = Math.max(i, lastRead.getOrDefault(y, i));
-        if (hoisted[i] && last < nodes.size() && !hoisted[last]) {
-            last = nodes.size(); // read in every run
+        if (i < hoisted && kept.contains(y)) {
+            return; // has memory of its own
         }
+        int last = Math.max(i, lastRead.getOrDefault(y, i));
         Place place = inPlace.get(y);
         if (place == null && node.op().isView()) {
             place = places.get(node.inputs().get(0));
@@ -304,7 +394,6 @@ public final class Plan<B> {
             scratch.add(place);
         }
         place.lastRead = Math.max(place.lastRead, last); // a view may be read later than its source
-        place.overwritable &= !hoisted[i] || last < nodes.size();
         places.put(y, place);
     }
 
@@ -414,8 +503,17 @@ public final class Plan<B> {
     }
 
     private Runnable copy(int n, B x, B y) {
-        var view = new StridedCopy(new int[] {n}, 0, new int[] {1}, 0, new int[] {1});
+        StridedCopy view = all(n);
         return () -> backend.copy(view, x, y);
+    }
+
+    private static StridedCopy all(int n) {
+        return new StridedCopy(new int[] {n}, 0, new int[] {1}, 0, new int[] {1});
+    }
+
+    /** y = x. */
+    static <B> void copy(Backend<B> backend, int n, B x, B y) {
+        backend.copy(all(n), x, y);
     }
 
     /**
@@ -437,7 +535,11 @@ public final class Plan<B> {
         }
     }
 
-    /** Computes every node once, top to bottom; those that depend on parameters alone only if these have changed. */
+    /**
+     * Computes every node once, top to bottom; those that depend on parameters alone only if these have changed.
+     *
+     * @throws GradusException if a parameter is to be read from where it no longer can be, such as a file that was cut short
+     */
     public void run() {
         run(null);
     }
@@ -451,22 +553,50 @@ public final class Plan<B> {
 
     private void run(long[] nanos) {
         synchronized (backend) {
-            boolean changed = seen != parameters.version();
-            for (int i = 0; i < steps.size(); i++) {
-                if (changed || i >= hoisted.length || !hoisted[i]) {
-                    long start = nanos == null ? 0 : System.nanoTime();
-                    steps.get(i).run();
-                    if (nanos != null) {
-                        backend.synchronize();
-                        nanos[i] = System.nanoTime() - start;
-                    }
-                }
+            if (seen != parameters.version()) {
+                refresh(nanos);
+            }
+            for (int i = hoisted; i < steps.size(); i++) {
+                step(i, nanos);
             }
             backend.synchronize();
             if (updates) {
                 parameters.changed();
             }
             seen = parameters.version();
+        }
+    }
+
+    private void step(int i, long[] nanos) {
+        long start = nanos == null ? 0 : System.nanoTime();
+        steps.get(i).run();
+        if (nanos != null) {
+            backend.synchronize();
+            nanos[i] = System.nanoTime() - start;
+        }
+    }
+
+    /** Computes what parameters have changed and no other plan has computed since. */
+    private void refresh(long[] nanos) {
+        Set<Value> needed = Collections.newSetFromMap(new IdentityHashMap<>());
+        for (int i = hoisted - 1; i >= 0; i--) {
+            Node node = nodes.get(i);
+            Value y = node.output();
+            if (kept.contains(y) ? !parameters.isFresh(derived.get(i)) : needed.contains(y)) {
+                needed.add(y);
+                needed.addAll(node.inputs());
+            } else {
+                needed.remove(y); // it is there already
+            }
+        }
+        for (int i = 0; i < hoisted; i++) {
+            if (needed.contains(nodes.get(i).output())) {
+                loads.getOrDefault(i, List.of()).forEach(Runnable::run);
+                step(i, nanos);
+                if (kept.contains(nodes.get(i).output())) {
+                    parameters.madeFresh(derived.get(i));
+                }
+            }
         }
     }
 
@@ -494,8 +624,29 @@ public final class Plan<B> {
         return nodes;
     }
 
-    /** Bytes of everything this plan holds, parameters included; known before the first run. */
+    /**
+     * Bytes of everything this plan holds, parameters included; known before the first run. Parameters that are borrowed are
+     * not.
+     */
     public long peakBytes() {
-        return (slabElements + persistentElements) * backend.elementBytes() + parameters.bytes();
+        return peakBytes(List.of(this));
+    }
+
+    /** The same for several plans with the same parameters: what they share is counted once. */
+    public static <B> long peakBytes(Collection<Plan<B>> plans) {
+        Set<Derived<B>> shared = Collections.newSetFromMap(new IdentityHashMap<>());
+        long bytes = 0;
+        Parameters<B> parameters = null;
+        for (Plan<B> plan : plans) {
+            parameters = plan.parameters;
+            bytes += (plan.slabElements + plan.persistentElements) * plan.backend.elementBytes();
+            for (int i = 0; i < plan.hoisted; i++) {
+                Node node = plan.nodes.get(i);
+                if (plan.kept.contains(node.output()) && !node.op().isView() && shared.add(plan.derived.get(i))) {
+                    bytes += (long) node.output().shape().size() * plan.backend.elementBytes();
+                }
+            }
+        }
+        return bytes + (parameters == null ? 0 : parameters.bytes());
     }
 }

@@ -258,6 +258,44 @@ class SafetensorsTest {
         }
     }
 
+    /** Tensors of a mapped file are read when they are needed, also after it was closed and replaced. */
+    @Test
+    void tensorsOfAMappedFileAreReadLater() throws IOException {
+        int n = 3 << 20; // several parts
+        var values = new float[n];
+        for (int i = 0; i < n; i++) {
+            values[i] = i;
+        }
+        Safetensors.write(file(), Map.of(), Map.of("t", Tensor.of(Shape.of(n), values), "s", Tensor.scalar(2)));
+        Tensor t;
+        Tensor u;
+        try (var opened = Safetensors.map(file())) {
+            t = opened.tensor("t");
+            u = opened.tensor("t");
+            assertEquals(2, opened.tensor("s").item());
+            assertThrows(FormatException.class, () -> opened.tensor("v"));
+        }
+        assertEquals(0, t.bytes());
+        Safetensors.write(file(), Map.of(), Map.of("t", Tensor.of(Shape.of(1), 5f)));
+        var y = new float[n + 2];
+        t.copyTo(y, 1);
+        assertEquals(0, t.bytes());
+        assertArrayEquals(values, Arrays.copyOfRange(y, 1, n + 1));
+        assertArrayEquals(values, u.floats());
+    }
+
+    @Test
+    void aMappedFileThatIsCutShortIsAnErrorOnceItIsRead() throws IOException {
+        Safetensors.write(file(), Map.of(), Map.of("t", Tensor.of(Shape.of(1 << 20), new float[1 << 20])));
+        Tensor t = Safetensors.map(file()).tensor("t");
+        try (var channel = FileChannel.open(file(), StandardOpenOption.WRITE)) {
+            channel.truncate(1 << 16);
+        }
+        String m = assertThrows(FileException.class, () -> t.copyTo(new float[1 << 20], 0))
+                .getMessage();
+        assertTrue(m.contains("became shorter") && m.contains(file().toString()), m);
+    }
+
     @Test
     void aClosedFileIsNotRead() {
         Safetensors.write(file(), Map.of(), example());

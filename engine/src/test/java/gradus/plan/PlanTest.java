@@ -12,7 +12,9 @@ import gradus.backend.Backends;
 import gradus.backend.ScalarFunction;
 import gradus.eager.Eager;
 import gradus.eager.Variable;
+import gradus.graph.Fuse;
 import gradus.graph.Graph;
+import gradus.op.BatchNorm;
 import gradus.op.Builder;
 import gradus.op.Combine;
 import gradus.op.Conv2D;
@@ -23,9 +25,14 @@ import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
+import java.lang.management.ManagementFactory;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 class PlanTest {
@@ -152,6 +159,177 @@ class PlanTest {
         graph.output("y", y);
         long bytes = Plan.of(graph, backend).peakBytes();
         assertTrue(bytes < 8 * 6 * 1024, "fifty values of two rows share memory, used " + bytes);
+    }
+
+    /** A network of one convolution with batch norm, all of whose weights are prepared beforehand. */
+    private static Graph convolution(int images) {
+        var graph = new Graph();
+        Value x = graph.input("x", Shape.of(images, 8, 8, 32));
+        Value w = graph.parameter("w", Shape.of(3, 3, 32, 32));
+        Value y = graph.apply(new Conv2D(new Sliding(1, 1, 1, 1, 1, 1, 1, 1), 1), x, w);
+        Value statistics = graph.parameter("statistics", Shape.of(2, 32));
+        y = graph.apply(
+                new BatchNorm(1e-3),
+                y,
+                statistics,
+                graph.parameter("gamma", Shape.of(32)),
+                graph.parameter("beta", Shape.of(32)));
+        graph.output("y", graph.map(new ScalarFunction.Relu(), y));
+        return Fuse.of(graph);
+    }
+
+    private static Tensor random(int seed, Shape shape) {
+        var values = new float[shape.size()];
+        var random = new Random(seed);
+        for (int i = 0; i < values.length; i++) {
+            values[i] = random.nextFloat() + 0.1f;
+        }
+        return Tensor.of(shape, values);
+    }
+
+    private static void setWeights(Parameters<?> parameters, int seed) {
+        parameters.set("statistics", random(seed, Shape.of(2, 32)));
+        parameters.set("gamma", random(seed + 1, Shape.of(32)));
+        parameters.set("beta", random(seed + 2, Shape.of(32)));
+    }
+
+    /** Weights are borrowed, read once for all plans, and kept in the prepared form alone; new ones are noticed. */
+    @Test
+    void weightsAreReadOnceAndKeptPrepared() {
+        try (var simd = Backends.open("simd", new Options(2, Precision.FLOAT32))) {
+            weightsOnce(simd);
+        }
+    }
+
+    private static <B> void weightsOnce(Backend<B> simd) {
+        var parameters = new Parameters<>(simd);
+        Plan<B> one = Plan.of(convolution(1), parameters);
+        Plan<B> two = Plan.of(convolution(2), parameters);
+        long values = (one.peakBytes() + two.peakBytes() - Plan.peakBytes(List.of(one, two))) / Float.BYTES;
+        assertTrue(values >= 36 * 32 * 32 && values < 37 * 32 * 32, values + " in the kernel both read, and its bias");
+        assertEquals(0, parameters.bytes());
+        Shape kernel = Shape.of(3, 3, 32, 32);
+        for (int seed = 0; seed < 3; seed++) {
+            var reads = new AtomicInteger();
+            Tensor w = random(seed, kernel);
+            setWeights(parameters, seed + 10);
+            parameters.set("w", Tensor.of(kernel, (y, at) -> {
+                reads.incrementAndGet();
+                w.copyTo(y, at);
+            }));
+            Tensor x = random(7, Shape.of(2, 8, 8, 32));
+            two.feed("x", x);
+            two.run();
+            one.feed("x", Tensor.of(Shape.of(1, 8, 8, 32), Arrays.copyOf(x.floats(), x.size() / 2)));
+            one.run();
+            one.run();
+            assertEquals(1, reads.get());
+            assertEquals(0, parameters.bytes());
+            var fresh = Plan.of(convolution(2), simd);
+            setWeights(fresh.parameters(), seed + 10);
+            fresh.parameters().set("w", w);
+            fresh.feed("x", x);
+            fresh.run();
+            assertEquals(fresh.output("y"), two.output("y"));
+            float[] first = Arrays.copyOf(fresh.output("y").floats(), x.size() / 2);
+            assertArrayEquals(first, one.output("y").floats());
+            assertEquals(w, parameters.get("w"));
+        }
+    }
+
+    /** A plan that only borrows a parameter follows one, made later, that changes it. */
+    @Test
+    void borrowedParametersMoveToMemoryWhenTheyAreChanged() {
+        var graph = new Graph();
+        Value w = graph.parameter("w", V3);
+        graph.output("y", graph.multiply(graph.input("x", V3), graph.map(new ScalarFunction.Square(), w)));
+        var training = new Graph();
+        training.update("w", training.scale(training.parameter("w", V3), 2));
+        borrowed(Plan.of(graph, backend), training);
+    }
+
+    private static <B> void borrowed(Plan<B> plan, Graph training) {
+        plan.parameters().set("w", vector(1, 2, 3));
+        assertEquals(0, plan.parameters().bytes());
+        plan.feed("x", vector(1, 1, 1));
+        plan.run();
+        Plan<B> other = Plan.of(training, plan.parameters());
+        assertEquals(3 * Double.BYTES, plan.parameters().bytes());
+        plan.run();
+        assertArrayEquals(new double[] {1, 4, 9}, plan.output("y").doubles());
+        other.run();
+        plan.run();
+        assertArrayEquals(new double[] {4, 16, 36}, plan.output("y").doubles());
+        assertArrayEquals(new double[] {2, 4, 6}, plan.parameters().get("w").doubles());
+        plan.parameters().set("w", vector(1, 1, 1));
+        plan.run();
+        assertArrayEquals(new double[] {1, 1, 1}, plan.output("y").doubles());
+    }
+
+    /** Views of what is computed once, read in every run: what they are views of is kept too. */
+    @Test
+    void viewsOfHoistedValuesLastFromRunToRun() {
+        var graph = new Graph();
+        Value w = graph.parameter("w", Shape.of(2, 3));
+        Value square = graph.map(new ScalarFunction.Square(), w);
+        Value x = graph.input("x", Shape.of(6));
+        graph.output("a", graph.multiply(x, graph.reshape(square, Shape.of(6))));
+        graph.output("b", graph.multiply(x, graph.reshape(w, Shape.of(6))));
+        Plan<?> plan = Plan.of(graph, backend);
+        for (int run = 1; run < 4; run++) {
+            double v = run;
+            plan.parameters().set("w", Tensor.of(Shape.of(2, 3), v, v, v, v, v, v));
+            for (int i = 1; i < 4; i++) {
+                plan.feed("x", vector(i, i, i, i, i, i));
+                plan.run();
+                assertEquals(i * v * v, plan.output("a").get(5));
+                assertEquals(i * v, plan.output("b").get(0));
+            }
+        }
+    }
+
+    @Test
+    void aRunAllocatesNothing() {
+        try (var simd = Backends.open("simd", new Options(1, Precision.FLOAT32))) {
+            Plan<?> plan = Plan.of(convolution(1), simd);
+            setWeights(plan.parameters(), 1);
+            plan.parameters().set("w", random(2, Shape.of(3, 3, 32, 32)));
+            var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+            long least = Long.MAX_VALUE;
+            for (int i = 0; i < 20_000 && least > 0; i++) { // until the kernels are compiled
+                long before = threads.getCurrentThreadAllocatedBytes();
+                plan.run();
+                least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+            }
+            assertEquals(0, least);
+        }
+    }
+
+    /** No bytes are held that peakBytes does not tell of, and none are told of that are not held. */
+    @Test
+    void peakBytesAreThoseThatAreAllocated() {
+        var allocated = new AtomicLong();
+        counting(backend, allocated);
+    }
+
+    @SuppressWarnings("unchecked") // a proxy of the interface
+    private static <B> void counting(Backend<B> backend, AtomicLong allocated) {
+        var counted = (Backend<B>) Proxy.newProxyInstance(
+                Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, (_, method, args) -> {
+                    if (method.getName().equals("allocate")) {
+                        allocated.addAndGet((long) args[0] * backend.elementBytes());
+                    }
+                    return method.invoke(backend, args);
+                });
+        Plan<B> plan = Plan.of(convolution(3), counted);
+        assertEquals(allocated.get(), plan.peakBytes(), 0.01 * allocated.get());
+        setWeights(plan.parameters(), 1);
+        plan.parameters().set("w", random(2, Shape.of(3, 3, 32, 32)));
+        long before = allocated.get();
+        plan.feed("x", random(3, Shape.of(3, 8, 8, 32)));
+        plan.run();
+        plan.run();
+        assertEquals(before, allocated.get(), "nothing more is allocated by runs");
     }
 
     /**

@@ -6,6 +6,7 @@ import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
 import java.util.Locale;
+import java.util.function.Supplier;
 
 /**
  * Keras's initializers with Keras's defaults. A random one without a seed draws from a seed made of the model's seed
@@ -16,7 +17,29 @@ import java.util.Locale;
  * in, out) kh kw in and kh kw out, for a matrix (in, out) in and out, for a vector its size.
  */
 public final class Initializers {
+    /** Tensors of so many elements are not worth a promise. */
+    private static final int SMALL = 1 << 12;
+
     private Initializers() {}
+
+    /** Draws when values are needed, and keeps them if they are needed again, as drawing takes its time. */
+    private static final class Drawn implements Tensor.Source {
+        private final Supplier<Tensor> draw;
+        private boolean before;
+        private Tensor kept;
+
+        Drawn(Supplier<Tensor> draw) {
+            this.draw = draw;
+        }
+
+        @Override
+        public synchronized void read(float[] y, int at) {
+            Tensor values = kept != null ? kept : draw.get();
+            kept = before ? values : null;
+            before = true;
+            values.copyTo(y, at);
+        }
+    }
 
     /** An initializer that draws from a random stream. */
     public sealed interface Distribution extends Initializer {
@@ -32,6 +55,15 @@ public final class Initializers {
         @Override
         default Tensor initialize(Shape shape, DType dtype, long defaultSeed) {
             return draw(Philox.stateless(seed() != null ? seed() : defaultSeed), shape, dtype);
+        }
+
+        @Override
+        default Tensor promise(Shape shape, DType dtype, long defaultSeed) {
+            boolean now =
+                    dtype != DType.F32 || shape.size() <= SMALL || this instanceof Orthogonal; // may refuse a shape
+            return now
+                    ? initialize(shape, dtype, defaultSeed)
+                    : Tensor.of(shape, new Drawn(() -> initialize(shape, dtype, defaultSeed)));
         }
     }
 

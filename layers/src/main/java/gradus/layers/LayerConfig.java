@@ -5,6 +5,7 @@ import gradus.tensor.DType;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
+import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -305,25 +307,46 @@ final class LayerConfig {
         return (Layer) record(map, c, name);
     }
 
-    private static Record record(Map<?, ?> map, Class<? extends Record> c, String where) {
-        RecordComponent[] components = c.getRecordComponents();
-        var types = new Class<?>[components.length];
-        var values = new Object[components.length];
-        var unknown = map.keySet().stream()
-                .map(String::valueOf)
-                .filter(k -> !FRAME.contains(k))
-                .collect(Collectors.toSet());
-        for (int i = 0; i < components.length; i++) {
-            String name = components[i].getName();
-            types[i] = components[i].getType();
-            values[i] = value(map.get(name), types[i], where + "." + name);
-            unknown.remove(name);
+    /** What reflection says of a record, asked once: a network has hundreds of a few kinds. */
+    private record Form(List<String> names, Class<?>[] types, Constructor<? extends Record> constructor) {
+        private static final Map<Class<? extends Record>, Form> KNOWN = new ConcurrentHashMap<>();
+
+        static Form of(Class<? extends Record> c) {
+            Form known = KNOWN.get(c);
+            if (known != null) {
+                return known;
+            }
+            RecordComponent[] components = c.getRecordComponents();
+            var names = new ArrayList<String>();
+            var types = new Class<?>[components.length];
+            for (int i = 0; i < types.length; i++) {
+                names.add(components[i].getName());
+                types[i] = components[i].getType();
+            }
+            try {
+                var form = new Form(names, types, c.getDeclaredConstructor(types));
+                KNOWN.put(c, form);
+                return form;
+            } catch (NoSuchMethodException e) {
+                throw new IllegalStateException(e); // records have one
+            }
         }
-        if (!unknown.isEmpty()) {
-            throw error(where, "has unknown settings " + unknown);
+    }
+
+    private static Record record(Map<?, ?> map, Class<? extends Record> c, String where) {
+        Form form = Form.of(c);
+        var values = new Object[form.types.length];
+        for (int i = 0; i < values.length; i++) {
+            String name = form.names.get(i);
+            values[i] = value(map.get(name), form.types[i], where, name);
+        }
+        for (Object key : map.keySet()) {
+            if (!form.names.contains(key) && !FRAME.contains(key)) {
+                throw error(where, "has an unknown setting '" + key + "'");
+            }
         }
         try {
-            return c.getDeclaredConstructor(types).newInstance(values);
+            return form.constructor.newInstance(values);
         } catch (InvocationTargetException e) {
             throw error(where, String.valueOf(e.getCause().getMessage()));
         } catch (ReflectiveOperationException e) {
@@ -331,7 +354,7 @@ final class LayerConfig {
         }
     }
 
-    private static Object value(Object data, Class<?> type, String where) {
+    private static Object value(Object data, Class<?> type, String whole, String part) {
         if (data == null && !type.isPrimitive() && (type == String.class || type == Long.class)) {
             return null;
         }
@@ -348,7 +371,7 @@ final class LayerConfig {
             return n.longValue();
         }
         if (type == Shape.class) {
-            return shape(data, where);
+            return shape(data, whole + "." + part);
         }
         if (type.isEnum()) {
             for (Object constant : type.getEnumConstants()) {
@@ -358,22 +381,22 @@ final class LayerConfig {
             }
         }
         if (type.isRecord() && data instanceof Map<?, ?> map) {
-            return record(map, type.asSubclass(Record.class), where);
+            return record(map, type.asSubclass(Record.class), whole + "." + part);
         }
         if (type == Initializer.class && data instanceof Map<?, ?> map) {
             Class<? extends Record> c = INITIALIZERS.get(String.valueOf(map.get("type")));
             if (c != null) {
-                return record(map, c, where);
+                return record(map, c, whole + "." + part);
             }
         }
-        throw error(where, "must be a " + type.getSimpleName() + ", not " + data);
+        throw error(whole + "." + part, "must be a " + type.getSimpleName() + ", not " + data);
     }
 
     private static Shape shape(Object data, String where) {
         if (data instanceof List<?> list) {
             var dims = new int[list.size()];
             for (int i = 0; i < dims.length; i++) {
-                dims[i] = (int) value(list.get(i), int.class, where);
+                dims[i] = (int) value(list.get(i), int.class, where, Integer.toString(i));
             }
             return Shape.of(dims);
         }

@@ -552,7 +552,7 @@ public final class Model implements Layer {
 
     /**
      * New weights for all layers, made of the seed and the weights' names alone (but for initializers with own
-     * seeds).
+     * seeds). Large ones are drawn when they are needed.
      */
     public synchronized void initialize(long seed, DType dtype) {
         this.seed = seed;
@@ -567,7 +567,7 @@ public final class Model implements Layer {
     private void initialize(Slot s) {
         Tensor value;
         try {
-            value = s.weight.initializer().initialize(s.weight.shape(), dtype, Seeds.derive(seed, s.name));
+            value = s.weight.initializer().promise(s.weight.shape(), dtype, Seeds.derive(seed, s.name));
         } catch (ShapeException e) {
             throw new ShapeException("weight '" + s.name + "' of model '" + name + "': " + e.getMessage());
         }

@@ -73,9 +73,13 @@ public final class Predictor<B> {
         return float64;
     }
 
-    /** Bytes that predicting with this batch size holds, weights included; known before the first prediction. */
+    /**
+     * Bytes that predicting with this batch size holds, weights included; known before the first prediction. The model's own
+     * weights are counted as far as they are in memory.
+     */
     public synchronized long peakBytes(int batch) {
-        return plan(batch).peakBytes();
+        return model.weights().values().stream().mapToLong(Tensor::bytes).sum()
+                + plan(batch).peakBytes();
     }
 
     public Tensor predict(Tensor x) {

@@ -2,6 +2,7 @@ package gradus.train;
 
 import gradus.backend.Backend;
 import gradus.graph.Fuse;
+import gradus.graph.FuseGradient;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
 import gradus.graph.Node;
@@ -177,7 +178,7 @@ public final class Training<B> {
             updates.putAll(optimizer.averages(step, values));
         }
         updates.forEach(step::update);
-        return step;
+        return fused ? FuseGradient.of(step, parameters.backend()) : step;
     }
 
     /** Prediction and, if {@code target} is not null, loss of n samples. */

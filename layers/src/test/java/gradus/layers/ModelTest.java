@@ -277,6 +277,26 @@ class ModelTest {
         assertEquals(all.get(139), last.get(1));
     }
 
+    /** Large weights are drawn when they are needed, as often as needed, and are what the initializer gives. */
+    @Test
+    void weightsThatAreDrawnLaterAreTheSame() {
+        var x = Input.of(100);
+        var y = x.then(Dense.of(100).named("a")).then(Dense.of(3).named("b"));
+        var m = Model.of("m", x, y);
+        m.initialize(5, DType.F32);
+        Tensor kernel = m.weight("a/kernel");
+        assertEquals(0, kernel.bytes(), "not drawn yet");
+        var in = Tensor.full(DType.F32, Shape.of(1, 100), 1);
+        Tensor out = m.predict(in);
+        assertEquals(0, kernel.bytes(), "drawn for the plan, not kept");
+        m.setWeight("b/bias", Tensor.of(Shape.of(3), 0f, 0f, 0f));
+        assertEquals(out, m.predict(in));
+        Tensor now =
+                Initializers.glorotUniform().initialize(Shape.of(100, 100), DType.F32, Seeds.derive(5, "a/kernel"));
+        assertEquals(now, kernel);
+        assertEquals(40_000, kernel.bytes());
+    }
+
     @Test
     void predictionSeesNewWeights() {
         Model m = small();

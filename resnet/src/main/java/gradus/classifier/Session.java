@@ -42,7 +42,7 @@ final class Session<B> implements AutoCloseable {
     private static final String MAP = "map";
     private static final String ONE_PICTURE = "predict 1";
 
-    /** Plans kept besides that for one picture; each has a form of the weights of its own. */
+    /** Plans kept besides that for one picture; each has memory for what it computes between. */
     private static final int MORE_PLANS = 2;
 
     private static Backend<?> sharedBackend;
@@ -149,13 +149,7 @@ final class Session<B> implements AutoCloseable {
 
     synchronized long peakBytes() {
         checkOpen();
-        long own = model.weights().values().stream()
-                .mapToLong(w -> (long) w.size() * (w.dtype() == DType.F32 ? Float.BYTES : Double.BYTES))
-                .sum();
-        long plansOnly = plans.values().stream()
-                .mapToLong(p -> p.peakBytes() - parameters.bytes())
-                .sum();
-        return own + parameters.bytes() + plansOnly;
+        return model.weights().values().stream().mapToLong(Tensor::bytes).sum() + Plan.peakBytes(plans.values());
     }
 
     // ---- computing ----

@@ -45,7 +45,9 @@ public final class Importer {
     }
 
     /**
-     * The network in a file, or in a folder: one with {@code model.json} or {@code model.safetensors}.
+     * The network in a file, or in a folder: one with {@code model.json} or {@code model.safetensors}. Large weights of a
+     * safetensors file stay in it until they are needed, as {@link Safetensors#map} says: replace such a file, do not write
+     * over it, while the network is in use.
      *
      * @throws gradus.io.FileException if the file cannot be read
      * @throws FormatException if it is of no known format or damaged, or a tensor is missing or of another shape; the
@@ -54,6 +56,11 @@ public final class Importer {
      */
     public static Imported load(Path path, ImportOptions options) {
         return open(path, new Use<Imported>() {
+            @Override
+            public boolean keeps() {
+                return true;
+            }
+
             @Override
             public Imported of(FormatReader reader, Path file) {
                 return reader.read(file, options);
@@ -112,6 +119,11 @@ public final class Importer {
 
     /** What is done with a file, by its format. */
     private interface Use<T> {
+        /** Whether tensors are read later, when they are needed. */
+        default boolean keeps() {
+            return false;
+        }
+
         T of(FormatReader reader, Path file);
 
         T of(String source, Safetensors file);
@@ -130,7 +142,7 @@ public final class Importer {
             }
         }
         if (isSafetensors(start)) {
-            try (var opened = Safetensors.open(file)) {
+            try (var opened = use.keeps() ? Safetensors.map(file) : Safetensors.open(file)) {
                 return use.of(file.toString(), opened);
             }
         }

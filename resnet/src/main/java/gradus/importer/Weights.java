@@ -3,6 +3,7 @@ package gradus.importer;
 import gradus.io.FormatException;
 import gradus.layers.Model;
 import gradus.layers.ModelWeight;
+import gradus.tensor.DType;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
@@ -42,27 +43,35 @@ final class Weights {
         Tensor apply(Tensor t, Shape wanted) {
             return switch (this) {
                 case OWN -> t;
-                case SAME, RESHAPED -> Tensor.of(wanted, t.floats());
-                case OIHW ->
-                    Tensor.of(
-                            wanted,
-                            transposed(t.floats(), wanted.dim(3), wanted.dim(2), wanted.dim(0) * wanted.dim(1)));
-                case OI -> Tensor.of(wanted, transposed(t.floats(), wanted.dim(1), wanted.dim(0), 1));
+                case SAME, RESHAPED -> t.dtype() == DType.F32 ? t.reshape(wanted) : Tensor.of(wanted, t.floats());
+                case OIHW -> transposed(t, wanted, wanted.dim(3), wanted.dim(2), wanted.dim(0) * wanted.dim(1));
+                case OI -> transposed(t, wanted, wanted.dim(1), wanted.dim(0), 1);
             };
         }
 
+        private static Tensor transposed(Tensor t, Shape wanted, int out, int in, int taps) {
+            if (t.bytes() == 0) { // not read yet
+                return Tensor.of(wanted, (y, at) -> {
+                    var x = new float[wanted.size()];
+                    t.copyTo(x, 0);
+                    transpose(x, out, in, taps, y, at);
+                });
+            }
+            var y = new float[wanted.size()];
+            transpose(t.floats(), out, in, taps, y, 0);
+            return Tensor.of(wanted, y);
+        }
+
         /** (o, i, k) to (k, i, o). */
-        private static float[] transposed(float[] x, int out, int in, int taps) {
-            var y = new float[x.length];
+        private static void transpose(float[] x, int out, int in, int taps, float[] y, int at) {
             for (int k = 0; k < taps; k++) {
                 for (int i = 0; i < in; i++) {
-                    int to = (k * in + i) * out;
+                    int to = at + (k * in + i) * out;
                     for (int o = 0, from = i * taps + k; o < out; o++, from += in * taps) {
                         y[to + o] = x[from];
                     }
                 }
             }
-            return y;
         }
 
         /** The way back. */

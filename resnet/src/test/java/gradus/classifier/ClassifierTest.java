@@ -239,6 +239,20 @@ class ClassifierTest {
         }
     }
 
+    /** A classifier borrows the weights its model has when it is made; new ones given to the model later are not its own. */
+    @Test
+    void laterWeightsOfTheModelChangeNothing() {
+        var model = tiny(false);
+        try (var classifier = Classifier.of(model, LABELS, Pictures.of(model, Preprocess.TF));
+                var expected = classifier()) {
+            model.initialize(77, DType.F32);
+            assertEquals(expected.classify(picture(4, 8, 8), 4), classifier.classify(picture(4, 8, 8), 4));
+            try (var later = Classifier.of(model, LABELS, Pictures.of(model, Preprocess.TF))) {
+                assertNotEquals(expected.classify(picture(4, 8, 8), 4), later.classify(picture(4, 8, 8), 4));
+            }
+        }
+    }
+
     @Test
     void featuresAreTheLayersOutput() {
         var model = tiny(false);

@@ -11,15 +11,22 @@ import gradus.backend.ScalarFunction.Relu;
 import gradus.eager.Eager;
 import gradus.eager.Variable;
 import gradus.graph.Fuse;
+import gradus.graph.FuseGradient;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
+import gradus.graph.Node;
 import gradus.op.BatchNorm;
+import gradus.op.BatchNormGradient;
+import gradus.op.BatchNormSums;
 import gradus.op.Builder;
 import gradus.op.Conv2D;
+import gradus.op.ElementwiseGradient;
 import gradus.op.FusedBatchNorm;
 import gradus.op.FusedConv2D;
+import gradus.op.FusedConv2DInputGradient;
 import gradus.op.Moments;
 import gradus.op.Sliding;
+import gradus.op.Sum;
 import gradus.op.Value;
 import gradus.plan.Plan;
 import gradus.tensor.Shape;
@@ -27,6 +34,7 @@ import gradus.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Predicate;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -35,11 +43,11 @@ class FusionTest {
     /** Parameters of the network below, in the order in which it asks for them. */
     private static List<Tensor> weights(Random r) {
         var w = new ArrayList<Tensor>();
-        w.add(OpCases.gaussian(r, Shape.of(3, 3, 3, 5)));
-        w.add(OpCases.gaussian(r, Shape.of(5)));
-        w.add(OpCases.gaussian(r, Shape.of(1, 1, 5, 5)));
-        w.add(OpCases.gaussian(r, Shape.of(5)));
-        for (int i = 0; i < 2; i++) {
+        for (Shape kernel : List.of(Shape.of(3, 3, 3, 5), Shape.of(1, 1, 5, 5), Shape.of(3, 3, 5, 5))) {
+            w.add(OpCases.gaussian(r, kernel));
+            w.add(OpCases.gaussian(r, Shape.of(5)));
+        }
+        for (int i = 0; i < 3; i++) {
             w.add(OpCases.gaussian(r, Shape.of(5)));
             w.add(OpCases.gaussian(r, Shape.of(5)));
             w.add(OpCases.gaussian(r, Shape.of(5)));
@@ -52,13 +60,16 @@ class FusionTest {
         return w;
     }
 
-    /** relu(bn(conv(relu(bn(conv(x) + b))) + b) + shortcut), summed with weights. */
+    /** z = relu(bn(conv(x) + b)), twice followed by z = relu(bn(conv(z) + b) + z), summed with weights. */
     private static Value network(Builder b, Value x, List<Value> w, boolean training, Tensor upstream) {
         Value y = convolution(b, x, w.get(0), w.get(1));
-        Value shortcut = b.map(new Relu(), norm(b, y, w.subList(4, 8), training));
-        Value z = norm(b, convolution(b, shortcut, w.get(2), w.get(3)), w.subList(8, 12), training);
-        Value out = b.map(new Relu(), b.add(z, shortcut));
-        return b.sum(b.multiply(out, b.constant(upstream)));
+        Value z = b.map(new Relu(), norm(b, y, w.subList(6, 10), training));
+        for (int i = 1; i < 3; i++) {
+            Value branch = convolution(b, z, w.get(2 * i), w.get(2 * i + 1));
+            branch = norm(b, branch, w.subList(6 + 4 * i, 10 + 4 * i), training);
+            z = b.map(new Relu(), b.add(branch, z));
+        }
+        return b.sum(b.multiply(z, b.constant(upstream)));
     }
 
     private static Value convolution(Builder b, Value x, Value w, Value bias) {
@@ -81,18 +92,26 @@ class FusionTest {
         Tensor x = OpCases.gaussian(random, Shape.of(3, 7, 6, 3));
         Tensor upstream = OpCases.gaussian(random, Shape.of(3, 7, 6, 5));
         try (Backend<?> backend = Backends.open(name, new Options(2, precision))) {
-            List<Tensor> plain = planned(backend, weights, x, upstream, training, false);
-            List<Tensor> fused = planned(backend, weights, x, upstream, training, true);
+            List<Tensor> plain = planned(backend, weights, x, upstream, training, false, false);
+            List<Tensor> fused = planned(backend, weights, x, upstream, training, true, false);
+            List<Tensor> backward = planned(backend, weights, x, upstream, training, true, true);
             List<Tensor> eager = eager(backend, weights, x, upstream, training);
             for (int i = 0; i < plain.size(); i++) {
                 assertClose(plain.get(i), fused.get(i), tolerance, "fused, derivative " + i);
+                assertClose(plain.get(i), backward.get(i), tolerance, "fused backward, derivative " + i);
                 assertClose(plain.get(i), eager.get(i), tolerance, "eager, derivative " + i);
             }
         }
     }
 
     private static <B> List<Tensor> planned(
-            Backend<B> backend, List<Tensor> weights, Tensor x, Tensor upstream, boolean training, boolean fuse) {
+            Backend<B> backend,
+            List<Tensor> weights,
+            Tensor x,
+            Tensor upstream,
+            boolean training,
+            boolean fuse,
+            boolean backward) {
         var graph = new Graph();
         Value in = graph.input("x", x.shape());
         var w = new ArrayList<Value>();
@@ -111,7 +130,11 @@ class FusionTest {
         for (int i = 0; i < with.size(); i++) {
             gradient.graph().output("d" + i, gradient.derivatives().get(i));
         }
-        Plan<B> plan = Plan.of(gradient.graph(), backend);
+        Graph step = backward ? FuseGradient.of(gradient.graph(), backend) : gradient.graph();
+        if (backward) {
+            assertFusedBackward(step, training);
+        }
+        Plan<B> plan = Plan.of(step, backend);
         for (int i = 0; i < weights.size(); i++) {
             plan.parameters().set("w" + i, weights.get(i));
         }
@@ -132,13 +155,33 @@ class FusionTest {
         long norms = graph.nodes().stream()
                 .filter(n -> n.op() instanceof FusedBatchNorm f && f.ownMoments() && f.f() != null)
                 .count();
-        assertEquals(2, convolutions, graph::toString);
-        assertEquals(training ? 2 : 0, norms, graph::toString);
+        assertEquals(3, convolutions, graph::toString);
+        assertEquals(training ? 3 : 0, norms, graph::toString);
+    }
+
+    /** One ReLU is left, where the upstream gradient comes in; training adds no gradients of biases up. */
+    private static void assertFusedBackward(Graph graph, boolean training) {
+        assertEquals(1, count(graph, n -> n.op() instanceof ElementwiseGradient), graph::toString);
+        assertEquals(training ? 1 : 0, count(graph, n -> n.op() instanceof BatchNormSums s && s.relu()));
+        assertEquals(training ? 1 : 0, count(graph, n -> n.op() instanceof BatchNormGradient g && g.relu()));
+        assertEquals(2, count(graph, n -> n.op() instanceof FusedConv2DInputGradient));
+        assertEquals(training ? 1 : 2, count(graph, n -> n.op() instanceof FusedConv2DInputGradient g && g.relu()));
+        if (training) {
+            assertEquals(1, count(graph, n -> n.op() instanceof Sum), graph::toString);
+        }
+    }
+
+    private static long count(Graph graph, Predicate<Node> which) {
+        return graph.live().stream().filter(which).count();
     }
 
     /** All but the moving statistics. */
     private static List<Value> trainable(List<Value> w) {
-        return List.of(w.get(0), w.get(1), w.get(2), w.get(3), w.get(4), w.get(5), w.get(8), w.get(9));
+        var trained = new ArrayList<>(w.subList(0, 6));
+        for (int i = 6; i < w.size(); i += 4) {
+            trained.addAll(w.subList(i, i + 2));
+        }
+        return trained;
     }
 
     private static <B> List<Tensor> eager(

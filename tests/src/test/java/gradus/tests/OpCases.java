@@ -250,29 +250,42 @@ final class OpCases {
         });
         m.put(BatchNormSums.class, r -> {
             Shape x = features(r);
-            return new Case(
-                    new BatchNormSums(1e-3),
-                    List.of(gaussian(r, x), gaussian(r, x), statistics(r, x.dim(-1))),
-                    false,
-                    false,
-                    false);
+            int c = x.dim(-1);
+            boolean relu = r.nextBoolean();
+            var inputs = new ArrayList<>(List.of(gaussian(r, x), gaussian(r, x), statistics(r, c)));
+            if (relu) {
+                inputs.addAll(List.of(gaussian(r, Shape.of(c)), gaussian(r, Shape.of(c))));
+            }
+            return new Case(new BatchNormSums(1e-3, relu), inputs, new boolean[inputs.size()]);
         });
         m.put(BatchNormGradient.class, r -> {
             Shape x = features(r);
             int c = x.dim(-1);
-            return new Case(
-                    new BatchNormGradient(1e-3),
-                    List.of(
-                            gaussian(r, x),
-                            gaussian(r, x),
-                            statistics(r, c),
-                            gaussian(r, Shape.of(c)),
-                            gaussian(r, Shape.of(2, c))),
-                    false,
-                    false,
-                    false,
-                    false,
-                    false);
+            boolean relu = r.nextBoolean();
+            var inputs = new ArrayList<>(List.of(
+                    gaussian(r, x),
+                    gaussian(r, x),
+                    statistics(r, c),
+                    gaussian(r, Shape.of(c)),
+                    gaussian(r, Shape.of(2, c))));
+            if (relu) {
+                inputs.add(gaussian(r, Shape.of(c)));
+            }
+            return new Case(new BatchNormGradient(1e-3, relu), inputs, new boolean[inputs.size()]);
+        });
+        m.put(FusedConv2DInputGradient.class, r -> {
+            Case c = convolution(r);
+            var conv = (Conv2D) c.op();
+            Shape x = c.inputs().get(0).shape();
+            Shape w = c.inputs().get(1).shape();
+            boolean relu = r.nextBoolean();
+            var inputs =
+                    new ArrayList<>(List.of(gaussian(r, conv.shape(List.of(x, w))), gaussian(r, w), gaussian(r, x)));
+            if (relu) {
+                inputs.add(gaussian(r, x));
+            }
+            var op = new FusedConv2DInputGradient(new Conv2DInputGradient(conv, x), relu);
+            return new Case(op, inputs, new boolean[inputs.size()]);
         });
         m.put(FusedBatchNorm.class, r -> {
             Shape x = features(r);

@@ -2,6 +2,7 @@ package gradus.app.golden;
 
 import gradus.backend.Backend;
 import gradus.graph.Fuse;
+import gradus.graph.FuseGradient;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
 import gradus.layers.Lowered;
@@ -169,6 +170,11 @@ final class NetworkCases<B> {
         return engine.fused() ? Fuse.of(graph) : graph;
     }
 
+    /** A graph with derivatives, as training runs it. */
+    private Graph fused(Graph graph) {
+        return engine.fused() ? FuseGradient.of(graph, backend) : graph;
+    }
+
     private Plan<B> plan(Graph graph, Parameters<B> parameters) {
         var plan = Plan.of(graph, parameters);
         plan.feed("x", x);
@@ -230,6 +236,7 @@ final class NetworkCases<B> {
             graph.output("d_" + trainable.get(i), result.derivatives().get(i));
         }
         graph.output("d_x", result.derivatives().getLast());
+        graph = fused(graph);
         var plan = plan(graph, parameters());
         plan.run();
         read(plan, graph);
@@ -285,7 +292,7 @@ final class NetworkCases<B> {
         Graph graph = result.graph();
         optimizer.update(graph, gradients).forEach(graph::update);
         var parameters = parameters();
-        var plan = plan(graph, parameters);
+        var plan = plan(fused(graph), parameters);
         var losses = new double[STEPS + 1];
         for (int t = 0; t < STEPS; t++) {
             OptimizerCases.scalars(optimizer, t).forEach((scalar, value) -> {

@@ -5,6 +5,7 @@ import gradus.backend.BackendProvider.Options;
 import gradus.backend.BackendProvider.Precision;
 import gradus.backend.Backends;
 import gradus.benchmarks.Measured;
+import gradus.importer.Importer;
 import gradus.layers.Model;
 import gradus.layers.Predictor;
 import gradus.resnet.ResNets;
@@ -13,8 +14,11 @@ import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import gradus.train.Adam;
 import gradus.train.Batch;
+import gradus.train.Checkpoint;
 import gradus.train.SparseCategoricalCrossentropy;
 import gradus.train.Training;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 
 /** Gradus itself. */
@@ -35,10 +39,21 @@ public final class Gradus implements Peer {
     @Override
     public Runnable prepare(Case c, int threads) {
         backend = Backends.open("simd", new Options(threads, Precision.FLOAT32));
+        if (c.train()) {
+            return step(c, model(c), backend);
+        }
+        Path file = Path.of(System.getProperty(Peer.FOLDER), "resnet50-" + c.side() + ".safetensors");
+        if (!Files.exists(file)) {
+            Checkpoint.of(model(c)).save(file);
+        }
+        return step(c, Importer.load(file).model(), backend);
+    }
+
+    private static Model model(Case c) {
         Model model =
                 ResNets.byName(c.side() == 224 ? "resnet50-224" : "resnet50").build();
         model.initialize(1, DType.F32);
-        return step(c, model, backend);
+        return model;
     }
 
     private static <B> Runnable step(Case c, Model model, Backend<B> backend) {

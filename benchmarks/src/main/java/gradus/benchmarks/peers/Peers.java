@@ -215,7 +215,9 @@ public final class Peers {
         var command = new ArrayList<>(
                 List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
         if (engine == Engine.gradus) { // as the script starts it
-            command.addAll(List.of("--add-modules", "jdk.incubator.vector", "-XX:+UseParallelGC"));
+            command.addAll(List.of("--add-modules", "jdk.incubator.vector", "-XX:+UseSerialGC", "-Xmn16m"));
+            command.addAll(List.of("-XX:PretenureSizeThreshold=1m", "-XX:MinHeapFreeRatio=10"));
+            command.addAll(List.of("-XX:MaxHeapFreeRatio=20", "-Djdk.reflect.useNativeAccessorOnly=true"));
             command.addAll(List.of("-XX:+IgnoreUnrecognizedVMOptions", "-XX:+UseTransparentHugePages"));
         } else {
             command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"));

@@ -48,9 +48,13 @@ final class Normalization {
         for (int r = 0; r < rows; r++) {
             for (int k = 0; k < c; k++) {
                 int i = r * c + k;
-                y.set(i, gamma.get(k) * normalized(x.get(i), k, c, epsilon, m) + beta.get(k));
+                y.set(i, batchNorm(x.get(i), k, c, epsilon, m, gamma, beta));
             }
         }
+    }
+
+    private static double batchNorm(double x, int k, int c, double epsilon, Doubles m, Doubles gamma, Doubles beta) {
+        return gamma.get(k) * normalized(x, k, c, epsilon, m) + beta.get(k);
     }
 
     /** The same with the standard deviation rounded to float32, as float32 engines keep it. */
@@ -59,10 +63,15 @@ final class Normalization {
         for (int r = 0; r < rows; r++) {
             for (int k = 0; k < c; k++) {
                 int i = r * c + k;
-                float deviation = (float) Math.sqrt(m.get(c + k) + epsilon);
-                y.set(i, gamma.get(k) * (x.get(i) - m.get(k)) / deviation + beta.get(k));
+                y.set(i, batchNormFloat(x.get(i), k, c, epsilon, m, gamma, beta));
             }
         }
+    }
+
+    private static double batchNormFloat(
+            double x, int k, int c, double epsilon, Doubles m, Doubles gamma, Doubles beta) {
+        float deviation = (float) Math.sqrt(m.get(c + k) + epsilon);
+        return gamma.get(k) * (x - m.get(k)) / deviation + beta.get(k);
     }
 
     /**
@@ -93,6 +102,60 @@ final class Normalization {
                 dx.set(i, gamma.get(k) / Math.sqrt(m.get(c + k) + epsilon) * direct);
             }
         }
+    }
+
+    /** s as {@link #batchNormSums} of dz, which is dy where relu(batchNorm(x)) lets it pass and 0 elsewhere. */
+    static void batchNormReluSums(
+            int rows,
+            int c,
+            double epsilon,
+            boolean single,
+            Doubles dy,
+            Doubles x,
+            Doubles m,
+            Doubles gamma,
+            Doubles beta,
+            Doubles s) {
+        s.fill(2 * c, 0);
+        for (int r = 0; r < rows; r++) {
+            for (int k = 0; k < c; k++) {
+                int i = r * c + k;
+                double dz = passes(x.get(i), k, c, epsilon, single, m, gamma, beta) ? dy.get(i) : 0;
+                s.add(k, dz);
+                s.add(c + k, dz * normalized(x.get(i), k, c, epsilon, m));
+            }
+        }
+    }
+
+    /** dx as {@link #batchNormGradient} of dz. */
+    static void batchNormReluGradient(
+            int rows,
+            int c,
+            double epsilon,
+            boolean single,
+            Doubles dy,
+            Doubles x,
+            Doubles m,
+            Doubles gamma,
+            Doubles beta,
+            Doubles s,
+            Doubles dx) {
+        for (int r = 0; r < rows; r++) {
+            for (int k = 0; k < c; k++) {
+                int i = r * c + k;
+                dx.set(i, passes(x.get(i), k, c, epsilon, single, m, gamma, beta) ? dy.get(i) : 0);
+            }
+        }
+        batchNormGradient(rows, c, epsilon, dx, x, m, gamma, s, dx);
+    }
+
+    /** Whether ReLU passes on batchNorm(x): it does if that is positive, or NaN. */
+    private static boolean passes(
+            double x, int k, int c, double epsilon, boolean single, Doubles m, Doubles gamma, Doubles beta) {
+        double z = single
+                ? (float) batchNormFloat(x, k, c, epsilon, m, gamma, beta)
+                : batchNorm(x, k, c, epsilon, m, gamma, beta);
+        return !(z <= 0);
     }
 
     /** xhat = (x - mean) / sqrt(variance + epsilon) of channel k. */

@@ -295,6 +295,36 @@ public final class ReferenceBackend implements Backend<Doubles> {
         store(rows * c, dx);
     }
 
+    @Override
+    public boolean batchNormReluGradients() {
+        return true;
+    }
+
+    @Override
+    public void batchNormReluSums(
+            int rows, int c, double epsilon, Doubles dy, Doubles x, Doubles m, Doubles gamma, Doubles beta, Doubles s) {
+        boolean single = precision == Precision.FLOAT32;
+        Normalization.batchNormReluSums(rows, c, epsilon, single, dy, x, m, gamma, beta, s);
+        store(2 * c, s);
+    }
+
+    @Override
+    public void batchNormReluGradient(
+            int rows,
+            int c,
+            double epsilon,
+            Doubles dy,
+            Doubles x,
+            Doubles m,
+            Doubles gamma,
+            Doubles beta,
+            Doubles s,
+            Doubles dx) {
+        boolean single = precision == Precision.FLOAT32;
+        Normalization.batchNormReluGradient(rows, c, epsilon, single, dy, x, m, gamma, beta, s, dx);
+        store(rows * c, dx);
+    }
+
     // ---- Loss ----
 
     @Override

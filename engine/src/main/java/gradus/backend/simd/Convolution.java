@@ -150,6 +150,15 @@ final class Convolution {
         }
     }
 
+    /**
+     * dx + residual, then 0 where z <= 0 unless z is null: a pass of its own over what is still in the third-level cache.
+     * Reading the residual tile by tile, as the product goes, takes twice as long.
+     */
+    void inputGradient(Window g, Memory dy, Memory w, Memory residual, Memory z, Memory dx) {
+        inputGradient(g, dy, w, dx);
+        elementwise.add(g.n() * g.h() * g.w() * g.c(), dx, residual, z, dx);
+    }
+
     void directInputGradient(Window g, Memory dy, Memory w, Memory dx) {
         int channels = g.c() / g.groups();
         int filters = g.f() / g.groups();

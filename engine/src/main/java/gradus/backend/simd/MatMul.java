@@ -17,10 +17,11 @@ import jdk.incubator.vector.FloatVector;
  * the work. A is given as {@link Patches}; B as one or several matrices stacked (a kernel's taps), plain or transposed.
  *
  * <p><b>A B, rows of A in one piece each</b> (matrices, 1 x 1 convolutions of any stride): B is packed into panels of
- * {@link MicroKernel#NR} columns over its whole depth, once for all runs where it does not change. A part of the work
- * copies a block of rows of A into its scratch memory, then sends the block's tiles past one panel after the other: the
- * panel stays in the first-level cache meanwhile, the block in the second. Copying puts the rows at the distance the
- * micro-kernel wants and costs 1 / (2 columns) of the arithmetic.
+ * {@link MicroKernel#NR} columns over its whole depth, once for all runs where it does not change. A worker copies a block
+ * of rows of A into its scratch memory, then sends the block's tiles past one panel after the other: the panel stays in
+ * the first-level cache meanwhile, the block in the second. Copying puts the rows at the distance the micro-kernel wants
+ * and costs 1 / (2 columns) of the arithmetic. A part of the work is such a block or, where there are few of them, the
+ * block and some of the columns.
  *
  * <p><b>A B, rows of A gathered from under windows.</b> C is cut into blocks of rows and columns, one part of the work each.
  * A part walks the inner extent in blocks of at most {@link #DEPTH}; for each it packs its columns of B, unless that has
@@ -36,8 +37,7 @@ import jdk.incubator.vector.FloatVector;
  * and the partial results are added in order.
  *
  * <p>An element of C is a sum over fixed blocks in fixed order whatever the number of rows, columns or threads, however the
- * work was cut and whether its tile was whole; products
- * with padding that are made or left out add nothing to it.
+ * work was cut and whether its tile was whole; products with padding that are made or left out add nothing to it.
  */
 final class MatMul implements Workers.Task {
     /** Inner extent of a block of gathered rows, and of a block of A^T B. */
@@ -51,8 +51,16 @@ final class MatMul implements Workers.Task {
     private static final int ROWS = 22 * MR;
     private static final int ROWS_TRANSPOSED = 128;
 
-    /** Rows of A that are copied together before they meet the panels of B, each of which then stays in the first cache. */
-    private static final int BLOCK = 10 * MR;
+    /** Most rows of A that are copied together before they meet the panels of B, which then stay in the first cache. */
+    private static final int BLOCK = 100;
+
+    /** Most numbers copied together, a part of the second cache. */
+    private static final int BLOCK_SIZE = 1 << 16;
+
+    /** Parts of the work for each worker, unless they would have fewer panels than this. */
+    private static final int PARTS = 8;
+
+    private static final int LEAST_PANELS = 4;
 
     /** Images from which on rows are taken position by position. */
     private static final int MANY_IMAGES = 8;
@@ -90,6 +98,10 @@ final class MatMul implements Workers.Task {
     private final int[][] addresses;
     private final int[][] starts;
     private final int[][] grid;
+
+    /** The block of rows that a worker has copied; each at a distance from the other workers'. */
+    private final int[] copied;
+
     private final float[][] fences;
     private final float[] partials = Lanes.array(PARTIALS);
     private float[] own = Lanes.array(0);
@@ -158,6 +170,7 @@ final class MatMul implements Workers.Task {
         addresses = new int[workers.count()][MR_COLUMNS + APART];
         starts = new int[workers.count()][BLOCK + APART];
         grid = new int[workers.count()][MR + APART];
+        copied = new int[workers.count() * APART];
         fences = new float[workers.count()][];
         Arrays.setAll(fences, i -> MicroKernel.fence());
     }
@@ -293,6 +306,7 @@ final class MatMul implements Workers.Task {
         if (packed != null && a.direct() && k <= MicroKernel.DEPTH) {
             phase = Phase.DIRECT;
             images = 1;
+            Arrays.fill(copied, -1);
             partitionDirect();
             return;
         }
@@ -309,20 +323,15 @@ final class MatMul implements Workers.Task {
     }
 
     /**
-     * Parts of whole blocks of rows, up to eight for each worker. Where there are fewer blocks than workers, each worker has
-     * its own share of the columns.
+     * Parts are blocks of rows, and where these are few, shares of their columns: about eight parts for each worker, so
+     * that one whose processor is slowed down leaves some to the others. Neighbouring parts share their rows.
      */
     private void partitionDirect() {
-        int threads = workers.count();
-        rowBlocks = ceil(m, BLOCK);
-        columnBlocks = 1;
-        if (rowBlocks < threads) {
-            columnBlocks = Math.min(threads, ceil(n, NR));
-        } else {
-            rowBlocks = ceil(rowBlocks, threads) * threads;
-        }
-        rowBlock = ceil(m, Math.min(rowBlocks, 8 * threads));
+        int most = Math.clamp(BLOCK_SIZE / Math.max(1, k), MR, BLOCK);
+        int blocks = ceil(m, most);
+        rowBlock = Math.min(BLOCK, ceil(ceil(m, blocks), MR) * MR);
         rowBlocks = ceil(m, rowBlock);
+        columnBlocks = Math.clamp(ceil(PARTS * workers.count(), groups * rowBlocks), 1, ceil(n, LEAST_PANELS * NR));
         columnBlock = ceil(ceil(n, columnBlocks), NR) * NR;
         columnBlocks = ceil(n, columnBlock);
     }
@@ -364,16 +373,13 @@ final class MatMul implements Workers.Task {
             packPanel(part / ceil(n, NR), part % ceil(n, NR), part, worker);
             return;
         }
-        if (phase == Phase.DIRECT) { // a worker's neighbouring parts share columns of B
-            int m0 = part % rowBlocks * rowBlock;
-            int n0 = part / rowBlocks % columnBlocks * columnBlock;
-            int m1 = Math.min(m, m0 + rowBlock);
-            direct(part / rowBlocks / columnBlocks, m0, m1, n0, Math.min(n, n0 + columnBlock), worker);
-            return;
-        }
         int n0 = part % columnBlocks * columnBlock;
         int n1 = Math.min(n, n0 + columnBlock);
         int rest = part / columnBlocks;
+        if (phase == Phase.DIRECT) {
+            direct(rest, n0, n1, worker);
+            return;
+        }
         int rows = rest % rowBlocks;
         rest /= rowBlocks;
         if (phase == Phase.PLAIN) {
@@ -389,23 +395,25 @@ final class MatMul implements Workers.Task {
 
     // ---- A B, rows of A in one piece each and B packed: sums go over the whole inner extent ----
 
-    private void direct(int group, int m0, int m1, int n0, int n1, int worker) {
-        int blocks = ceil(m1 - m0, BLOCK);
-        int block = ceil(m1 - m0, blocks);
-        for (int row = m0; row < m1; row += block) {
-            int rows = Math.min(block, m1 - row);
-            a.copy(row, rows, group * aGroup, k, scratch, BASE + worker * SCRATCH);
+    /** @param block which block of rows, over all groups; a worker that has it already need not copy it */
+    private void direct(int block, int n0, int n1, int worker) {
+        int group = block / rowBlocks;
+        int m0 = block % rowBlocks * rowBlock;
+        int rows = Math.min(rowBlock, m - m0);
+        if (copied[worker * APART] != block) {
+            copied[worker * APART] = block;
+            a.copy(m0, rows, group * aGroup, k, scratch, BASE + worker * SCRATCH);
             for (int r = 0; r < rows; r++) {
-                starts[worker][r] = cAt(group, row + r);
+                starts[worker][r] = cAt(group, m0 + r);
             }
-            for (int column = n0; column < n1; column += NR) {
-                int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
-                for (int r = 0; r < rows; ) {
-                    int tile = MicroKernel.tile(rows - r);
-                    int valid = Math.min(tile, rows - r);
-                    multiply(worker, group, r, tile, valid, k, panel, packed, column, n1, false, true);
-                    r += valid;
-                }
+        }
+        for (int column = n0; column < n1; column += NR) {
+            int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
+            for (int r = 0; r < rows; ) {
+                int tile = MicroKernel.tile(rows - r);
+                int valid = Math.min(tile, rows - r);
+                multiply(worker, group, r, tile, valid, k, panel, packed, column, n1, false, true);
+                r += valid;
             }
         }
     }

@@ -85,8 +85,11 @@ final class MicroKernel {
         return rowsLeft % MR == 0 ? MR : MR - 1;
     }
 
-    /** The same for {@link #columns}: {@link #MR_COLUMNS} or 4. */
+    /** The same for {@link #columns}: {@link #MR_COLUMNS} or 4; never more than are left of a multiple of 32. */
     static int tileColumns(int rowsLeft) {
+        if (FEW_REGISTERS) {
+            return tile(rowsLeft);
+        }
         return rowsLeft >= MR_COLUMNS ? MR_COLUMNS : SMALL;
     }
 

@@ -36,7 +36,7 @@ final class Normalization implements Workers.Task {
     /** Partial results, two rows of c per chunk. */
     private float[] partials = Lanes.array(0);
 
-    /** Up to four coefficients per channel, each a row of {@link #pitch}. */
+    /** Up to five coefficients per channel, or a worker's own each; a row is {@link #pitch} long. */
     private float[] coefficients = Lanes.array(0);
 
     private int pitch;
@@ -103,13 +103,7 @@ final class Normalization implements Workers.Task {
             Memory residual,
             Memory y) {
         prepare(Kind.NORMALIZE, rows, c);
-        float[] ma = m.array();
-        for (int j = 0; j < c; j++) {
-            coefficient(0, j, ma[m.offset() + j]);
-            coefficient(1, j, (float)
-                    (gamma.array()[gamma.offset() + j] / Math.sqrt(ma[m.offset() + c + j] + epsilon)));
-            coefficient(2, j, beta.array()[beta.offset() + j]);
-        }
+        normalizers(epsilon, m, gamma, beta);
         this.x = x;
         this.residual = residual;
         this.y = y;
@@ -121,28 +115,50 @@ final class Normalization implements Workers.Task {
         }
     }
 
-    void sums(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory s) {
+    /** Of dy, or with gamma and beta of what ReLU after the batch norm lets pass of it. */
+    void sums(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory beta, Memory s) {
+        relu = gamma != null;
         int chunks = prepare(Kind.SUMS, rows, c);
-        normalizers(epsilon, m);
+        float[] ma = m.array();
+        for (int j = 0; j < c; j++) {
+            coefficient(0, j, ma[m.offset() + j]);
+        }
+        if (relu) {
+            normalizers(epsilon, m, gamma, beta);
+        }
         this.x = x;
         this.dy = dy;
         workers.run(this, chunks);
         Reduction.addPairwise(partials, BASE, chunks, 2 * c);
-        System.arraycopy(partials, BASE, s.array(), s.offset(), 2 * c);
+        float[] sa = s.array();
+        System.arraycopy(partials, BASE, sa, s.offset(), c);
+        for (int j = 0; j < c; j++) {
+            double sum = partials[BASE + c + j];
+            sa[s.offset() + c + j] = (float) (sum / Math.sqrt(ma[m.offset() + c + j] + epsilon));
+        }
         release();
     }
 
-    void gradient(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory s, Memory dx) {
+    void gradient(
+            int rows,
+            int c,
+            double epsilon,
+            Memory dy,
+            Memory x,
+            Memory m,
+            Memory gamma,
+            Memory beta,
+            Memory s,
+            Memory dx) {
+        relu = beta != null;
         prepare(Kind.GRADIENT, rows, c);
+        normalizers(epsilon, m, gamma, beta);
         float[] ma = m.array();
         float[] sa = s.array();
         for (int j = 0; j < c; j++) {
             double inverse = 1 / Math.sqrt(ma[m.offset() + c + j] + epsilon);
-            double scale = gamma.array()[gamma.offset() + j] * inverse;
-            coefficient(0, j, ma[m.offset() + j]);
-            coefficient(1, j, (float) (inverse * sa[s.offset() + c + j] / rows));
-            coefficient(2, j, sa[s.offset() + j] / rows);
-            coefficient(3, j, (float) scale);
+            coefficient(3, j, (float) (inverse * sa[s.offset() + c + j] / rows));
+            coefficient(4, j, sa[s.offset() + j] / rows);
         }
         this.x = x;
         this.dy = dy;
@@ -162,8 +178,9 @@ final class Normalization implements Workers.Task {
             partials = Lanes.array(chunks * 2 * c);
         }
         pitch = MatMul.ceil(c, 16) * 16;
-        if (coefficients.length < BASE + 4 * pitch) {
-            coefficients = Lanes.array(4 * pitch);
+        int rowsOfCoefficients = Math.max(5, workers.count());
+        if (coefficients.length < BASE + rowsOfCoefficients * pitch) {
+            coefficients = Lanes.array(rowsOfCoefficients * pitch);
         }
         return chunks;
     }
@@ -172,11 +189,14 @@ final class Normalization implements Workers.Task {
         coefficients[BASE + which * pitch + channel] = value;
     }
 
-    private void normalizers(double epsilon, Memory m) {
+    /** Coefficients mean, scale and shift: y = (x - mean) scale + shift, the same numbers forward and backward. */
+    private void normalizers(double epsilon, Memory m, Memory gamma, Memory beta) {
         float[] ma = m.array();
         for (int j = 0; j < c; j++) {
+            double deviation = Math.sqrt(ma[m.offset() + c + j] + epsilon);
             coefficient(0, j, ma[m.offset() + j]);
-            coefficient(1, j, (float) (1 / Math.sqrt(ma[m.offset() + c + j] + epsilon)));
+            coefficient(1, j, (float) (gamma.array()[gamma.offset() + j] / deviation));
+            coefficient(2, j, beta == null ? 0 : beta.array()[beta.offset() + j]);
         }
     }
 
@@ -194,10 +214,14 @@ final class Normalization implements Workers.Task {
         int at = row * c;
         int partial = BASE + part * 2 * c;
         switch (kind) {
-            case MOMENTS -> moments(x.array(), x.offset() + at, n, c, partials, partial);
+            case MOMENTS -> moments(x.array(), x.offset() + at, n, partials, partial, BASE + worker * pitch);
             case SUMS -> {
                 Arrays.fill(partials, partial, partial + 2 * c, 0);
-                sums(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, partial);
+                if (relu) {
+                    reluSums(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, partial);
+                } else {
+                    sums(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, partial);
+                }
             }
             case NORMALIZE -> {
                 if (residual == null) {
@@ -208,19 +232,33 @@ final class Normalization implements Workers.Task {
                 }
             }
             case MOMENTS_GRADIENT -> momentsGradient(x.array(), x.offset() + at, n, y.array(), y.offset() + at);
-            case GRADIENT ->
-                gradient(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, y.array(), y.offset() + at);
+            case GRADIENT -> {
+                if (relu) {
+                    reluGradient(
+                            dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, y.array(), y.offset() + at);
+                } else {
+                    gradient(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, y.array(), y.offset() + at);
+                }
+            }
         }
     }
 
     // ---- statistics of a chunk ----
 
-    /** y[0, j] = mean over rows of x[r, j]; y[1, j] = sum over rows of (x[r, j] - mean)^2. */
-    private static void moments(float[] x, int xo, int rows, int c, float[] y, int yo) {
+    /**
+     * y[0, j] = mean over rows of x[r, j]; y[1, j] = sum over rows of (x[r, j] - mean)^2. One pass over the distances d from
+     * a shift: mean = shift + sum d / rows, squares = sum d^2 - (sum d)^2 / rows. The shift is a mean of the first rows, so
+     * that whatever the numbers are, the difference loses no more than a factor of rows / 4, and usually nothing.
+     */
+    private void moments(float[] x, int xo, int rows, float[] y, int yo, int shifts) {
+        int c = this.c;
+        float[] k = coefficients;
+        int first = Math.min(rows, 4);
+        Arrays.fill(k, shifts, shifts + c, 0);
         Arrays.fill(y, yo, yo + 2 * c, 0);
-        Reduction.addRows(x, xo, rows, c, y, yo);
+        Reduction.addRows(x, xo, first, c, k, shifts);
         for (int j = 0; j < c; j++) {
-            y[yo + j] /= Math.max(1, rows);
+            k[shifts + j] /= Math.max(1, first);
         }
         int r = 0;
         for (; r < rows - 3; r += 4) {
@@ -230,28 +268,36 @@ final class Normalization implements Workers.Task {
             int r3 = r2 + c;
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector mean = load(y, yo + j);
-                FloatVector a = load(x, r0 + j).sub(mean);
-                FloatVector b = load(x, r1 + j).sub(mean);
-                FloatVector d = load(x, r2 + j).sub(mean);
-                FloatVector e = load(x, r3 + j).sub(mean);
+                FloatVector shift = load(k, shifts + j);
+                FloatVector a = load(x, r0 + j).sub(shift);
+                FloatVector b = load(x, r1 + j).sub(shift);
+                FloatVector d = load(x, r2 + j).sub(shift);
+                FloatVector e = load(x, r3 + j).sub(shift);
+                load(y, yo + j).add(a.add(b).add(d.add(e))).intoArray(y, yo + j);
                 FloatVector s = a.fma(a, b.mul(b)).add(d.fma(d, e.mul(e)));
                 load(y, yo + c + j).add(s).intoArray(y, yo + c + j);
             }
             for (; j < c; j++) {
-                float mean = y[yo + j];
-                float a = x[r0 + j] - mean;
-                float b = x[r1 + j] - mean;
-                float d = x[r2 + j] - mean;
-                float e = x[r3 + j] - mean;
+                float a = x[r0 + j] - k[shifts + j];
+                float b = x[r1 + j] - k[shifts + j];
+                float d = x[r2 + j] - k[shifts + j];
+                float e = x[r3 + j] - k[shifts + j];
+                y[yo + j] += (a + b) + (d + e);
                 y[yo + c + j] += Math.fma(a, a, b * b) + Math.fma(d, d, e * e);
             }
         }
         for (; r < rows; r++) {
             for (int j = 0; j < c; j++) {
-                float a = x[xo + r * c + j] - y[yo + j];
+                float a = x[xo + r * c + j] - k[shifts + j];
+                y[yo + j] += a;
                 y[yo + c + j] += a * a;
             }
+        }
+        for (int j = 0; j < c; j++) {
+            float sum = y[yo + j];
+            float mean = sum / Math.max(1, rows);
+            y[yo + j] = k[shifts + j] + mean;
+            y[yo + c + j] = Math.max(0, Math.fma(-sum, mean, y[yo + c + j]));
         }
     }
 
@@ -276,12 +322,11 @@ final class Normalization implements Workers.Task {
         }
     }
 
-    /** Adds, for each channel, dy and dy xhat over rows, two rows at a time. */
+    /** Adds, for each channel, dy and dy (x - mean) over rows, two rows at a time. */
     private void sums(float[] dy, int dyo, float[] x, int xo, int n, int to) {
         float[] k = coefficients;
         float[] p = partials;
         int c = this.c;
-        int scale = BASE + pitch;
         int r = 0;
         for (; r < n - 1; r += 2) {
             int r0 = r * c;
@@ -291,25 +336,67 @@ final class Normalization implements Workers.Task {
                 FloatVector mean = load(k, BASE + j);
                 FloatVector d0 = load(dy, dyo + r0 + j);
                 FloatVector d1 = load(dy, dyo + r1 + j);
+                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
                 FloatVector h0 = load(x, xo + r0 + j).sub(mean);
                 FloatVector h1 = load(x, xo + r1 + j).sub(mean);
-                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
-                FloatVector s = d0.fma(h0, d1.mul(h1));
-                s.fma(load(k, scale + j), load(p, to + c + j)).intoArray(p, to + c + j);
+                load(p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
             }
             for (; j < c; j++) {
                 float d0 = dy[dyo + r0 + j];
                 float d1 = dy[dyo + r1 + j];
                 p[to + j] += d0 + d1;
-                float s = Math.fma(d0, x[xo + r0 + j] - k[BASE + j], d1 * (x[xo + r1 + j] - k[BASE + j]));
-                p[to + c + j] = Math.fma(s, k[scale + j], p[to + c + j]);
+                p[to + c + j] += Math.fma(d0, x[xo + r0 + j] - k[BASE + j], d1 * (x[xo + r1 + j] - k[BASE + j]));
             }
         }
         for (; r < n; r++) {
             for (int j = 0; j < c; j++) {
                 float d = dy[dyo + r * c + j];
                 p[to + j] += d;
-                p[to + c + j] = Math.fma(d * (x[xo + r * c + j] - k[BASE + j]), k[scale + j], p[to + c + j]);
+                p[to + c + j] = Math.fma(d, x[xo + r * c + j] - k[BASE + j], p[to + c + j]);
+            }
+        }
+    }
+
+    /** The same where (x - mean) scale + shift is not above 0 counted as 0, two rows at a time. */
+    private void reluSums(float[] dy, int dyo, float[] x, int xo, int n, int to) {
+        float[] k = coefficients;
+        float[] p = partials;
+        int c = this.c;
+        int scales = BASE + pitch;
+        int shifts = scales + pitch;
+        int r = 0;
+        for (; r < n - 1; r += 2) {
+            int r0 = r * c;
+            int r1 = r0 + c;
+            int j = 0;
+            for (; j < bound(c); j += L) {
+                FloatVector mean = load(k, BASE + j);
+                FloatVector scale = load(k, scales + j);
+                FloatVector shift = load(k, shifts + j);
+                FloatVector h0 = load(x, xo + r0 + j).sub(mean);
+                FloatVector h1 = load(x, xo + r1 + j).sub(mean);
+                FloatVector d0 =
+                        load(dy, dyo + r0 + j).blend(0, h0.fma(scale, shift).compare(LE, 0));
+                FloatVector d1 =
+                        load(dy, dyo + r1 + j).blend(0, h1.fma(scale, shift).compare(LE, 0));
+                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
+                load(p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
+            }
+            for (; j < c; j++) {
+                float h0 = x[xo + r0 + j] - k[BASE + j];
+                float h1 = x[xo + r1 + j] - k[BASE + j];
+                float d0 = Math.fma(h0, k[scales + j], k[shifts + j]) <= 0 ? 0 : dy[dyo + r0 + j];
+                float d1 = Math.fma(h1, k[scales + j], k[shifts + j]) <= 0 ? 0 : dy[dyo + r1 + j];
+                p[to + j] += d0 + d1;
+                p[to + c + j] += Math.fma(d0, h0, d1 * h1);
+            }
+        }
+        for (; r < n; r++) {
+            for (int j = 0; j < c; j++) {
+                float h = x[xo + r * c + j] - k[BASE + j];
+                float d = Math.fma(h, k[scales + j], k[shifts + j]) <= 0 ? 0 : dy[dyo + r * c + j];
+                p[to + j] += d;
+                p[to + c + j] = Math.fma(d, h, p[to + c + j]);
             }
         }
     }
@@ -375,23 +462,48 @@ final class Normalization implements Workers.Task {
         }
     }
 
-    /** dx = scale (dy - s0 / rows - (x - mean) slope). */
+    /** dx = scale (dy - fall - (x - mean) slope). */
     private void gradient(float[] dy, int dyo, float[] x, int xo, int rows, float[] y, int yo) {
         float[] k = coefficients;
         int c = this.c;
-        int slope = BASE + pitch;
-        int shift = slope + pitch;
-        int scale = shift + pitch;
+        int scale = BASE + pitch;
+        int slope = BASE + 3 * pitch;
+        int fall = slope + pitch;
         for (int r = 0; r < rows; r++, dyo += c, xo += c, yo += c) {
             int j = 0;
             for (; j < bound(c); j += L) {
                 FloatVector centred = load(x, xo + j).sub(load(k, BASE + j));
-                FloatVector u = load(dy, dyo + j).sub(load(k, shift + j));
+                FloatVector u = load(dy, dyo + j).sub(load(k, fall + j));
                 u.sub(centred.mul(load(k, slope + j))).mul(load(k, scale + j)).intoArray(y, yo + j);
             }
             for (; j < c; j++) {
                 float centred = x[xo + j] - k[BASE + j];
-                y[yo + j] = (dy[dyo + j] - k[shift + j] - centred * k[slope + j]) * k[scale + j];
+                y[yo + j] = (dy[dyo + j] - k[fall + j] - centred * k[slope + j]) * k[scale + j];
+            }
+        }
+    }
+
+    /** The same with dy counted as 0 where (x - mean) scale + shift is not above 0. */
+    private void reluGradient(float[] dy, int dyo, float[] x, int xo, int rows, float[] y, int yo) {
+        float[] k = coefficients;
+        int c = this.c;
+        int scales = BASE + pitch;
+        int shift = scales + pitch;
+        int slope = shift + pitch;
+        int fall = slope + pitch;
+        for (int r = 0; r < rows; r++, dyo += c, xo += c, yo += c) {
+            int j = 0;
+            for (; j < bound(c); j += L) {
+                FloatVector centred = load(x, xo + j).sub(load(k, BASE + j));
+                FloatVector scale = load(k, scales + j);
+                var stopped = centred.fma(scale, load(k, shift + j)).compare(LE, 0);
+                FloatVector u = load(dy, dyo + j).blend(0, stopped).sub(load(k, fall + j));
+                u.sub(centred.mul(load(k, slope + j))).mul(scale).intoArray(y, yo + j);
+            }
+            for (; j < c; j++) {
+                float centred = x[xo + j] - k[BASE + j];
+                float d = Math.fma(centred, k[scales + j], k[shift + j]) <= 0 ? 0 : dy[dyo + j];
+                y[yo + j] = (d - k[fall + j] - centred * k[slope + j]) * k[scales + j];
             }
         }
     }

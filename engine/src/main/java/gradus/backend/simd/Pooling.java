@@ -5,6 +5,7 @@ import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.Lanes.bound;
 import static jdk.incubator.vector.VectorOperators.EQ;
+import static jdk.incubator.vector.VectorOperators.GE;
 import static jdk.incubator.vector.VectorOperators.GT;
 import static jdk.incubator.vector.VectorOperators.NE;
 
@@ -77,14 +78,23 @@ final class Pooling implements Workers.Task {
             }
             return;
         }
-        int size = g.h() * g.w() * g.c();
-        int from = dx.offset() + part * size;
-        Arrays.fill(dx.array(), from, from + size, 0);
+        int zeros =
+                0; // rows of dx that are ready: just as far as the next windows reach, which finds them in the cache
         for (int p = 0; p < g.oh(); p++) {
+            int reached = Math.clamp(p * g.strideH() - g.top() + (g.kh() - 1) * g.dilationH() + 1, zeros, g.h());
+            zero(part, zeros, reached);
+            zeros = reached;
             for (int q = 0; q < g.ow(); q++) {
                 window(part, p, q);
             }
         }
+        zero(part, zeros, g.h());
+    }
+
+    private void zero(int image, int from, int to) {
+        int row = g.w() * g.c();
+        int at = dx.offset() + image * g.h() * row;
+        Arrays.fill(dx.array(), at + from * row, at + to * row, 0);
     }
 
     /** One window: a rectangle of taps inside the image, described by its first pixel and the distances between taps. */
@@ -183,7 +193,8 @@ final class Pooling implements Workers.Task {
             for (int i = 0; i < height; i++) {
                 for (int j = 0; j < width; j++) {
                     FloatVector u = load(x, xo + i * down + j * over + c);
-                    var wins = u.compare(GT, best).or(u.compare(NE, u).and(best.compare(EQ, best)));
+                    // greater or NaN, unless a NaN came before
+                    var wins = best.compare(GE, u).not().and(best.compare(EQ, best));
                     best = best.blend(u, wins);
                     winner = winner.blend(i * width + j, wins);
                 }

@@ -87,7 +87,7 @@ final class SimdBackend implements Backend<Memory> {
 
     @Override
     public void write(Tensor values, Memory y) {
-        System.arraycopy(values.floats(), 0, y.array(), y.offset(), values.size());
+        values.copyTo(y.array(), y.offset());
     }
 
     @Override
@@ -186,6 +186,11 @@ final class SimdBackend implements Backend<Memory> {
     }
 
     @Override
+    public void conv2dInputGradientFused(Window g, Memory dy, Memory w, Memory residual, Memory z, Memory dx) {
+        convolution.inputGradient(g, dy, w, residual, z, dx);
+    }
+
+    @Override
     public void conv2dKernelGradient(Window g, Memory x, Memory dy, Memory dw) {
         convolution.kernelGradient(g, x, dy, dw);
     }
@@ -248,13 +253,39 @@ final class SimdBackend implements Backend<Memory> {
 
     @Override
     public void batchNormSums(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory s) {
-        normalization.sums(rows, c, epsilon, dy, x, m, s);
+        normalization.sums(rows, c, epsilon, dy, x, m, null, null, s);
     }
 
     @Override
     public void batchNormGradient(
             int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory s, Memory dx) {
-        normalization.gradient(rows, c, epsilon, dy, x, m, gamma, s, dx);
+        normalization.gradient(rows, c, epsilon, dy, x, m, gamma, null, s, dx);
+    }
+
+    @Override
+    public boolean batchNormReluGradients() {
+        return true;
+    }
+
+    @Override
+    public void batchNormReluSums(
+            int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory beta, Memory s) {
+        normalization.sums(rows, c, epsilon, dy, x, m, gamma, beta, s);
+    }
+
+    @Override
+    public void batchNormReluGradient(
+            int rows,
+            int c,
+            double epsilon,
+            Memory dy,
+            Memory x,
+            Memory m,
+            Memory gamma,
+            Memory beta,
+            Memory s,
+            Memory dx) {
+        normalization.gradient(rows, c, epsilon, dy, x, m, gamma, beta, s, dx);
     }
 
     @Override

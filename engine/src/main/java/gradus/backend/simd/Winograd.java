@@ -506,32 +506,34 @@ final class Winograd implements Workers.Task {
         int add = residual == null ? 0 : residual.offset() + to;
         int step = residual == null ? 0 : f;
         var least = FloatVector.broadcast(Lanes.SPECIES, relu ? 0 : Float.NEGATIVE_INFINITY);
+        var left = load(shifts, shift);
+        var right = load(shifts, shift + L);
         int o = this.y.offset() + to;
-        var a0 = load(t, at).add(load(shifts, shift)).add(load(added, add));
-        var b0 = load(t, at + L).add(load(shifts, shift + L)).add(load(added, add + L));
+        var a0 = load(t, at).add(left).add(load(added, add));
+        var b0 = load(t, at + L).add(right).add(load(added, add + L));
         a0.max(least).intoArray(y, o);
         b0.max(least).intoArray(y, o + L);
         if (pixels > 1) {
             o += f;
             add += step;
-            var a1 = load(t, at + NR).add(load(shifts, shift)).add(load(added, add));
-            var b1 = load(t, at + NR + L).add(load(shifts, shift + L)).add(load(added, add + L));
+            var a1 = load(t, at + NR).add(left).add(load(added, add));
+            var b1 = load(t, at + NR + L).add(right).add(load(added, add + L));
             a1.max(least).intoArray(y, o);
             b1.max(least).intoArray(y, o + L);
         }
         if (pixels > 2) {
             o += f;
             add += step;
-            var a2 = load(t, at + 2 * NR).add(load(shifts, shift)).add(load(added, add));
-            var b2 = load(t, at + 2 * NR + L).add(load(shifts, shift + L)).add(load(added, add + L));
+            var a2 = load(t, at + 2 * NR).add(left).add(load(added, add));
+            var b2 = load(t, at + 2 * NR + L).add(right).add(load(added, add + L));
             a2.max(least).intoArray(y, o);
             b2.max(least).intoArray(y, o + L);
         }
         if (pixels > 3) {
             o += f;
             add += step;
-            var a3 = load(t, at + 3 * NR).add(load(shifts, shift)).add(load(added, add));
-            var b3 = load(t, at + 3 * NR + L).add(load(shifts, shift + L)).add(load(added, add + L));
+            var a3 = load(t, at + 3 * NR).add(left).add(load(added, add));
+            var b3 = load(t, at + 3 * NR + L).add(right).add(load(added, add + L));
             a3.max(least).intoArray(y, o);
             b3.max(least).intoArray(y, o + L);
         }

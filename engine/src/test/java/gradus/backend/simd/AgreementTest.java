@@ -7,6 +7,7 @@ import static gradus.backend.simd.Twins.magnitude;
 import static gradus.backend.simd.Twins.magnitudes;
 import static gradus.backend.simd.Twins.results;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.backend.Arithmetic;
@@ -68,6 +69,25 @@ class AgreementTest {
                     "conv2dInputGradient " + g,
                     k(terms),
                     (b, m, y) -> b.conv2dInputGradient(g, m[0], m[1], y),
+                    inputs(g),
+                    in,
+                    magnitudes(in));
+        }
+    }
+
+    @Test
+    void convolutionInputGradientFused() {
+        for (int t = 0; t < TIMES; t++) {
+            var g = twins.window(false);
+            boolean relu = twins.flip();
+            Tensor[] in = {
+                twins.numbers(results(g)), twins.numbers(kernels(g)), twins.numbers(inputs(g)), twins.whole(inputs(g))
+            };
+            int terms = g.kh() * g.kw() * g.f() / g.groups();
+            twins.agree(
+                    "conv2dInputGradientFused " + g + " " + relu,
+                    k(terms),
+                    (b, m, y) -> b.conv2dInputGradientFused(g, m[0], m[1], m[2], relu ? m[3] : null, y),
                     inputs(g),
                     in,
                     magnitudes(in));
@@ -376,6 +396,28 @@ class AgreementTest {
                     rows * c,
                     new Tensor[] {dy, x, m, gamma, s},
                     new Tensor[] {magnitude(dy, 1), magnitude(x, 1), mm, magnitude(gamma, 1), magnitude(s, -1)});
+            Tensor clear = awayFromKinks(rows, c, epsilon, dy, x, m, gamma, beta);
+            twins.agree(
+                    "batchNormReluSums" + shape,
+                    k(rows),
+                    (b, a, y) -> b.batchNormReluSums(rows, c, epsilon, a[0], a[1], a[2], a[3], a[4], y),
+                    2 * c,
+                    new Tensor[] {clear, x, m, gamma, beta},
+                    new Tensor[] {magnitude(clear, 1), magnitude(x, 1), mm, magnitude(gamma, 1), magnitude(beta, 1)});
+            twins.agree(
+                    "batchNormReluGradient" + shape,
+                    8,
+                    (b, a, y) -> b.batchNormReluGradient(rows, c, epsilon, a[0], a[1], a[2], a[3], a[4], a[5], y),
+                    rows * c,
+                    new Tensor[] {clear, x, m, gamma, beta, s},
+                    new Tensor[] {
+                        magnitude(clear, 1),
+                        magnitude(x, 1),
+                        mm,
+                        magnitude(gamma, 1),
+                        magnitude(beta, 1),
+                        magnitude(s, -1)
+                    });
             twins.agree(
                     "momentsGradient" + shape,
                     8,
@@ -383,6 +425,52 @@ class AgreementTest {
                     rows * c,
                     new Tensor[] {s, x, m},
                     new Tensor[] {magnitude(s, 1), magnitude(x, 1), mm});
+        }
+    }
+
+    /** dy with zeros where the batch norm is so close to 0 that rounding may decide whether ReLU passes it. */
+    private static Tensor awayFromKinks(
+            int rows, int c, double epsilon, Tensor dy, Tensor x, Tensor m, Tensor gamma, Tensor beta) {
+        float[] values = dy.floats().clone();
+        for (int i = 0; i < rows * c; i++) {
+            int k = i % c;
+            double z = gamma.get(k) * (x.get(i) - m.get(k)) / Math.sqrt(m.get(c + k) + epsilon) + beta.get(k);
+            values[i] = Math.abs(z) < 1e-3 ? 0 : values[i];
+        }
+        return Tensor.of(dy.shape(), values);
+    }
+
+    /** What the backward pass takes to pass is what the forward pass made positive, bit for bit. */
+    @Test
+    void reluGradientSeesWhatReluDid() {
+        for (int t = 0; t < TIMES; t++) {
+            int c = twins.size(100);
+            int rows = twins.size(300);
+            Tensor x = twins.numbers(rows * c);
+            float[] stats = twins.numbers(2 * c, 0, 0.5).floats();
+            for (int j = 0; j < c; j++) {
+                stats[c + j] = Math.abs(stats[c + j]) + 0.1f;
+            }
+            Tensor m = Tensor.of(Shape.of(2 * c), stats);
+            Tensor gamma = twins.numbers(c);
+            Tensor beta = twins.numbers(c, 0, 1e-7); // most of the results are within some roundings of 0
+            float[] near = x.floats();
+            for (int i = 0; i < near.length; i++) {
+                near[i] = stats[i % c] + near[i] * 1e-6f;
+            }
+            Tensor dy = twins.numbers(rows * c);
+            Tensor none = Tensor.of(Shape.of(2 * c), new float[2 * c]);
+            Twins.Call forward = (b, a, y) ->
+                    b.batchNormFused(rows, c, 1e-3, new ScalarFunction.Relu(), a[0], a[1], a[2], a[3], null, y);
+            Twins.Call backward =
+                    (b, a, y) -> b.batchNormReluGradient(rows, c, 1e-3, a[0], a[1], a[2], a[3], a[4], a[5], y);
+            float[] y = twins.simd(forward, rows * c, x, m, gamma, beta);
+            float[] dx = twins.simd(backward, rows * c, dy, x, m, gamma, beta, none);
+            for (int i = 0; i < y.length; i++) {
+                if (dy.get(i) != 0 && gamma.get(i % c) != 0) {
+                    assertEquals(y[i] > 0, dx[i] != 0, "element " + i + " of " + c);
+                }
+            }
         }
     }
 

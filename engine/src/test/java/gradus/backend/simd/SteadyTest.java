@@ -53,6 +53,8 @@ class SteadyTest {
         m.put("input gradient same", (k, a, b, s, p, y) -> k.conv2dInputGradient(SAME, a, b, y));
         m.put("input gradient stem", (k, a, b, s, p, y) -> k.conv2dInputGradient(STEM, a, b, y));
         m.put("input gradient down", (k, a, b, s, p, y) -> k.conv2dInputGradient(DOWN, a, b, y));
+        m.put("input gradient fused", (k, a, b, s, p, y) -> k.conv2dInputGradientFused(SAME, a, b, b, a, y));
+        m.put("input gradient added down", (k, a, b, s, p, y) -> k.conv2dInputGradientFused(DOWN, a, b, b, null, y));
         m.put("kernel gradient same", (k, a, b, s, p, y) -> k.conv2dKernelGradient(SAME, a, b, y));
         m.put("kernel gradient stem", (k, a, b, s, p, y) -> k.conv2dKernelGradient(STEM, a, b, y));
         m.put("kernel gradient down", (k, a, b, s, p, y) -> k.conv2dKernelGradient(DOWN, a, b, y));
@@ -90,6 +92,10 @@ class SteadyTest {
         m.put("batch norm", (k, a, b, s, p, y) -> k.batchNormFused(ROWS, C, 1e-3, RELU, a, p, b, b, b, y));
         m.put("batch norm sums", (k, a, b, s, p, y) -> k.batchNormSums(ROWS, C, 1e-3, a, b, p, y));
         m.put("batch norm gradient", (k, a, b, s, p, y) -> k.batchNormGradient(ROWS, C, 1e-3, a, b, p, b, b, y));
+        m.put("relu sums", (k, a, b, s, p, y) -> k.batchNormReluSums(ROWS, C, 1e-3, a, b, p, b, b, y));
+        m.put(
+                "relu gradient of batch norm",
+                (k, a, b, s, p, y) -> k.batchNormReluGradient(ROWS, C, 1e-3, a, b, p, b, b, b, y));
         m.put("max pool", (k, a, b, s, p, y) -> k.maxPool(POOL, a, y));
         m.put("max pool gradient", (k, a, b, s, p, y) -> k.maxPoolGradient(POOL, a, b, y));
         m.put("average pool", (k, a, b, s, p, y) -> k.averagePool(POOL, a, y));

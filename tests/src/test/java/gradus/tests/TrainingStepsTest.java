@@ -1,0 +1,152 @@
+package gradus.tests;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import gradus.backend.BackendProvider.Options;
+import gradus.backend.BackendProvider.Precision;
+import gradus.backend.Backends;
+import gradus.layers.Activation;
+import gradus.layers.Add;
+import gradus.layers.BatchNormalization;
+import gradus.layers.Conv2D;
+import gradus.layers.Dense;
+import gradus.layers.GlobalAveragePooling2D;
+import gradus.layers.Input;
+import gradus.layers.LayerOutput;
+import gradus.layers.MaxPooling2D;
+import gradus.layers.Model;
+import gradus.tensor.DType;
+import gradus.tensor.Shape;
+import gradus.tensor.Tensor;
+import gradus.train.Adam;
+import gradus.train.Batch;
+import gradus.train.Optimizer;
+import gradus.train.Sgd;
+import gradus.train.SparseCategoricalCrossentropy;
+import gradus.train.Training;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+
+/** Whole training steps of a small residual network, one after the other: bits, and distance from float64. */
+class TrainingStepsTest {
+    private static final int CLASSES = 4;
+
+    /** A stem, a basic block (Winograd), a bottleneck block that halves the image, and one that does not. */
+    private static Model model(int side, int channels) {
+        var x = Input.of(side, side, 3);
+        LayerOutput y = norm(x.then(Conv2D.of(channels, 3).same()));
+        LayerOutput branch = norm(y.then(Conv2D.of(channels, 3).same()));
+        branch = branch.then(Conv2D.of(channels, 3).same()).then(BatchNormalization.of());
+        y = Add.of().apply(branch, y).then(Activation.of("relu"));
+        y = bottleneck(y, channels, 2, true);
+        y = bottleneck(y, channels, 1, false);
+        y = y.then(MaxPooling2D.of(2).strides(1).same())
+                .then(GlobalAveragePooling2D.of())
+                .then(Dense.of(CLASSES));
+        var model = Model.of("small", x, y.then(Activation.of("softmax")));
+        model.initialize(5, DType.F32); // in float64 too: all begin with the same numbers
+        return model;
+    }
+
+    private static LayerOutput norm(LayerOutput x) {
+        return x.then(BatchNormalization.of()).then(Activation.of("relu"));
+    }
+
+    private static LayerOutput bottleneck(LayerOutput x, int channels, int stride, boolean projection) {
+        LayerOutput y = norm(x.then(Conv2D.of(channels, 1).strides(stride)));
+        y = norm(y.then(Conv2D.of(channels, 3).same()));
+        y = y.then(Conv2D.of(2 * channels, 1)).then(BatchNormalization.of());
+        LayerOutput shortcut =
+                projection ? x.then(Conv2D.of(2 * channels, 1).strides(stride)).then(BatchNormalization.of()) : x;
+        return Add.of().apply(y, shortcut).then(Activation.of("relu"));
+    }
+
+    /** Noise around a pattern of each class. */
+    private static List<Batch> batches(int count, int n, int side) {
+        var random = new SplittableRandom(3);
+        var patterns = new float[CLASSES][side * side * 3];
+        for (float[] p : patterns) {
+            for (int i = 0; i < p.length; i++) {
+                p[i] = (float) random.nextGaussian();
+            }
+        }
+        var batches = new ArrayList<Batch>();
+        for (int b = 0; b < count; b++) {
+            var x = new float[n * patterns[0].length];
+            var y = new float[n];
+            for (int i = 0; i < n; i++) {
+                y[i] = random.nextInt(CLASSES);
+                for (int k = 0; k < patterns[0].length; k++) {
+                    x[i * patterns[0].length + k] = (float) (patterns[(int) y[i]][k] + 2 * random.nextGaussian());
+                }
+            }
+            batches.add(new Batch(Tensor.of(Shape.of(n, side, side, 3), x), Tensor.of(Shape.of(n), y), null));
+        }
+        return batches;
+    }
+
+    private record Result(double[] losses, Map<String, Tensor> weights) {}
+
+    private static Result train(
+            String backend,
+            Precision precision,
+            int threads,
+            int side,
+            int channels,
+            Optimizer optimizer,
+            List<Batch> batches) {
+        Model model = model(side, channels);
+        var losses = new double[batches.size()];
+        try (var b = Backends.open(backend, new Options(threads, precision))) {
+            var training = Training.compile(model, optimizer, SparseCategoricalCrossentropy.of(), List.of(), b);
+            for (int i = 0; i < losses.length; i++) {
+                losses[i] = training.trainOnBatch(batches.get(i));
+            }
+            return new Result(losses, training.weights());
+        }
+    }
+
+    @Test
+    void bitsOfAHundredStepsDoNotDependOnThreadsOrRuns() {
+        var batches = batches(100, 8, 12);
+        Result first = train("simd", Precision.FLOAT32, 1, 12, 64, Adam.of(), batches);
+        for (int threads : List.of(1, 2, 3, 4)) {
+            Result other = train("simd", Precision.FLOAT32, threads, 12, 64, Adam.of(), batches);
+            assertArrayEquals(first.losses, other.losses, 0, threads + " threads");
+            first.weights.forEach((name, w) -> assertArrayEquals(
+                    w.floats(), other.weights.get(name).floats(), name + " with " + threads + " threads"));
+        }
+    }
+
+    /**
+     * Two hundred losses beside those in float64. The measure is how far an engine gets that computes in double precision
+     * and rounds each result to float32: no float32 engine can be expected to stay closer.
+     */
+    @Test
+    void lossesFollowFloat64AsFloat32Can() {
+        var batches = batches(200, 8, 6);
+        double[] exact =
+                train("reference", Precision.FLOAT64, 1, 6, 32, Sgd.of(0.02).momentum(0.9), batches).losses;
+        double[] rounded =
+                train("reference", Precision.FLOAT32, 1, 6, 32, Sgd.of(0.02).momentum(0.9), batches).losses;
+        double[] simd = train("simd", Precision.FLOAT32, 2, 6, 32, Sgd.of(0.02).momentum(0.9), batches).losses;
+        double least = distance(exact, rounded);
+        double own = distance(exact, simd);
+        System.out.printf("DIST %g %g  first %g last %g%n", least, own, exact[0], exact[199]);
+        assertTrue(own <= 3 * least, "distance from float64 " + own + ", of an engine that rounds once " + least);
+        assertTrue(exact[exact.length - 1] < exact[0] / 2, "nothing was learned");
+    }
+
+    /** Root of the mean square. */
+    private static double distance(double[] a, double[] b) {
+        double sum = 0;
+        for (int i = 0; i < a.length; i++) {
+            sum += (a[i] - b[i]) * (a[i] - b[i]);
+        }
+        return Math.sqrt(sum / a.length);
+    }
+}
