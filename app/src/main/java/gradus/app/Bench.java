@@ -30,6 +30,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,37 +45,47 @@ import picocli.CommandLine.Spec;
         description = {
             "Times ResNet-50 and prints a line for each case: median and least time of a step, pictures a second,",
             "GFLOP/s as if every multiplication were done, peak memory, and the machine's own limit measured in the",
-            "same process. Cases: A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8,",
-            "cold_start (one prediction of A, from the start of a process on, the model coming from a file; give it",
-            "alone). Inference uses a model file, by default one of random weights that is written first."
+            "same process. Cases: A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8, any other",
+            "of the form infer224_bN, infer64_bN, train224_bN, train64_bN, and cold_start (one prediction of A, from the",
+            "start of a process on, the model coming from a file; give it alone). Inference uses a model file, by default",
+            "one of random weights that is written first."
         })
 final class Bench implements Callable<Integer> {
     private static final int CLASSES = 1000;
 
-    /** The cases, with 10^9 multiply-adds of convolutions and dense layers an image in the forward pass. */
-    private enum Case {
-        A_infer224_b1(224, 1, false, 3.858),
-        A_infer224_b16(224, 16, false, 3.858),
-        B_infer64_b32(64, 32, false, 0.3082),
-        C_train64_b32(64, 32, true, 0.3082),
-        D_train224_b8(224, 8, true, 3.858),
-        cold_start(224, 1, false, 3.858);
+    private static final List<String> DEFAULT =
+            List.of("A_infer224_b1", "A_infer224_b16", "B_infer64_b32", "C_train64_b32", "D_train224_b8");
+    private static final String COLD_START = "cold_start";
+    private static final Pattern NAME = Pattern.compile("(?:[A-D]_)?(infer|train)(224|64)_b([1-9]\\d{0,4})");
 
-        private final int side;
-        private final int batch;
-        private final boolean train;
-        private final double forward;
-
-        Case(int side, int batch, boolean train, double forward) {
-            this.side = side;
-            this.batch = batch;
-            this.train = train;
-            this.forward = forward;
+    /** ResNet-50 on pictures of a size, in batches: {@code infer224_b16}. */
+    private record Case(String name, int side, int batch, boolean train) {
+        /** @throws UsageException if that is no case */
+        static Case of(String name) {
+            if (name.equals(COLD_START)) {
+                return new Case(name, 224, 1, false);
+            }
+            Matcher m = NAME.matcher(name);
+            if (!m.matches()) {
+                throw new UsageException("no case '" + name + "'; 'gradus bench --help' lists them");
+            }
+            return new Case(
+                    name,
+                    Integer.parseInt(m.group(2)),
+                    Integer.parseInt(m.group(3)),
+                    m.group(1).equals("train"));
         }
 
-        /** 10^9 operations of a step: a multiply-add is two, the backward pass costs twice the forward pass. */
+        boolean isColdStart() {
+            return name.equals(COLD_START);
+        }
+
+        /**
+         * 10^9 operations of a step, of which convolutions and dense layers do 3.858 (pictures of 224 x 224) or 0.3082
+         * multiply-adds a picture in the forward pass; a multiply-add is two, the backward pass costs twice the forward pass.
+         */
         double gflop() {
-            return forward * (train ? 6 : 2) * batch;
+            return (side == 224 ? 3.858 : 0.3082) * (train ? 6 : 2) * batch;
         }
 
         /** With random weights. */
@@ -83,6 +94,11 @@ final class Bench implements Callable<Integer> {
                     .build();
             model.initialize(1, DType.F32);
             return model;
+        }
+
+        @Override
+        public String toString() {
+            return name;
         }
 
         /** As users have one: from a file, which this writes and removes if the user gave none. */
@@ -117,7 +133,7 @@ final class Bench implements Callable<Integer> {
     EngineOptions engine;
 
     @Parameters(arity = "0..*", paramLabel = "CASE", description = "what to time (default: all but cold_start)")
-    List<Case> cases = List.of();
+    List<String> cases = List.of();
 
     @Option(names = "--repeat", paramLabel = "N", defaultValue = "1", description = "go through the cases N times")
     int repeat;
@@ -128,6 +144,17 @@ final class Bench implements Callable<Integer> {
             defaultValue = "12",
             description = "time each case for S seconds after half as long to warm up (default 12)")
     double seconds;
+
+    @Option(
+            names = "--resident",
+            description = "leave the inputs where the backend computes and the results too: time the steps alone")
+    boolean resident;
+
+    @Option(
+            names = "--matmul",
+            paramLabel = "N",
+            description = "time the product of two N x N matrices instead of networks")
+    Integer side;
 
     @Option(
             names = "--model",
@@ -176,11 +203,13 @@ final class Bench implements Callable<Integer> {
             throw new UsageException("--repeat must be 1 or more and --seconds positive");
         }
         PrintWriter out = spec.commandLine().getOut();
-        List<Case> wanted = cases.isEmpty()
-                ? Arrays.stream(Case.values()).filter(c -> c != Case.cold_start).toList()
-                : cases;
+        if (side != null && (side < 1 || side > 32_768 || !cases.isEmpty())) {
+            throw new UsageException("--matmul must be from 1 to 32768, without a case");
+        }
+        List<Case> wanted =
+                (cases.isEmpty() ? DEFAULT : cases).stream().map(Case::of).toList();
         boolean steps = profile || json || baseline != null;
-        if (wanted.contains(Case.cold_start) && (wanted.size() > 1 || repeat > 1 || steps)) {
+        if (wanted.stream().anyMatch(Case::isColdStart) && (wanted.size() > 1 || repeat > 1 || steps)) {
             throw new UsageException("cold_start counts from the start of the process: give it alone, without --repeat,"
                     + " --profile, --json or --compare");
         }
@@ -191,12 +220,16 @@ final class Bench implements Callable<Integer> {
             kernels(out);
             return Exit.OK;
         }
-        if (wanted.contains(Case.cold_start) && model == null) {
+        if (side == null && wanted.stream().anyMatch(Case::isColdStart) && model == null) {
             return coldStartOfAnother();
         }
         List<Map<String, Object>> before = baseline == null ? List.of() : Comparison.read(baseline);
         try (var backend = engine.open()) {
-            if (wanted.equals(List.of(Case.cold_start))) {
+            if (side != null) {
+                matMul(side, backend, out);
+                return Exit.OK;
+            }
+            if (wanted.getFirst().isColdStart()) {
                 coldStart(backend, out);
                 return Exit.OK;
             }
@@ -221,7 +254,26 @@ final class Bench implements Callable<Integer> {
     }
 
     private <B> void time(Case c, Backend<B> backend, PrintWriter out) {
-        Runnable step = c.train ? training(c, backend) : inference(c, backend);
+        Runnable step = resident ? steps(c, backend) : c.train ? training(c, backend) : inference(c, backend);
+        time(c.name, c.batch, c.gflop(), step, backend, out);
+    }
+
+    private <B> void matMul(int n, Backend<B> backend, PrintWriter out) {
+        B a = backend.allocate((long) n * n);
+        B b = backend.allocate((long) n * n);
+        B y = backend.allocate((long) n * n);
+        backend.fill(n * n, 0.5, a);
+        backend.fill(n * n, 0.25, b);
+        peak = backend.peakGflops();
+        Runnable product = backend.recorded(() -> backend.matMul(n, n, n, false, false, a, b, y));
+        Runnable step = () -> {
+            product.run();
+            backend.synchronize();
+        };
+        time("matmul" + n, 1, 2e-9 * n * n * n, step, backend, out);
+    }
+
+    private void time(String name, int batch, double gflop, Runnable step, Backend<?> backend, PrintWriter out) {
         long begin = System.nanoTime();
         for (int i = 0; i < 3 || System.nanoTime() - begin < seconds / 2 * 1e9; i++) {
             step.run();
@@ -236,23 +288,44 @@ final class Bench implements Callable<Integer> {
         }
         Arrays.sort(millis, 0, reps);
         double median = (millis[(reps - 1) / 2] + millis[reps / 2]) / 2;
-        double gflops = c.gflop() * 1000 / median;
+        double gflops = gflop * 1000 / median;
         out.println(String.format(
                 Locale.ROOT,
                 "peer=gradus case=%s threads=%d batch=%d img_per_s=%.2f p50_ms=%.2f min_ms=%.2f reps=%d gflops=%.1f"
-                        + " vmhwm_mib=%d # backend=%s fma_peak=%.1f percent_of_peak=%.0f",
-                c,
+                        + " vmhwm_mib=%d # backend=%s precision=%s fma_peak=%.1f percent_of_peak=%.0f",
+                name,
                 threads(),
-                c.batch,
-                c.batch * 1000 / median,
+                batch,
+                batch * 1000 / median,
                 median,
                 millis[0],
                 reps,
                 gflops,
                 peakMemory(),
                 backend.name(),
+                engine.precision().name().toLowerCase(Locale.ROOT),
                 peak,
                 100 * gflops / peak));
+    }
+
+    /** The steps of a network whose inputs were fed once; nothing is read but that they are done. */
+    private static <B> Runnable steps(Case c, Backend<B> backend) {
+        Plan<B> plan;
+        if (c.train) {
+            var training = trainer(c, backend);
+            training.trainOnBatch(batch(c)); // feeds everything
+            plan = training.plan(c.batch);
+        } else {
+            Model model = c.model();
+            var predictor = Predictor.of(model, backend);
+            predictor.predict(pictures(new Case(c.name, c.side, 1, false))); // brings the weights
+            plan = predictor.planOf(c.batch);
+            plan.feed(model.inputNames().getFirst(), pictures(c));
+        }
+        return () -> {
+            plan.run();
+            backend.synchronize();
+        };
     }
 
     private <B> Runnable inference(Case c, Backend<B> backend) {
@@ -302,7 +375,7 @@ final class Bench implements Callable<Integer> {
         }
         var result = Profile.of(plan, Math.max(5, (int) (seconds * 500 / (c.gflop() + 10))));
         var data = result.data();
-        data.put("case", c.name());
+        data.put("case", c.name);
         data.put("threads", (long) threads());
         profiles.add(data);
         if (json) {
@@ -314,7 +387,7 @@ final class Bench implements Callable<Integer> {
     }
 
     private <B> void coldStart(Backend<B> backend, PrintWriter out) {
-        Case c = Case.cold_start;
+        Case c = Case.of(COLD_START);
         Predictor.of(c.loaded(model), backend).predict(pictures(c));
         double s = age();
         out.println(String.format(
@@ -327,7 +400,7 @@ final class Bench implements Callable<Integer> {
 
     /** Writes a model file and starts this command again with it, as it was started itself. */
     private int coldStartOfAnother() {
-        Path file = Case.cold_start.write();
+        Path file = Case.of(COLD_START).write();
         try {
             ProcessHandle.Info self = ProcessHandle.current().info();
             var command = new ArrayList<String>();
@@ -389,7 +462,7 @@ final class Bench implements Callable<Integer> {
     }
 
     private <B> void kernels(Backend<B> backend, PrintWriter out) {
-        Case c = Case.A_infer224_b1;
+        Case c = Case.of("A_infer224_b1");
         var table = KernelTable.of(c.model(), pictures(c), backend);
         for (int i = 0; i < repeat; i++) {
             table.print(kernels, backend, threads(), seconds / 24, out);

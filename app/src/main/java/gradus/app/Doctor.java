@@ -5,6 +5,7 @@ import gradus.backend.BackendProvider;
 import gradus.backend.BackendProvider.Options;
 import gradus.backend.BackendProvider.Precision;
 import gradus.backend.Backends;
+import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.io.PrintWriter;
@@ -56,13 +57,15 @@ final class Doctor implements Callable<Integer> {
                 String what =
                         "backend " + provider.name() + " " + precision.name().toLowerCase(Locale.ROOT);
                 var problem = provider.unavailable(options);
-                if (problem.isPresent()) {
-                    line(out, what, "not available: " + problem.get());
-                } else {
+                if (problem.isEmpty()) {
                     try (var backend = provider.open(options)) {
                         line(out, what, backend.description() + ", " + speed(backend));
+                    } catch (GradusException e) {
+                        line(out, what, "failed: " + e.getMessage());
                     }
-                }
+                } else if (precision == Precision.FLOAT32 || precision == Precision.FLOAT64) {
+                    line(out, what, "not available: " + problem.get());
+                } // the others are of one backend alone
             }
         }
         out.flush();

@@ -3,6 +3,7 @@ package gradus.app;
 import gradus.app.golden.GoldenSuite;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -28,8 +29,8 @@ final class Golden implements Callable<Integer> {
     @Parameters(paramLabel = "DIR", description = "folder of golden cases")
     Path folder;
 
-    @Option(names = "--group", paramLabel = "NAME", description = "only the cases of this group")
-    String group;
+    @Option(names = "--group", paramLabel = "NAME", split = ",", description = "only the cases of these groups")
+    List<String> groups = List.of();
 
     @Option(names = "--unfused", description = "compute operation by operation, without joining any")
     boolean unfused;
@@ -47,7 +48,7 @@ final class Golden implements Callable<Integer> {
         var out = spec.commandLine().getOut();
         try (var backend = engine.open()) {
             out.println("backend " + backend.name() + ": " + backend.description());
-            var result = new GoldenSuite(folder, backend, engine.precision(), !unfused, out, verbose).run(group);
+            var result = new GoldenSuite(folder, backend, engine.precision(), !unfused, out, verbose).run(groups);
             return result.failed() == 0 ? Exit.OK : Exit.DIFFERENT;
         }
     }

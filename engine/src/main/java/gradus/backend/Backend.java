@@ -253,6 +253,14 @@ public interface Backend<B> extends AutoCloseable {
     /** y[r, k] = labels[r] = k ? 1 : 0; a label outside [0, classes) gives a row of NaN, so that no loss hides it. */
     void oneHot(int rows, int classes, B labels, B y);
 
+    /**
+     * These calls as one that is made again and again: always the same methods with the same arguments, so that a device
+     * may record what it is asked for and repeat it by itself.
+     */
+    default Runnable recorded(Runnable calls) {
+        return calls;
+    }
+
     /** Returns once everything asked for has been computed; a no-op where methods compute before they return. */
     default void synchronize() {}
 

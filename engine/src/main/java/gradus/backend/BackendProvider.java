@@ -34,8 +34,25 @@ public interface BackendProvider {
         }
     }
 
+    /** What numbers are stored and rounded to. */
     enum Precision {
-        FLOAT32,
-        FLOAT64
+        /** Stored and computed in float32. */
+        FLOAT32(0x1p-24),
+        FLOAT64(0x1p-53),
+        /** Stored in float32; the factors of matrix products and convolutions are rounded to 11 significant bits. */
+        TF32(0x1p-11),
+        /** Stored in float32; the factors of matrix products and convolutions are rounded to 8 significant bits. */
+        BF16(0x1p-8);
+
+        private final double roundoff;
+
+        Precision(double roundoff) {
+            this.roundoff = roundoff;
+        }
+
+        /** Half a unit in the last place of 1: the largest relative error of rounding a factor of a product. */
+        public double roundoff() {
+            return roundoff;
+        }
     }
 }

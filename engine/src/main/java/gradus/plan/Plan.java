@@ -59,6 +59,7 @@ public final class Plan<B> {
     private final Map<Integer, List<Runnable>> loads =
             new HashMap<>(); // of parameters, by the node they are copied for
     private final boolean updates;
+    private final Runnable program; // the steps of every run
     private long seen = -1; // version of the parameters when this plan last looked at them
     private final Map<Value, Place> places = new IdentityHashMap<>();
     private final List<Place> scratch = new ArrayList<>();
@@ -103,6 +104,11 @@ public final class Plan<B> {
         B slab = backend.allocate(slabElements);
         scratch.forEach(p -> p.memory = backend.slice(slab, p.offset, p.size));
         bind(graph);
+        program = backend.recorded(() -> {
+            for (int i = hoisted; i < steps.size(); i++) {
+                step(i, null);
+            }
+        });
     }
 
     public static <B> Plan<B> of(Graph graph, Backend<B> backend) {
@@ -536,35 +542,42 @@ public final class Plan<B> {
     }
 
     /**
-     * Computes every node once, top to bottom; those that depend on parameters alone only if these have changed.
+     * Computes every node once, top to bottom; those that depend on parameters alone only if these have changed. May
+     * return before a device is done: who asks for an output, a parameter or {@link Backend#synchronize} waits for it.
      *
      * @throws GradusException if a parameter is to be read from where it no longer can be, such as a file that was cut short
      */
     public void run() {
-        run(null);
+        synchronized (backend) {
+            if (seen != parameters.version()) {
+                refresh(null);
+            }
+            program.run();
+            ran();
+        }
     }
 
     /** Runs, and tells for each of {@link #nodes} how many nanoseconds it took; 0 for what need not run again. */
     public long[] timedRun() {
         var nanos = new long[steps.size()];
-        run(nanos);
-        return Arrays.copyOf(nanos, nodes.size());
-    }
-
-    private void run(long[] nanos) {
         synchronized (backend) {
+            backend.synchronize();
             if (seen != parameters.version()) {
                 refresh(nanos);
             }
             for (int i = hoisted; i < steps.size(); i++) {
                 step(i, nanos);
             }
-            backend.synchronize();
-            if (updates) {
-                parameters.changed();
-            }
-            seen = parameters.version();
+            ran();
         }
+        return Arrays.copyOf(nanos, nodes.size());
+    }
+
+    private void ran() {
+        if (updates) {
+            parameters.changed();
+        }
+        seen = parameters.version();
     }
 
     private void step(int i, long[] nanos) {

@@ -75,7 +75,9 @@ class OptimizerTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Precision.class)
+    @EnumSource(
+            value = Precision.class,
+            names = {"FLOAT32", "FLOAT64"})
     void everyRecordedCase(Precision precision) {
         List<String> files = Golden.files("optimizer");
         assertEquals(8, files.size());

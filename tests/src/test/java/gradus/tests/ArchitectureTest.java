@@ -33,6 +33,7 @@ class ArchitectureTest {
     private static final String[] RESNET = {
         "gradus.resnet..", "gradus.data..", "gradus.importer..", "gradus.classifier.."
     };
+    private static final String[] CUDA = {"gradus.cuda.."};
     private static final String[] APP = {"gradus.app.."};
 
     private static final String VECTOR_API = "jdk.incubator.vector..";
@@ -41,7 +42,7 @@ class ArchitectureTest {
     /** A new package must be entered above, so that no class escapes the other rules. */
     @ArchTest
     static final ArchRule every_package_belongs_to_a_module =
-            classes().should().resideInAnyPackage(all(ENGINE, LAYERS, RESNET, APP));
+            classes().should().resideInAnyPackage(all(ENGINE, LAYERS, RESNET, CUDA, APP));
 
     @ArchTest
     static final ArchRule engine_depends_on_the_jdk_only = classes()
@@ -67,6 +68,36 @@ class ArchitectureTest {
             .should()
             .onlyDependOnClassesThat()
             .resideInAnyPackage(all(RESNET, LAYERS, ENGINE, "java..", "javax.imageio.."));
+
+    @ArchTest
+    static final ArchRule cuda_depends_on_engine_and_jcuda_only = classes()
+            .that()
+            .resideInAnyPackage(CUDA)
+            .should()
+            .onlyDependOnClassesThat()
+            .resideInAnyPackage(all(CUDA, ENGINE, "java..", "jcuda.."));
+
+    /** It is found as a service, and may be missing. */
+    @ArchTest
+    static final ArchRule nobody_names_the_cuda_backend = noClasses()
+            .that()
+            .resideOutsideOfPackages(CUDA)
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage(CUDA);
+
+    /** All else of the backend can be tested with a driver of its own. */
+    @ArchTest
+    static final ArchRule only_the_binding_sees_jcuda = noClasses()
+            .that()
+            .doNotHaveSimpleName("JCudaBinding")
+            .and()
+            .resideOutsideOfPackage("jcuda..")
+            .and()
+            .haveNameNotMatching(".*JCudaBinding\\$.*")
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("jcuda..");
 
     /** Where the Vector API is missing, everything but the SIMD backend must still load. */
     @ArchTest

@@ -92,16 +92,10 @@ class TrainingStepsTest {
     private record Result(double[] losses, Map<String, Tensor> weights) {}
 
     private static Result train(
-            String backend,
-            Precision precision,
-            int threads,
-            int side,
-            int channels,
-            Optimizer optimizer,
-            List<Batch> batches) {
+            String backend, Options options, int side, int channels, Optimizer optimizer, List<Batch> batches) {
         Model model = model(side, channels);
         var losses = new double[batches.size()];
-        try (var b = Backends.open(backend, new Options(threads, precision))) {
+        try (var b = Backends.open(backend, options)) {
             var training = Training.compile(model, optimizer, SparseCategoricalCrossentropy.of(), List.of(), b);
             for (int i = 0; i < losses.length; i++) {
                 losses[i] = training.trainOnBatch(batches.get(i));
@@ -113,9 +107,9 @@ class TrainingStepsTest {
     @Test
     void bitsOfAHundredStepsDoNotDependOnThreadsOrRuns() {
         var batches = batches(100, 8, 12);
-        Result first = train("simd", Precision.FLOAT32, 1, 12, 64, Adam.of(), batches);
+        Result first = train("simd", new Options(1, Precision.FLOAT32), 12, 64, Adam.of(), batches);
         for (int threads : List.of(1, 2, 3, 4)) {
-            Result other = train("simd", Precision.FLOAT32, threads, 12, 64, Adam.of(), batches);
+            Result other = train("simd", new Options(threads, Precision.FLOAT32), 12, 64, Adam.of(), batches);
             assertArrayEquals(first.losses, other.losses, 0, threads + " threads");
             first.weights.forEach((name, w) -> assertArrayEquals(
                     w.floats(), other.weights.get(name).floats(), name + " with " + threads + " threads"));
@@ -124,21 +118,24 @@ class TrainingStepsTest {
 
     /**
      * Two hundred losses beside those in float64. The measure is how far an engine gets that computes in double precision
-     * and rounds each result to float32: no float32 engine can be expected to stay closer.
+     * and rounds each result to float32; sums in float32 round more, Winograd's convolutions again more, and what is wrong
+     * would be off by far more: the losses fall from 2 to nearly 0.
      */
     @Test
     void lossesFollowFloat64AsFloat32Can() {
         var batches = batches(200, 8, 6);
-        double[] exact =
-                train("reference", Precision.FLOAT64, 1, 6, 32, Sgd.of(0.02).momentum(0.9), batches).losses;
-        double[] rounded =
-                train("reference", Precision.FLOAT32, 1, 6, 32, Sgd.of(0.02).momentum(0.9), batches).losses;
-        double[] simd = train("simd", Precision.FLOAT32, 2, 6, 32, Sgd.of(0.02).momentum(0.9), batches).losses;
-        double least = distance(exact, rounded);
-        double own = distance(exact, simd);
-        System.out.printf("DIST %g %g  first %g last %g%n", least, own, exact[0], exact[199]);
-        assertTrue(own <= 3 * least, "distance from float64 " + own + ", of an engine that rounds once " + least);
-        assertTrue(exact[exact.length - 1] < exact[0] / 2, "nothing was learned");
+        double[] exact = losses("reference", new Options(1, Precision.FLOAT64, false), batches);
+        double least = distance(exact, losses("reference", new Options(1, Precision.FLOAT32, false), batches));
+        double direct = distance(exact, losses("simd", new Options(2, Precision.FLOAT32, true), batches));
+        double winograd = distance(exact, losses("simd", new Options(2, Precision.FLOAT32, false), batches));
+        String all = "distances from float64: rounded once " + least + ", direct " + direct + ", Winograd " + winograd;
+        assertTrue(direct <= 2 * least, all);
+        assertTrue(winograd <= 20 * least, all); // 8 times on a machine with 256-bit vectors
+        assertTrue(exact[exact.length - 1] < exact[0] / 10, "nothing was learned");
+    }
+
+    private static double[] losses(String backend, Options options, List<Batch> batches) {
+        return train(backend, options, 6, 32, Sgd.of(0.004).momentum(0.9), batches).losses;
     }
 
     /** Root of the mean square. */

@@ -117,7 +117,7 @@ final class BlockCases {
                         .outputs()
                         .getFirst());
         Map<String, Tensor> results = p.run(weights(c, model));
-        var checks = new ArrayList<>(Cases.compare(c, rows, results, engine.isDouble()));
+        var checks = new ArrayList<>(Cases.compare(c, rows, results, engine.precision()));
         if (engine.precision() == Precision.FLOAT32) {
             Tensor y = results.get("y");
             if (c.has("printed_resume")) {

@@ -1,5 +1,6 @@
 package gradus.app.golden;
 
+import gradus.backend.BackendProvider.Precision;
 import gradus.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,13 +22,13 @@ interface Cases {
     static Cases byManifest(Computation computation) {
         return (c, manifest, engine) -> {
             Map<String, Manifest.Row> rows = manifest.rows(c.file());
-            return compare(c, rows, computation.compute(c, engine), engine.isDouble());
+            return compare(c, rows, computation.compute(c, engine), engine.precision());
         };
     }
 
     /** Every expected tensor needs a row and a result, every row an expected tensor: nothing passes by being absent. */
     static List<Check> compare(
-            GoldenCase c, Map<String, Manifest.Row> rows, Map<String, Tensor> results, boolean doublePrecision) {
+            GoldenCase c, Map<String, Manifest.Row> rows, Map<String, Tensor> results, Precision precision) {
         for (String name : rows.keySet()) {
             if (!c.has(name + GoldenCase.TRUTH)) {
                 throw new GoldenException(
@@ -44,7 +45,7 @@ interface Cases {
             if (result == null) {
                 throw new GoldenException("do not know how to compute tensor " + name);
             }
-            checks.add(Check.of(name, c.truth(name), result, row.bound(doublePrecision)));
+            checks.add(Check.of(name, c.truth(name), result, row.bound(precision)));
         }
         if (checks.isEmpty()) {
             throw new GoldenException("the file expects nothing: no tensor is named NAME" + GoldenCase.TRUTH);

@@ -10,6 +10,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -64,22 +65,24 @@ public final class GoldenSuite {
     }
 
     /**
-     * Runs every file of the folder, or of one group, and prints a line a group, and a line for each tensor that fails.
+     * Runs every file of the folder, or of some groups, and prints a line a group, and a line for each tensor that fails.
      *
-     * @param only the group to run, or null for all
+     * @param only the groups to run; none for all
      * @throws GoldenException if the folder cannot be read or holds no such files
      */
-    public Result run(String only) {
+    public Result run(Collection<String> only) {
         Manifest manifest = Manifest.read(folder);
         Map<String, List<String>> byGroup = filesByGroup();
-        if (only != null && !byGroup.containsKey(only)) {
-            throw new GoldenException(folder + " has no group '" + only + "'; there are " + byGroup.keySet());
+        for (String group : only) {
+            if (!byGroup.containsKey(group)) {
+                throw new GoldenException(folder + " has no group '" + group + "'; there are " + byGroup.keySet());
+            }
         }
         noteMissing(manifest);
         int passed = 0;
         int failed = 0;
         for (var group : byGroup.entrySet()) {
-            if (only == null || only.equals(group.getKey())) {
+            if (only.isEmpty() || only.contains(group.getKey())) {
                 Result result = runGroup(group.getKey(), group.getValue(), manifest);
                 passed += result.passed;
                 failed += result.failed;

@@ -1,5 +1,6 @@
 package gradus.app.golden;
 
+import gradus.backend.BackendProvider.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -15,8 +16,13 @@ final class Manifest {
 
     /** @param exact no arithmetic is involved: the result must equal the truth */
     record Row(double float64, double float32, boolean exact) {
-        double bound(boolean doublePrecision) {
-            return exact ? 0 : doublePrecision ? float64 : float32;
+        /** For coarser roundings than float32's, its bound by so much more. */
+        double bound(Precision precision) {
+            return exact
+                    ? 0
+                    : precision == Precision.FLOAT64
+                            ? float64
+                            : float32 * precision.roundoff() / Precision.FLOAT32.roundoff();
         }
     }
 

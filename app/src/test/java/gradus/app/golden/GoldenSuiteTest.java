@@ -17,6 +17,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -34,7 +35,7 @@ class GoldenSuiteTest {
     private GoldenSuite.Result run() {
         var precision = Precision.FLOAT64;
         try (var backend = Backends.open("reference", new Options(1, precision))) {
-            return new GoldenSuite(folder, backend, precision, true, new PrintWriter(text, true), false).run(null);
+            return new GoldenSuite(folder, backend, precision, true, new PrintWriter(text, true), false).run(List.of());
         }
     }
 

@@ -29,7 +29,9 @@ public final class ReferenceBackend implements Backend<Doubles> {
 
     private final Precision precision;
 
+    /** @param precision float32 or float64 */
     public ReferenceBackend(Precision precision) {
+        assert precision == Precision.FLOAT32 || precision == Precision.FLOAT64;
         this.precision = precision;
     }
 
@@ -42,7 +44,7 @@ public final class ReferenceBackend implements Backend<Doubles> {
     public String description() {
         return switch (precision) {
             case FLOAT32 -> "reference: plain loops, results rounded to float32, 1 thread";
-            case FLOAT64 -> "reference: plain loops, float64, 1 thread";
+            default -> "reference: plain loops, float64, 1 thread";
         };
     }
 
@@ -107,7 +109,7 @@ public final class ReferenceBackend implements Backend<Doubles> {
                 }
                 yield Tensor.of(shape, values);
             }
-            case FLOAT64 -> {
+            default -> {
                 var values = new double[n];
                 for (int i = 0; i < n; i++) {
                     values[i] = x.get(i);
@@ -217,7 +219,7 @@ public final class ReferenceBackend implements Backend<Doubles> {
     public void conv2d(Window g, Doubles x, Doubles w, Doubles y) {
         switch (precision) {
             case FLOAT32 -> Convolution.conv2dFloat(g, x, w, y);
-            case FLOAT64 -> Convolution.conv2d(g, x, w, y);
+            default -> Convolution.conv2d(g, x, w, y);
         }
     }
 
@@ -277,7 +279,7 @@ public final class ReferenceBackend implements Backend<Doubles> {
             int rows, int c, double epsilon, Doubles x, Doubles m, Doubles gamma, Doubles beta, Doubles y) {
         switch (precision) {
             case FLOAT32 -> Normalization.batchNormFloat(rows, c, epsilon, x, m, gamma, beta, y);
-            case FLOAT64 -> Normalization.batchNorm(rows, c, epsilon, x, m, gamma, beta, y);
+            default -> Normalization.batchNorm(rows, c, epsilon, x, m, gamma, beta, y);
         }
         store(rows * c, y);
     }

@@ -3,7 +3,7 @@ package gradus.backend.reference;
 import gradus.backend.BackendProvider;
 import java.util.Optional;
 
-/** Offers the reference backend: it runs everywhere, in both precisions, and is taken when nothing faster can run. */
+/** Offers the reference backend: it runs everywhere, in float32 and float64, and is taken when nothing faster can run. */
 public final class ReferenceProvider implements BackendProvider {
     @Override
     public String name() {
@@ -17,7 +17,10 @@ public final class ReferenceProvider implements BackendProvider {
 
     @Override
     public Optional<String> unavailable(Options options) {
-        return Optional.empty();
+        return switch (options.precision()) {
+            case FLOAT32, FLOAT64 -> Optional.empty();
+            case TF32, BF16 -> Optional.of("it computes in float32 or float64");
+        };
     }
 
     @Override

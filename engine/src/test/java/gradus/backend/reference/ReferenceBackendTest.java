@@ -51,7 +51,7 @@ class ReferenceBackendTest {
     @Test
     void theProviderRunsEverywhere() {
         var provider = new ReferenceProvider();
-        for (var precision : Precision.values()) {
+        for (var precision : new Precision[] {Precision.FLOAT32, Precision.FLOAT64}) {
             var options = new Options(0, precision);
             assertTrue(provider.unavailable(options).isEmpty());
             try (var opened = provider.open(options)) {

@@ -1,14 +1,13 @@
-package gradus.backend.simd;
+package gradus.backend.agreement;
 
-import static gradus.backend.simd.Twins.U;
-import static gradus.backend.simd.Twins.inputs;
-import static gradus.backend.simd.Twins.kernels;
-import static gradus.backend.simd.Twins.magnitude;
-import static gradus.backend.simd.Twins.magnitudes;
-import static gradus.backend.simd.Twins.results;
+import static gradus.backend.agreement.Twins.U;
+import static gradus.backend.agreement.Twins.inputs;
+import static gradus.backend.agreement.Twins.kernels;
+import static gradus.backend.agreement.Twins.magnitude;
+import static gradus.backend.agreement.Twins.magnitudes;
+import static gradus.backend.agreement.Twins.results;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.backend.Arithmetic;
 import gradus.backend.Backend;
@@ -24,12 +23,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * Every method against the double-precision reference on 200 random shapes. Errors are bounded by k 2^-24 times the sum of
+ * Every method against the double-precision reference on 200 random shapes (or {@code -Dgradus.test.times}). Errors are bounded by k 2^-24 times the sum of
  * absolute terms, k stated per method; for a sum of n products k = 8 + sqrt(n) / 2, the growth of rounding errors that do
- * not conspire. Run with {@code -Dgradus.simd.bits=128|256|512} to test another vector width.
+ * not conspire. Run with {@code -Dgradus.simd.bits=128|256|512} to test another vector width, and {@code
+ * -Dgradus.test.backend=NAME} another backend.
  */
-class AgreementTest {
-    private static final int TIMES = 200;
+public class AgreementTest {
+    private static final int TIMES = Integer.getInteger("gradus.test.times", 200);
 
     private final Twins twins = new Twins(1, Integer.getInteger("gradus.test.threads", 2));
 
@@ -38,11 +38,11 @@ class AgreementTest {
         twins.close();
     }
 
-    private static double k(long terms) {
+    public static double k(long terms) {
         return 8 + Math.sqrt(terms) / 2;
     }
 
-    private static double[] same(int n, double bound) {
+    public static double[] same(int n, double bound) {
         var bounds = new double[n];
         Arrays.fill(bounds, bound);
         return bounds;
@@ -137,7 +137,7 @@ class AgreementTest {
     }
 
     /** By way of a prepared kernel where the backend has such a thing. */
-    private static void prepared(
+    public static void prepared(
             Backend<Object> b, Window g, ScalarFunction f, Object x, Object w, Object bias, Object residual, Object y) {
         long size = b.preparedKernelSize(g);
         if (size == 0) {
@@ -147,76 +147,6 @@ class AgreementTest {
         Object kernel = b.allocate(size);
         b.prepareKernel(g, w, kernel);
         b.conv2dPrepared(g, f, x, kernel, bias, residual, y);
-    }
-
-    /** Errors of Winograd's transforms spread over a tile: bounded by the largest element, not element by element. */
-    @Test
-    void winograd() {
-        for (int t = 0; t < 40; t++) {
-            int c = 32 * (1 + twins.random.nextInt(t % 4 == 0 ? 8 : 4));
-            int f = 32 * (1 + twins.random.nextInt(t % 4 == 0 ? 8 : 4));
-            int h = 3 + twins.random.nextInt(12);
-            int w = 3 + twins.random.nextInt(12);
-            int top = twins.random.nextInt(3);
-            int left = twins.random.nextInt(3);
-            int oh = Math.max(3, h - twins.random.nextInt(3));
-            int ow = Math.max(3, w - twins.random.nextInt(3));
-            var g = new Window(1 + twins.random.nextInt(6), h, w, c, oh, ow, f, 3, 3, 1, 1, 1, 1, top, left, 1);
-            assertTrue(Winograd.preparedTile(g) > 0);
-            double k = Winograd.tile(g) == 4 ? 128 : 16;
-            var f0 = t % 2 == 0 ? new ScalarFunction.Relu() : null;
-            Tensor x = twins.numbers(inputs(g));
-            Tensor kernel = twins.numbers(kernels(g));
-            Tensor dy = twins.numbers(results(g));
-            Tensor bias = twins.numbers(g.f());
-            agreeAsAWhole("winograd " + g, k, (b, m, y) -> b.conv2d(g, m[0], m[1], y), results(g), x, kernel);
-            agreeAsAWhole(
-                    "winograd fused " + g,
-                    k,
-                    (b, m, y) -> b.conv2dFused(g, f0, m[0], m[1], m[2], m[3], y),
-                    results(g),
-                    x,
-                    kernel,
-                    bias,
-                    dy);
-            agreeAsAWhole(
-                    "winograd prepared " + g,
-                    Winograd.preparedTile(g) == 2 ? 16 : 128,
-                    (b, m, y) -> prepared(b, g, f0, m[0], m[1], m[2], m[3], y),
-                    results(g),
-                    x,
-                    kernel,
-                    bias,
-                    dy);
-            agreeAsAWhole(
-                    "winograd dx " + g, k, (b, m, y) -> b.conv2dInputGradient(g, m[0], m[1], y), inputs(g), dy, kernel);
-            agreeAsAWhole(
-                    "winograd dw " + g, k, (b, m, y) -> b.conv2dKernelGradient(g, m[0], m[1], y), kernels(g), x, dy);
-        }
-    }
-
-    /** Without Winograd's method each element is within its own bound. */
-    @Test
-    void exact() {
-        try (var exact = new Twins(3, 2, true)) {
-            for (int t = 0; t < 10; t++) {
-                var g = new Window(2, 9, 6 + t, 64, 9, 6 + t, 96, 3, 3, 1, 1, 1, 1, 1, 1, 1);
-                Tensor[] in = {exact.numbers(inputs(g)), exact.numbers(kernels(g)), exact.numbers(g.f())};
-                exact.agree(
-                        "exact " + g,
-                        k(9 * 64),
-                        (b, m, y) -> prepared(b, g, null, m[0], m[1], m[2], null, y),
-                        results(g),
-                        in,
-                        magnitudes(in));
-            }
-        }
-    }
-
-    private void agreeAsAWhole(String what, double k, Twins.Call call, int size, Tensor... in) {
-        double most =
-                Arrays.stream(twins.reference(call, size, magnitudes(in))).max().orElse(0);
-        twins.within(what, call, same(size, k * Twins.U * most), in);
     }
 
     @Test
@@ -307,7 +237,7 @@ class AgreementTest {
             Tensor x = twins.whole(outer * reduced * inner);
             Twins.Call max = (b, m, y) -> b.max(outer, reduced, inner, m[0], y);
             twins.within("max", max, same(outer * inner, 0), x);
-            Tensor y = Tensor.of(Shape.of(outer * inner), twins.simd(max, outer * inner, x));
+            Tensor y = Tensor.of(Shape.of(outer * inner), twins.tested(max, outer * inner, x));
             twins.within(
                     "maxGradient",
                     (b, m, dx) -> b.maxGradient(outer, reduced, inner, m[0], m[1], m[2], dx),
@@ -464,8 +394,8 @@ class AgreementTest {
                     b.batchNormFused(rows, c, 1e-3, new ScalarFunction.Relu(), a[0], a[1], a[2], a[3], null, y);
             Twins.Call backward =
                     (b, a, y) -> b.batchNormReluGradient(rows, c, 1e-3, a[0], a[1], a[2], a[3], a[4], a[5], y);
-            float[] y = twins.simd(forward, rows * c, x, m, gamma, beta);
-            float[] dx = twins.simd(backward, rows * c, dy, x, m, gamma, beta, none);
+            float[] y = twins.tested(forward, rows * c, x, m, gamma, beta);
+            float[] dx = twins.tested(backward, rows * c, dy, x, m, gamma, beta, none);
             for (int i = 0; i < y.length; i++) {
                 if (dy.get(i) != 0 && gamma.get(i % c) != 0) {
                     assertEquals(y[i] > 0, dx[i] != 0, "element " + i + " of " + c);
@@ -606,17 +536,17 @@ class AgreementTest {
             var m = new Object[5];
             for (int i = 0; i < 5; i++) {
                 Tensor t = i < 4 ? in[i] : rate;
-                m[i] = twins.simd.allocate(t.size());
-                twins.simd.write(t, m[i]);
+                m[i] = twins.tested.allocate(t.size());
+                twins.tested.write(t, m[i]);
             }
             if (way == 0) {
-                twins.simd.adam(50_000, 0.1, 0.001, 1e-7, m[0], m[1], m[2], m[3], m[4]);
+                twins.tested.adam(50_000, 0.1, 0.001, 1e-7, m[0], m[1], m[2], m[3], m[4]);
             } else {
-                twins.simd.lerp(50_000, 0.1, m[1], m[3], m[1]);
-                twins.simd.lerpSquare(50_000, 0.001, m[2], m[3], m[2]);
-                twins.simd.adamStep(50_000, 1e-7, m[0], m[1], m[2], m[4], m[0]);
+                twins.tested.lerp(50_000, 0.1, m[1], m[3], m[1]);
+                twins.tested.lerpSquare(50_000, 0.001, m[2], m[3], m[2]);
+                twins.tested.adamStep(50_000, 1e-7, m[0], m[1], m[2], m[4], m[0]);
             }
-            results[way] = twins.simd.read(m[0], in[0].shape()).floats();
+            results[way] = twins.tested.read(m[0], in[0].shape()).floats();
         }
         assertArrayEquals(results[1], results[0]);
     }

@@ -1,37 +1,51 @@
-package gradus.backend.simd;
+package gradus.backend.agreement;
 
 import static org.junit.jupiter.api.Assertions.fail;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import gradus.backend.Backend;
+import gradus.backend.BackendProvider.Options;
 import gradus.backend.BackendProvider.Precision;
+import gradus.backend.Backends;
 import gradus.backend.Window;
-import gradus.backend.reference.ReferenceBackend;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.util.SplittableRandom;
 
-/** The simd backend beside the double-precision reference: the same call on both, on the same numbers. */
-final class Twins implements AutoCloseable {
+/**
+ * A backend beside the double-precision reference: the same call on both, on the same numbers. It is simd, or what {@code
+ * -Dgradus.test.backend} names; a backend that is named so and cannot run here is not tested.
+ */
+public final class Twins implements AutoCloseable {
     /** Half a unit in the last place of 1: the relative error of one rounding. */
-    static final double U = 0x1p-24;
+    public static final double U = 0x1p-24;
 
     /** One call of a backend method; the last memory is the result. */
     @FunctionalInterface
-    interface Call {
+    public interface Call {
         void on(Backend<Object> backend, Object[] in, Object y);
     }
 
-    final SplittableRandom random;
-    private final Backend<Object> reference = plain(new ReferenceBackend(Precision.FLOAT64));
-    final Backend<Object> simd;
+    public final SplittableRandom random;
+    private final Backend<Object> reference = plain(Backends.open("reference", new Options(1, Precision.FLOAT64)));
+    final Backend<Object> tested;
 
     Twins(long seed, int threads) {
         this(seed, threads, false);
     }
 
-    Twins(long seed, int threads, boolean exact) {
+    public Twins(long seed, int threads, boolean exact) {
         random = new SplittableRandom(seed);
-        simd = plain(new SimdBackend(threads, exact));
+        String name = System.getProperty("gradus.test.backend");
+        var options = new Options(threads, Precision.FLOAT32, exact);
+        if (name != null) {
+            Backends.providers().stream()
+                    .filter(p -> p.name().equals(name))
+                    .forEach(p -> assumeTrue(
+                            p.unavailable(options).isEmpty(),
+                            () -> p.unavailable(options).orElse("")));
+        }
+        tested = plain(Backends.open(name == null ? "simd" : name, options));
     }
 
     @SuppressWarnings("unchecked") // memory is only handed back to the backend it came from
@@ -39,12 +53,12 @@ final class Twins implements AutoCloseable {
         return (Backend<Object>) backend;
     }
 
-    double[] reference(Call call, int size, Tensor... in) {
+    public double[] reference(Call call, int size, Tensor... in) {
         return run(reference, call, size, in).doubles();
     }
 
-    float[] simd(Call call, int size, Tensor... in) {
-        return run(simd, call, size, in).floats();
+    public float[] tested(Call call, int size, Tensor... in) {
+        return run(tested, call, size, in).floats();
     }
 
     static Tensor run(Backend<Object> backend, Call call, int size, Tensor... in) {
@@ -69,8 +83,8 @@ final class Twins implements AutoCloseable {
         return backend.read(y, Shape.of(size));
     }
 
-    /** |simd - reference| at most {@code k U} times the same call's result on {@code magnitudes}. */
-    void agree(String what, double k, Call call, int size, Tensor[] in, Tensor[] magnitudes) {
+    /** |tested - reference| at most {@code k U} times the same call's result on {@code magnitudes}. */
+    public void agree(String what, double k, Call call, int size, Tensor[] in, Tensor[] magnitudes) {
         double[] scale = reference(call, size, magnitudes);
         for (int i = 0; i < size; i++) {
             scale[i] = k * U * Math.abs(scale[i]) + Float.MIN_NORMAL;
@@ -78,10 +92,10 @@ final class Twins implements AutoCloseable {
         within(what, call, scale, in);
     }
 
-    /** |simd - reference| at most bound, element by element; NaN and infinity where the reference has them. */
-    void within(String what, Call call, double[] bound, Tensor... in) {
+    /** |tested - reference| at most bound, element by element; NaN and infinity where the reference has them. */
+    public void within(String what, Call call, double[] bound, Tensor... in) {
         double[] expected = reference(call, bound.length, in);
-        float[] actual = simd(call, bound.length, in);
+        float[] actual = tested(call, bound.length, in);
         for (int i = 0; i < bound.length; i++) {
             boolean same = Float.compare((float) expected[i], actual[i]) == 0;
             if (!same && !(Math.abs(actual[i] - expected[i]) <= bound[i])) {
@@ -94,20 +108,20 @@ final class Twins implements AutoCloseable {
     // ---- random arguments ----
 
     /** In [1, max], small values more often. */
-    int size(int max) {
+    public int size(int max) {
         return 1 + (int) (max * Math.pow(random.nextDouble(), 3));
     }
 
-    boolean flip() {
+    public boolean flip() {
         return random.nextBoolean();
     }
 
     /** Numbers around 0. */
-    Tensor numbers(int n) {
+    public Tensor numbers(int n) {
         return numbers(n, 0, 1);
     }
 
-    Tensor numbers(int n, double mean, double deviation) {
+    public Tensor numbers(int n, double mean, double deviation) {
         var values = new float[n];
         for (int i = 0; i < n; i++) {
             values[i] = (float) (mean + deviation * (random.nextDouble() + random.nextDouble() - 1) * 2.45);
@@ -116,7 +130,7 @@ final class Twins implements AutoCloseable {
     }
 
     /** Small whole numbers, so that there are ties. */
-    Tensor whole(int n) {
+    public Tensor whole(int n) {
         var values = new float[n];
         for (int i = 0; i < n; i++) {
             values[i] = random.nextInt(-3, 4);
@@ -124,7 +138,7 @@ final class Twins implements AutoCloseable {
         return Tensor.of(Shape.of(n), values);
     }
 
-    static Tensor[] magnitudes(Tensor... in) {
+    public static Tensor[] magnitudes(Tensor... in) {
         var abs = new Tensor[in.length];
         for (int i = 0; i < in.length; i++) {
             abs[i] = magnitude(in[i], 1);
@@ -133,7 +147,7 @@ final class Twins implements AutoCloseable {
     }
 
     /** sign |x|. */
-    static Tensor magnitude(Tensor x, int sign) {
+    public static Tensor magnitude(Tensor x, int sign) {
         float[] values = x.floats().clone();
         for (int i = 0; i < values.length; i++) {
             values[i] = sign * Math.abs(values[i]);
@@ -142,7 +156,7 @@ final class Twins implements AutoCloseable {
     }
 
     /** Any window: even and odd kernels, strides beyond the kernel, dilation, groups, padding on any side. */
-    Window window(boolean pooling) {
+    public Window window(boolean pooling) {
         boolean many = random.nextInt(4) == 0; // small images, many of them and of their channels
         int groups = pooling || flip() ? 1 : size(4);
         int c = groups * (many ? 20 + size(200) : size(pooling ? 70 : 40));
@@ -164,20 +178,20 @@ final class Twins implements AutoCloseable {
         return new Window(n, h, w, c, oh, ow, f, kh, kw, sh, sw, dh, dw, top, left, groups);
     }
 
-    static int inputs(Window g) {
+    public static int inputs(Window g) {
         return g.n() * g.h() * g.w() * g.c();
     }
 
-    static int results(Window g) {
+    public static int results(Window g) {
         return g.n() * g.oh() * g.ow() * g.f();
     }
 
-    static int kernels(Window g) {
+    public static int kernels(Window g) {
         return g.kh() * g.kw() * (g.c() / g.groups()) * g.f();
     }
 
     @Override
     public void close() {
-        simd.close();
+        tested.close();
     }
 }
