@@ -105,7 +105,8 @@ public class Network extends Measured {
         double ratio = Math.sqrt(error / allowed);
         if (!(ratio <= GRADIENT_TOLERANCE)) {
             throw new IllegalStateException("the gradient is " + ratio
-                    + " times as far from the one in float64 as plain loops in float32 are; allowed: " + GRADIENT_TOLERANCE);
+                    + " times as far from the one in float64 as plain loops in float32 are; allowed: "
+                    + GRADIENT_TOLERANCE);
         }
     }
 
