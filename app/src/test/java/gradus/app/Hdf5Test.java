@@ -26,6 +26,7 @@ import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import io.jhdf.HdfFile;
+import io.jhdf.api.DatasetCreationOptions;
 import io.jhdf.api.WritableGroup;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -42,6 +43,8 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Keras's HDF5 files: written here as Keras lays them out, read through the importer. */
 class Hdf5Test {
@@ -97,8 +100,19 @@ class Hdf5Test {
         group.putDataset(name, nested(t, 0, new int[1]));
     }
 
+    /** As Keras stores it when told to compress: chunks, shuffled and deflated. */
+    private static void putCompressed(WritableGroup group, String name, Tensor t) {
+        int[] chunk = t.shape().toArray();
+        chunk[0] = (chunk[0] + 1) / 2;
+        var options = DatasetCreationOptions.builder()
+                .chunkDimensions(chunk)
+                .shuffle()
+                .deflate();
+        group.putDataset(name, nested(t, 0, new int[1]), options.build());
+    }
+
     /** {@code model_weights/conv1/conv1/kernel:0}, and the configuration as an attribute. */
-    private void whole(Path file, Model model, String scope) throws IOException {
+    private void whole(Path file, Model model, String scope, boolean compressed) throws IOException {
         try (var hdf = HdfFile.write(file)) {
             hdf.putAttribute("keras_version", "2.10.0");
             hdf.putAttribute("backend", "tensorflow");
@@ -109,7 +123,12 @@ class Hdf5Test {
                 String layer = name.substring(0, name.indexOf('/'));
                 WritableGroup inner =
                         groups.computeIfAbsent(layer, l -> weights.putGroup(l).putGroup(l + scope));
-                put(inner, name.substring(layer.length() + 1) + ":0", t);
+                String weight = name.substring(layer.length() + 1) + ":0";
+                if (compressed) {
+                    putCompressed(inner, weight, t);
+                } else {
+                    put(inner, weight, t);
+                }
             });
             put(hdf.putGroup("optimizer_weights"), "m:0", Tensor.of(Shape.of(2), 1f, 2f));
         }
@@ -119,10 +138,10 @@ class Hdf5Test {
     void wholeModels() throws IOException {
         Model model = model();
         Path file = directory.resolve("model.h5");
-        for (String scope : List.of("", "_3")) {
+        for (String scope : List.of("", "_3", "_compressed")) {
             Files.deleteIfExists(file);
             deleteLayers();
-            whole(file, model, scope);
+            whole(file, model, scope, scope.equals("_compressed"));
             Imported read = Importer.load(file);
             assertEquals(predict(model), predict(read.model()));
             assertEquals(9, read.report().matched().size());
@@ -205,10 +224,11 @@ class Hdf5Test {
         read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
     }
 
-    @Test
-    void damagedFiles() throws IOException {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void damagedFiles(boolean compressed) throws IOException {
         Path file = directory.resolve("model.h5");
-        whole(file, model(), "");
+        whole(file, model(), "", compressed);
         byte[] good = Files.readAllBytes(file);
         var random = new SplittableRandom(1);
         int refused = 0;

@@ -123,7 +123,7 @@ public interface Backend<B> extends AutoCloseable {
     void conv2dInputGradient(Window g, B dy, B w, B dx);
 
     /**
-     * dx = {@link #conv2dInputGradient} + residual, then 0 where z <= 0: what comes back from two branches that read the
+     * dx = {@link #conv2dInputGradient} + residual, then 0 where {@code z <= 0}: what comes back from two branches that read the
      * same values z, and through the ReLU that made these. z may be null.
      */
     default void conv2dInputGradientFused(Window g, B dy, B w, B residual, B z, B dx) {

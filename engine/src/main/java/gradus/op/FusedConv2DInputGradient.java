@@ -7,7 +7,7 @@ import gradus.tensor.ShapeException;
 import java.util.List;
 
 /**
- * dx = Conv2DInputGradient(dy, w) + residual, and 0 where z <= 0: the gradients of two readers of the same values added,
+ * dx = Conv2DInputGradient(dy, w) + residual, and 0 where {@code z <= 0}: the gradients of two readers of the same values added,
  * and taken through the ReLU z that made these. Inputs dy, w, residual (dx's shape), and z (the same) if there is one. Made
  * by fusion, never by hand.
  */

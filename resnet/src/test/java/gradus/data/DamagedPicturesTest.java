@@ -1,5 +1,6 @@
 package gradus.data;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -116,9 +117,13 @@ class DamagedPicturesTest {
         var random = new Random(11);
         List<byte[]> good = good();
         good.forEach(file -> assertTrue(read(file).read));
+        List<byte[]> jpeg = good.stream().filter(f -> f[0] == (byte) 0xff).toList();
+        List<byte[]> png = good.stream().filter(f -> f[0] == (byte) 0x89).toList();
+        assertEquals(good.size(), jpeg.size() + png.size());
         int read = 0;
         for (int i = 0; i < 10_000; i++) {
-            byte[] bad = mutated(good.get(i % good.size()), random);
+            List<byte[]> format = i % 2 == 0 ? jpeg : png;
+            byte[] bad = mutated(format.get(i / 2 % format.size()), random);
             Cost cost = read(bad);
             read += cost.read ? 1 : 0;
             assertTrue(cost.seconds < 5, "mutation " + i + " took " + cost.seconds + " s");
