@@ -322,7 +322,7 @@ class CommandLineTest {
                 "train --data nothing:x | unknown data set",
                 "train --data signs:/no/such/folder | no such file",
                 "train --model resnet51 | no architecture",
-                "train --precision int8 | float32 or float64",
+                "train --precision int8 | float32, float64, tf32 or bf16",
                 "train --backend quantum | no backend 'quantum'",
                 "train --precision float64 --backend simd | float32 only",
                 "train --resume --out /no/such/folder | nothing to resume",
