@@ -309,18 +309,18 @@ final class Bench implements Callable<Integer> {
     }
 
     /** The steps of a network whose inputs were fed once; nothing is read but that they are done. */
-    private static <B> Runnable steps(Case c, Backend<B> backend) {
+    private <B> Runnable steps(Case c, Backend<B> backend) {
         Plan<B> plan;
         if (c.train) {
             var training = trainer(c, backend);
             training.trainOnBatch(batch(c)); // feeds everything
             plan = training.plan(c.batch);
         } else {
-            Model model = c.model();
-            var predictor = Predictor.of(model, backend);
+            Model loaded = c.loaded(model);
+            var predictor = Predictor.of(loaded, backend);
             predictor.predict(pictures(new Case(c.name, c.side, 1, false))); // brings the weights
             plan = predictor.planOf(c.batch);
-            plan.feed(model.inputNames().getFirst(), pictures(c));
+            plan.feed(loaded.inputNames().getFirst(), pictures(c));
         }
         return () -> {
             plan.run();
