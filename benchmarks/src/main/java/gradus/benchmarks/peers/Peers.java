@@ -152,6 +152,7 @@ public final class Peers {
                         put(figures, "ratio", rounds.ratio(i, ours));
                     }
                     figures.put("rounds", (long) rounds.count());
+                    figures.put("slices_ms", rounds.times(i));
                     figures.put("steps", worker.steps());
                     figures.put("waiting_percent", worker.restless());
                 } else {
@@ -238,11 +239,11 @@ public final class Peers {
         }
         var text = new StringBuilder();
         if (figures.containsKey("first_seconds")) {
-            text.append(spread(figures, "first_seconds", "%.2f")).append(" s to the first prediction");
+            text.append(PeerTables.spread(figures, "first_seconds", "%.2f")).append(" s to the first prediction");
         } else {
-            text.append(spread(figures, "ms", "%.2f")).append(" ms");
+            text.append(PeerTables.spread(figures, "ms", "%.2f")).append(" ms");
             if (figures.containsKey("ratio")) {
-                text.append(", ").append(spread(figures, "ratio", "%.3f")).append(" times Gradus");
+                text.append(", ").append(PeerTables.spread(figures, "ratio", "%.3f")).append(" times Gradus");
             }
             double waiting = Results.number(figures, "waiting_percent");
             text.append(String.format(
@@ -250,14 +251,5 @@ public final class Peers {
             text.append(waiting > RESTLESS ? " (it disturbs the others)" : "");
         }
         return text + ", " + figures.get("peak_mib") + " MiB";
-    }
-
-    private static String spread(Map<String, Object> figures, String name, String form) {
-        return String.format(
-                Locale.ROOT,
-                form + " (" + form + " to " + form + ")",
-                figures.get(name),
-                figures.get(name + "_q1"),
-                figures.get(name + "_q3"));
     }
 }

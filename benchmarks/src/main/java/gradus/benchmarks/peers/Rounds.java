@@ -42,6 +42,11 @@ final class Rounds {
         return millis.size();
     }
 
+    /** A runner's times, round by round. */
+    List<Double> times(int runner) {
+        return millis.stream().map(times -> times[runner]).toList();
+    }
+
     /** Of a runner's times. */
     Spread time(int runner) {
         return Spread.of(millis.stream().mapToDouble(times -> times[runner]).toArray());
