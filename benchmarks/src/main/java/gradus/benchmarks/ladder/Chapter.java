@@ -25,8 +25,7 @@ public final class Chapter {
     private static final String CONVOLUTION = "convolution";
 
     /** A rung as it was measured: those on one thread first, from the definition to the engine. */
-    private record Row(
-            Rung rung, String name, int threads, double millis, double gflops, double percent, long lines) {
+    private record Row(Rung rung, String name, int threads, double millis, double gflops, double percent, long lines) {
         static final Comparator<Row> ORDER =
                 Comparator.comparing((Row r) -> r.threads > 1).thenComparing(r -> r.rung.ordinal());
     }

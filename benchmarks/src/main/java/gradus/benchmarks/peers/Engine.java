@@ -73,7 +73,8 @@ enum Engine {
         command.addAll(List.of("-XX:ErrorFile=" + log, "-cp", root.resolve(jars) + File.separator + "*", main));
         command.addAll(List.of(c.name(), Integer.toString(threads)));
         var builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()));
-        // OpenBLAS takes no notice of the threads an engine is set to; idle, its workers spin on the cores the others need.
+        // OpenBLAS takes no notice of the threads an engine is set to; idle, its workers spin on the cores the others
+        // need.
         // PyTorch needs it for the last, small product only; DL4J computes its convolutions with it.
         builder.environment().put("OMP_NUM_THREADS", Integer.toString(threads));
         builder.environment().put("OPENBLAS_NUM_THREADS", this == dl4j ? Integer.toString(threads) : "1");

@@ -94,8 +94,10 @@ public final class PeerTables {
     private static String row(Case c, String engine, List<Map<?, ?>> passes) {
         List<Map<?, ?>> measured = succeeded(passes);
         if (measured.size() < passes.size()) {
-            Map<?, ?> failed =
-                    passes.stream().filter(m -> m.containsKey("failed")).findFirst().orElseThrow();
+            Map<?, ?> failed = passes.stream()
+                    .filter(m -> m.containsKey("failed"))
+                    .findFirst()
+                    .orElseThrow();
             return format("| %s | %s | its process ends with status %s | | |\n", c, engine, failed.get("failed"));
         }
         var ratios = new ArrayList<String>();

@@ -43,7 +43,7 @@ public final class Peers {
     private static final double WARM_UP = 4;
 
     /** Seconds of a turn. */
-    private static final double SLICE = 1;
+    private static final double SLICE = 0.5;
 
     /** Processor time of a waiting engine, in percent of a core, from which on it disturbs the others. */
     private static final double RESTLESS = 5;
@@ -243,7 +243,9 @@ public final class Peers {
         } else {
             text.append(PeerTables.spread(figures, "ms", "%.2f")).append(" ms");
             if (figures.containsKey("ratio")) {
-                text.append(", ").append(PeerTables.spread(figures, "ratio", "%.3f")).append(" times Gradus");
+                text.append(", ")
+                        .append(PeerTables.spread(figures, "ratio", "%.3f"))
+                        .append(" times Gradus");
             }
             double waiting = Results.number(figures, "waiting_percent");
             text.append(String.format(

@@ -25,9 +25,7 @@ final class Rounds {
             throws IOException, InterruptedException {
         var rounds = new Rounds();
         long begin = System.nanoTime();
-        for (int round = 0;
-                round < LEAST || round % 2 == 1 || System.nanoTime() - begin < seconds * 1e9;
-                round++) {
+        for (int round = 0; round < LEAST || round % 2 == 1 || System.nanoTime() - begin < seconds * 1e9; round++) {
             var times = new double[runners.size()];
             for (int i = 0; i < times.length; i++) {
                 int at = round % 2 == 0 ? i : times.length - 1 - i;
@@ -54,8 +52,9 @@ final class Rounds {
 
     /** Of a runner's time as a multiple of another's, in each round. */
     Spread ratio(int runner, int base) {
-        return Spread.of(
-                millis.stream().mapToDouble(times -> times[runner] / times[base]).toArray());
+        return Spread.of(millis.stream()
+                .mapToDouble(times -> times[runner] / times[base])
+                .toArray());
     }
 
     /** Whether a runner gave a time in every round. */
