@@ -52,6 +52,8 @@ class DocumentsTest {
         String pytorch = "| C_train64_b32 | PyTorch | 20.0 (19.0 to 21.0), 25.0 (24.0 to 26.0) | 1422.2 | ";
         assertTrue(text.contains(pytorch + "2.00 (1.90 to 2.10), 2.50 (2.40 to 2.60), not quiet enough |"), text);
         assertTrue(text.contains(" | 3.00 (2.90 to 3.10), 3.20 (3.10 to 3.30) |"), text);
+        String readme = Documents.of(root).get("README.md");
+        assertTrue(readme.contains("| 10.0 ms a step; as a multiple of that: PyTorch 2.25, TensorFlow 3.10 |"), readme);
         assertTrue(text.contains(Results.origin(Results.read(peers).get(0))), text);
         assertEquals(List.of("README.md", "docs/performance.md"), Documents.write(root)); // README has lost its figures
         assertEquals(List.of(), Documents.write(root));

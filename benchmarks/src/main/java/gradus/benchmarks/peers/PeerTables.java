@@ -47,6 +47,37 @@ public final class PeerTables {
         documents.section(DOCUMENT, "peers:sizes", any ? tables.sizes() : "");
     }
 
+    /** Rows of README's table, a case each: how long the others take, on as many threads as were measured. */
+    public static String rows(Path root) {
+        var tables = new PeerTables(Results.read(file(root)));
+        var text = new StringBuilder();
+        for (Case c : List.of(Case.A_infer224_b1, Case.C_train64_b32)) {
+            var others = new ArrayList<String>();
+            for (String engine : tables.engines()) {
+                List<Map<?, ?>> passes = tables.passes(engine, c.name(), tables.most()).stream()
+                        .filter(m -> m.containsKey("ratio"))
+                        .toList();
+                if (!passes.isEmpty()) {
+                    others.add(format("%s %.2f", engine, mean(passes, m -> Results.number(m, "ratio"))));
+                }
+            }
+            List<Map<?, ?>> ours = succeeded(tables.passes(OURS, c.name(), tables.most()));
+            if (!others.isEmpty() && !ours.isEmpty()) {
+                text.append(format(
+                        "| `./gradus jmh --peers --cases %s` | %.1f ms a step; as a multiple of that: %s | %s |\n",
+                        c.name(),
+                        mean(ours, m -> Results.number(m, "ms")),
+                        String.join(", ", others),
+                        Results.origin(ours.getLast())));
+            }
+        }
+        return text.toString();
+    }
+
+    private long most() {
+        return lines.keySet().stream().mapToLong(Key::threads).max().orElse(1);
+    }
+
     private List<String> engines() {
         var engines = new ArrayList<String>();
         for (String e : List.of(OURS, "ONNX Runtime", "PyTorch", "TensorFlow", "DL4J")) {
@@ -132,13 +163,12 @@ public final class PeerTables {
     }
 
     private String sizes() {
-        long most = lines.keySet().stream().mapToLong(Key::threads).max().orElse(1);
         var text =
                 new StringBuilder("| engine | jars (Linux, x86-64) | process start to first prediction | memory of that"
                         + " | memory of C_train64_b32 | version |\n|---|---|---|---|---|---|\n");
         for (String engine : engines()) {
-            List<Map<?, ?>> cold = succeeded(passes(engine, "cold_start", most));
-            List<Map<?, ?>> train = succeeded(passes(engine, Case.C_train64_b32.name(), most));
+            List<Map<?, ?>> cold = succeeded(passes(engine, "cold_start", most()));
+            List<Map<?, ?>> train = succeeded(passes(engine, Case.C_train64_b32.name(), most()));
             var any = lines.entrySet().stream()
                     .filter(e ->
                             e.getKey().engine.equals(engine) && !e.getValue().containsKey("failed"))
