@@ -108,7 +108,8 @@ public final class PeerTables {
         for (long count : threads.descendingSet()) {
             text.append(format(
                     "\n%s; quartiles of the rounds in brackets, one figure for each pass:\n\n"
-                            + "| case | engine | ms a step | pictures/s | times as long as Gradus |\n|---|---|---|---|---|\n",
+                            + "| case | engine | ms a step | pictures/s | times as long as Gradus | the fastest turns |\n"
+                            + "|---|---|---|---|---|---|\n",
                     count == 1 ? "One thread" : count + " threads"));
             for (Case c : Case.values()) {
                 for (String engine : engines()) {
@@ -129,7 +130,7 @@ public final class PeerTables {
                     .filter(m -> m.containsKey("failed"))
                     .findFirst()
                     .orElseThrow();
-            return format("| %s | %s | its process ends with status %s | | |\n", c, engine, failed.get("failed"));
+            return format("| %s | %s | its process ends with status %s | | | |\n", c, engine, failed.get("failed"));
         }
         var ratios = new ArrayList<String>();
         double least = Double.POSITIVE_INFINITY;
@@ -145,12 +146,16 @@ public final class PeerTables {
             ratios.add("not quiet enough");
         }
         return format(
-                "| %s | %s | %s | %.1f | %s |\n",
+                "| %s | %s | %s | %.1f | %s | %s |\n",
                 c.name(),
                 engine,
                 measured.stream().map(m -> spread(m, "ms", "%.1f")).collect(Collectors.joining(", ")),
                 1000 * c.batch() / mean(measured, m -> Results.number(m, "ms")),
-                String.join(", ", ratios));
+                String.join(", ", ratios),
+                measured.stream()
+                        .filter(m -> m.containsKey("ratio_least"))
+                        .map(m -> format("%.2f", Results.number(m, "ratio_least")))
+                        .collect(Collectors.joining(", ")));
     }
 
     /** Median, and the quartiles in brackets. */

@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 
 /**
  * {@code ./gradus jmh --peers}: runs every engine on every case. The engines of a case wait side by side, each in a process of
- * its own, and take turns of a second ({@link Rounds}); all of that is done twice, in fresh processes.
+ * its own, and take turns of half a second ({@link Rounds}); all of that is done twice, in fresh processes.
  */
 public final class Peers {
     private static final String USAGE = """
@@ -25,7 +25,7 @@ public final class Peers {
               --cases A,B       of A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8, cold_start
               --threads 1,2     (default: all processors)
               --passes N        how often everything is run (default 2)
-              --seconds S       for a case: so long the engines take turns, and no less than four times (default 60)
+              --seconds S       for a case: so long the engines take turns, and no less than four times (default 75)
               --pass N          that pass alone: a long comparison in pieces, as --pass 1 --cases C_train64_b32
               --results FILE    keep the results there (default docs/results/peers.jsonl, from which docs/performance.md is
                                 written; ./gradus jmh --render writes it again)
@@ -57,7 +57,7 @@ public final class Peers {
     private List<Integer> threads = List.of(Runtime.getRuntime().availableProcessors());
     private int firstPass = 1;
     private int passes = 2;
-    private double seconds = 60;
+    private double seconds = 75;
 
     /** PyTorch's. On one virtual machine its oneDNN ended the process with SIGFPE in NHWC, why is not known. */
     private String layout = "nhwc";
@@ -150,6 +150,7 @@ public final class Peers {
                     put(figures, "ms", rounds.time(i));
                     if (ours >= 0 && ours != i) {
                         put(figures, "ratio", rounds.ratio(i, ours));
+                        figures.put("ratio_least", rounds.leastRatio(i, ours));
                     }
                     figures.put("rounds", (long) rounds.count());
                     figures.put("slices_ms", rounds.times(i));
@@ -246,6 +247,8 @@ public final class Peers {
                 text.append(", ")
                         .append(PeerTables.spread(figures, "ratio", "%.3f"))
                         .append(" times Gradus");
+                text.append(String.format(
+                        Locale.ROOT, ", %.3f of the fastest turns", Results.number(figures, "ratio_least")));
             }
             double waiting = Results.number(figures, "waiting_percent");
             text.append(String.format(

@@ -34,6 +34,7 @@ class RoundsTest {
         assertEquals(4, rounds.count());
         assertEquals(List.of("a", "b", "b", "a", "a", "b", "b", "a"), order);
         assertEquals(1.2, rounds.ratio(1, 0).median(), 1e-12);
+        assertEquals(1.2, rounds.leastRatio(1, 0), 1e-12);
         assertTrue(rounds.time(0).q3() > rounds.time(0).q1());
     }
 
