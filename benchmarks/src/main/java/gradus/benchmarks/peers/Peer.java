@@ -48,7 +48,7 @@ public interface Peer {
 
     /**
      * Computes for as many seconds as a line says, answers with one JSON object, and so on until the input ends:
-     * {@code ms}, the median of the slice's steps if there were any, {@code steps}, how many there were, {@code peak_mib}, the process's largest
+     * {@code ms} and {@code least_ms}, the median and the fastest of the slice's steps if there were any, {@code steps}, how many there were, {@code peak_mib}, the process's largest
      * resident size so far (-1 where the system does not tell), {@code version}.
      */
     static void serve(Peer peer, Runnable step, BufferedReader in, PrintStream out) throws IOException {
@@ -57,6 +57,7 @@ public interface Peer {
             var answer = new LinkedHashMap<String, Object>();
             if (millis.length > 0) {
                 answer.put("ms", Spread.of(millis).median());
+                answer.put("least_ms", Arrays.stream(millis).min().orElseThrow());
             }
             answer.put("steps", (long) millis.length);
             answer.put("peak_mib", peakMemory());

@@ -108,7 +108,7 @@ public final class PeerTables {
         for (long count : threads.descendingSet()) {
             text.append(format(
                     "\n%s; quartiles of the rounds in brackets, one figure for each pass:\n\n"
-                            + "| case | engine | ms a step | pictures/s | times as long as Gradus | the fastest turns |\n"
+                            + "| case | engine | ms a step | pictures/s | times as long as Gradus | the fastest step |\n"
                             + "|---|---|---|---|---|---|\n",
                     count == 1 ? "One thread" : count + " threads"));
             for (Case c : Case.values()) {

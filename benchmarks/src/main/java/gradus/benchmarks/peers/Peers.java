@@ -148,9 +148,12 @@ public final class Peers {
                 if (rounds.complete(i)) {
                     figures.putAll(worker.last());
                     put(figures, "ms", rounds.time(i));
+                    figures.put("least_ms", worker.least());
                     if (ours >= 0 && ours != i) {
                         put(figures, "ratio", rounds.ratio(i, ours));
-                        figures.put("ratio_least", rounds.leastRatio(i, ours));
+                        figures.put(
+                                "ratio_least",
+                                worker.least() / workers.get(ours).least());
                     }
                     figures.put("rounds", (long) rounds.count());
                     figures.put("slices_ms", rounds.times(i));
@@ -248,7 +251,7 @@ public final class Peers {
                         .append(PeerTables.spread(figures, "ratio", "%.3f"))
                         .append(" times Gradus");
                 text.append(String.format(
-                        Locale.ROOT, ", %.3f of the fastest turns", Results.number(figures, "ratio_least")));
+                        Locale.ROOT, ", %.3f of the fastest steps", Results.number(figures, "ratio_least")));
             }
             double waiting = Results.number(figures, "waiting_percent");
             text.append(String.format(

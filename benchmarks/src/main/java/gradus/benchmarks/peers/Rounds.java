@@ -2,7 +2,6 @@ package gradus.benchmarks.peers;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 
 /**
@@ -56,11 +55,6 @@ final class Rounds {
         return Spread.of(millis.stream()
                 .mapToDouble(times -> times[runner] / times[base])
                 .toArray());
-    }
-
-    /** The fastest turn of a runner as a multiple of another's: what is left when the neighbours pause. */
-    double leastRatio(int runner, int base) {
-        return Collections.min(times(runner)) / Collections.min(times(base));
     }
 
     /** Whether a runner gave a time in every round. */

@@ -25,6 +25,7 @@ final class Worker implements Rounds.Runner, AutoCloseable {
     private final long started = System.nanoTime();
     private Map<String, Object> last = Map.of();
     private long steps;
+    private double least = Double.POSITIVE_INFINITY;
 
     private long restsSince;
     private Duration usedUntilRest;
@@ -59,6 +60,7 @@ final class Worker implements Rounds.Runner, AutoCloseable {
             return Double.NaN;
         }
         steps += (Long) last.get("steps");
+        least = Math.min(least, (Double) last.get("least_ms"));
         rest();
         return (Double) last.get("ms");
     }
@@ -101,6 +103,11 @@ final class Worker implements Rounds.Runner, AutoCloseable {
     /** Steps of all slices. */
     long steps() {
         return steps;
+    }
+
+    /** The fastest of them in ms. */
+    double least() {
+        return least;
     }
 
     /** The last slice's answer: see {@link Peer#serve}. */
