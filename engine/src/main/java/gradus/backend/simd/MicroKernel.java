@@ -15,9 +15,10 @@ import jdk.incubator.vector.FloatVector;
  * <p>10 rows x 2 vectors are 20 accumulators, with two vectors of B 22 of the 32 registers of AVX-512 and NEON. The others
  * are for broadcast elements of A, all of which the compiler likes to load first: with 12 rows it runs out of registers
  * and puts accumulators into memory, which costs a quarter of the speed. With 16 registers (AVX2) that leaves 4 x 2, and
- * eight accumulators are just what two units that take four cycles for a sum can hide. 5 x 2 goes there too with a store
- * between the rows, which no load may pass when the compiler orders the instructions: as much as one fifth faster where a
- * second program shares the core, 0 to 7 % where none does. More rows need more such fences and gain nothing.
+ * eight accumulators are just what two units that take four cycles for a sum can hide. 5 x 2 goes there too, with stores
+ * that no load may pass when the compiler orders the instructions: two a step, so that whatever lies between two of them
+ * needs 15 registers at most. With one a step it was luck: in four of five processes sums went through memory, at half the
+ * speed. More rows need more such fences and gain nothing.
  * Accumulators are named locals because an array of vectors would live on the heap, and the methods are this long because
  * a vector passed to a method that is not inlined would too: the compiler inlines nothing but the Vector API itself into
  * methods of this size.
@@ -329,6 +330,7 @@ final class MicroKernel {
             q2.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            q4.intoArray(fence, FENCE);
             u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
             x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
@@ -336,6 +338,7 @@ final class MicroKernel {
             q2.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             x = broadcast(SPECIES, a[i + 1 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            q4.intoArray(fence, FENCE);
             u = fromArray(SPECIES, b, j + 2 * NR); v = fromArray(SPECIES, b, j + 2 * NR + L);
             x = broadcast(SPECIES, a[i + 2]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[i + 2 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
@@ -343,6 +346,7 @@ final class MicroKernel {
             q2.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 2 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             x = broadcast(SPECIES, a[i + 2 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            q4.intoArray(fence, FENCE);
             u = fromArray(SPECIES, b, j + 3 * NR); v = fromArray(SPECIES, b, j + 3 * NR + L);
             x = broadcast(SPECIES, a[i + 3]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[i + 3 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
@@ -350,6 +354,7 @@ final class MicroKernel {
             q2.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 3 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             x = broadcast(SPECIES, a[i + 3 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            q4.intoArray(fence, FENCE);
         }
         for (; i < end; i++) {
             int j = ahead + i * NR;
@@ -360,6 +365,7 @@ final class MicroKernel {
             q2.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            q4.intoArray(fence, FENCE);
         }
         int o;
         if (addend != null) {
@@ -412,24 +418,28 @@ final class MicroKernel {
             q1.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            q3.intoArray(fence, FENCE);
             u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
             x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             q1.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            q3.intoArray(fence, FENCE);
             u = fromArray(SPECIES, b, j + 2 * NR); v = fromArray(SPECIES, b, j + 2 * NR + L);
             x = broadcast(SPECIES, a[i + 2]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[i + 2 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             q1.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 2 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             x = broadcast(SPECIES, a[i + 2 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            q3.intoArray(fence, FENCE);
             u = fromArray(SPECIES, b, j + 3 * NR); v = fromArray(SPECIES, b, j + 3 * NR + L);
             x = broadcast(SPECIES, a[i + 3]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             x = broadcast(SPECIES, a[i + 3 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             q1.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 3 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             x = broadcast(SPECIES, a[i + 3 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            q3.intoArray(fence, FENCE);
         }
         for (; i < end; i++) {
             int j = ahead + i * NR;
@@ -439,6 +449,7 @@ final class MicroKernel {
             q1.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            q3.intoArray(fence, FENCE);
         }
         int o;
         if (addend != null) {
@@ -531,6 +542,7 @@ final class MicroKernel {
             q2.intoArray(fence, FENCE);
             x = broadcast(SPECIES, a[i + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             x = broadcast(SPECIES, a[i + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            q4.intoArray(fence, FENCE);
         }
         int o;
         if (add) {
