@@ -194,6 +194,11 @@ final class Bench implements Callable<Integer> {
             })
     Pattern kernels;
 
+    @Option(
+            names = "--recompute",
+            description = "training steps compute normalised and activated values again instead of keeping them")
+    boolean recompute;
+
     private final List<Map<String, Object>> profiles = new ArrayList<>();
     private double peak;
 
@@ -334,11 +339,12 @@ final class Bench implements Callable<Integer> {
         return () -> predictor.predict(x);
     }
 
-    private static <B> Training<B> trainer(Case c, Backend<B> backend) {
-        return Training.compile(c.model(), Adam.of(), SparseCategoricalCrossentropy.of(), List.of(), backend);
+    private <B> Training<B> trainer(Case c, Backend<B> backend) {
+        return Training.compile(c.model(), Adam.of(), SparseCategoricalCrossentropy.of(), List.of(), backend)
+                .recompute(recompute);
     }
 
-    private static <B> Runnable training(Case c, Backend<B> backend) {
+    private <B> Runnable training(Case c, Backend<B> backend) {
         var training = trainer(c, backend);
         var batch = batch(c);
         return () -> training.trainOnBatch(batch);

@@ -221,7 +221,7 @@ public final class Plan<B> {
         Set<Value> fixed = fixed(graph, all);
         all.stream().filter(n -> fixed.contains(n.output())).forEach(nodes::add);
         hoisted = nodes.size();
-        updatesEarly(all.stream().filter(n -> !fixed.contains(n.output())).toList());
+        updatesEarly(all.stream().filter(n -> !fixed.contains(n.output())).toList(), graph);
     }
 
     /** Notes what is read in every run or after it, and what views of that are views of. */
@@ -240,13 +240,15 @@ public final class Plan<B> {
      * Adds the nodes in order, except that an optimizer's come as soon as their inputs are there: a gradient is then still
      * in the caches, and its memory is free for the next.
      */
-    private void updatesEarly(List<Node> all) {
+    private void updatesEarly(List<Node> all, Graph graph) {
+        Set<Value> updated = Collections.newSetFromMap(new IdentityHashMap<>());
+        updated.addAll(graph.updates().values());
         Map<Value, Boolean> missing = new IdentityHashMap<>();
         Map<Value, List<Node>> waiting = new IdentityHashMap<>();
         all.forEach(n -> missing.put(n.output(), true));
         Set<Node> done = Collections.newSetFromMap(new IdentityHashMap<>());
         for (Node node : all) {
-            if (isUpdate(node)) {
+            if (isUpdate(node) || updated.contains(node.output())) {
                 node.inputs()
                         .forEach(v -> waiting.computeIfAbsent(v, _ -> new ArrayList<>())
                                 .add(node));
