@@ -104,6 +104,9 @@ public final class Plan<B> {
         B slab = backend.allocate(slabElements);
         scratch.forEach(p -> p.memory = backend.slice(slab, p.offset, p.size));
         bind(graph);
+        synchronized (backend) {
+            backend.reserve(() -> steps.forEach(Runnable::run));
+        }
         program = backend.recorded(() -> {
             for (int i = hoisted; i < steps.size(); i++) {
                 step(i, null);
@@ -640,14 +643,14 @@ public final class Plan<B> {
     }
 
     /**
-     * Bytes of everything this plan holds, parameters included; known before the first run. Parameters that are borrowed are
-     * not.
+     * Bytes of everything this plan holds, parameters and the backend's scratch memory included; known before the first run.
+     * Parameters that are borrowed are not. Scratch memory is shared: it is what the backend's most demanding user needs.
      */
     public long peakBytes() {
         return peakBytes(List.of(this));
     }
 
-    /** The same for several plans with the same parameters: what they share is counted once. */
+    /** The same for several plans with the same parameters and so the same backend: what they share is counted once. */
     public static <B> long peakBytes(Collection<Plan<B>> plans) {
         Set<Derived<B>> shared = Collections.newSetFromMap(new IdentityHashMap<>());
         long bytes = 0;
@@ -662,6 +665,9 @@ public final class Plan<B> {
                 }
             }
         }
-        return bytes + (parameters == null ? 0 : parameters.bytes());
+        return bytes
+                + (parameters == null
+                        ? 0
+                        : parameters.bytes() + parameters.backend().scratchBytes());
     }
 }
