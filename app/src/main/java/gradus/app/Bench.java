@@ -116,6 +116,11 @@ final class Bench implements Callable<Integer> {
             })
     Pattern kernels;
 
+    @Option(
+            names = "--recompute",
+            description = "training steps compute normalised and activated values again instead of keeping them")
+    boolean recompute;
+
     @Option(names = "--write-models", paramLabel = "FOLDER", hidden = true)
     Path writeTo;
 
@@ -287,11 +292,12 @@ final class Bench implements Callable<Integer> {
         return () -> predictor.predict(x);
     }
 
-    private static <B> Training<B> trainer(BenchCase c, Backend<B> backend) {
-        return Training.compile(c.model(), Adam.of(), SparseCategoricalCrossentropy.of(), List.of(), backend);
+    private <B> Training<B> trainer(BenchCase c, Backend<B> backend) {
+        return Training.compile(c.model(), Adam.of(), SparseCategoricalCrossentropy.of(), List.of(), backend)
+                .recompute(recompute);
     }
 
-    private static <B> Runnable training(BenchCase c, Backend<B> backend) {
+    private <B> Runnable training(BenchCase c, Backend<B> backend) {
         var training = trainer(c, backend);
         var batch = c.labelled();
         return () -> training.trainOnBatch(batch);

@@ -261,6 +261,17 @@ public interface Backend<B> extends AutoCloseable {
         return calls;
     }
 
+    /**
+     * Makes the scratch memory that these calls will need, where it grows with what is asked for, and computes nothing: what
+     * {@link #scratchBytes} tells then holds while they are made again and again.
+     */
+    default void reserve(Runnable calls) {}
+
+    /** Bytes of memory that the backend holds for its own methods, beside what was allocated: once for all its users. */
+    default long scratchBytes() {
+        return 0;
+    }
+
     /** Returns once everything asked for has been computed; a no-op where methods compute before they return. */
     default void synchronize() {}
 

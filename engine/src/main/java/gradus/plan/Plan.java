@@ -104,6 +104,9 @@ public final class Plan<B> {
         B slab = backend.allocate(slabElements);
         scratch.forEach(p -> p.memory = backend.slice(slab, p.offset, p.size));
         bind(graph);
+        synchronized (backend) {
+            backend.reserve(() -> steps.forEach(Runnable::run));
+        }
         program = backend.recorded(() -> {
             for (int i = hoisted; i < steps.size(); i++) {
                 step(i, null);
@@ -221,7 +224,7 @@ public final class Plan<B> {
         Set<Value> fixed = fixed(graph, all);
         all.stream().filter(n -> fixed.contains(n.output())).forEach(nodes::add);
         hoisted = nodes.size();
-        updatesEarly(all.stream().filter(n -> !fixed.contains(n.output())).toList());
+        updatesEarly(all.stream().filter(n -> !fixed.contains(n.output())).toList(), graph);
     }
 
     /** Notes what is read in every run or after it, and what views of that are views of. */
@@ -240,13 +243,15 @@ public final class Plan<B> {
      * Adds the nodes in order, except that an optimizer's come as soon as their inputs are there: a gradient is then still
      * in the caches, and its memory is free for the next.
      */
-    private void updatesEarly(List<Node> all) {
+    private void updatesEarly(List<Node> all, Graph graph) {
+        Set<Value> updated = Collections.newSetFromMap(new IdentityHashMap<>());
+        updated.addAll(graph.updates().values());
         Map<Value, Boolean> missing = new IdentityHashMap<>();
         Map<Value, List<Node>> waiting = new IdentityHashMap<>();
         all.forEach(n -> missing.put(n.output(), true));
         Set<Node> done = Collections.newSetFromMap(new IdentityHashMap<>());
         for (Node node : all) {
-            if (isUpdate(node)) {
+            if (isUpdate(node) || updated.contains(node.output())) {
                 node.inputs()
                         .forEach(v -> waiting.computeIfAbsent(v, _ -> new ArrayList<>())
                                 .add(node));
@@ -638,14 +643,14 @@ public final class Plan<B> {
     }
 
     /**
-     * Bytes of everything this plan holds, parameters included; known before the first run. Parameters that are borrowed are
-     * not.
+     * Bytes of everything this plan holds, parameters and the backend's scratch memory included; known before the first run.
+     * Parameters that are borrowed are not. Scratch memory is shared: it is what the backend's most demanding user needs.
      */
     public long peakBytes() {
         return peakBytes(List.of(this));
     }
 
-    /** The same for several plans with the same parameters: what they share is counted once. */
+    /** The same for several plans with the same parameters and so the same backend: what they share is counted once. */
     public static <B> long peakBytes(Collection<Plan<B>> plans) {
         Set<Derived<B>> shared = Collections.newSetFromMap(new IdentityHashMap<>());
         long bytes = 0;
@@ -660,6 +665,9 @@ public final class Plan<B> {
                 }
             }
         }
-        return bytes + (parameters == null ? 0 : parameters.bytes());
+        return bytes
+                + (parameters == null
+                        ? 0
+                        : parameters.bytes() + parameters.backend().scratchBytes());
     }
 }

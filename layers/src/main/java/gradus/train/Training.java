@@ -6,6 +6,7 @@ import gradus.graph.FuseGradient;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
 import gradus.graph.Node;
+import gradus.graph.Recompute;
 import gradus.layers.Lowered;
 import gradus.layers.Model;
 import gradus.layers.ModelWeight;
@@ -50,6 +51,7 @@ public final class Training<B> {
 
     private final Map<Key, Compiled<B>> compiled = new HashMap<>();
     private boolean fused = true;
+    private boolean recompute;
 
     /** The model's tensors that {@link #parameters} are known to be equal to or more recent than. */
     private Map<String, Tensor> known = Map.of();
@@ -97,6 +99,16 @@ public final class Training<B> {
     /** Whether operations are joined where that saves memory traffic; true at first. */
     public Training<B> fused(boolean yes) {
         fused = yes;
+        compiled.clear();
+        return this;
+    }
+
+    /**
+     * Whether the backward pass computes normalised and activated values again instead of keeping them; false at first. Every
+     * number stays the same to the last bit; see {@link Recompute} for what it saves and costs.
+     */
+    public Training<B> recompute(boolean yes) {
+        recompute = yes;
         compiled.clear();
         return this;
     }
@@ -178,7 +190,8 @@ public final class Training<B> {
             updates.putAll(optimizer.averages(step, values));
         }
         updates.forEach(step::update);
-        return fused ? FuseGradient.of(step, parameters.backend()) : step;
+        step = fused ? FuseGradient.of(step, parameters.backend()) : step;
+        return recompute ? Recompute.of(step, total) : step;
     }
 
     /** Prediction and, if {@code target} is not null, loss of n samples. */

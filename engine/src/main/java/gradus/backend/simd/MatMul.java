@@ -175,6 +175,11 @@ final class MatMul implements Workers.Task {
         Arrays.setAll(fences, i -> MicroKernel.fence());
     }
 
+    long scratchElements() {
+        long elements = scratch.length + partials.length + own.length;
+        return elements + (long) fences.length * fences[0].length;
+    }
+
     /** y = op(a) op(b). */
     void matMul(int m, int n, int k, boolean transposeA, boolean transposeB, Memory a, Memory b, Memory y) {
         this.a.matrix(a, transposeA ? m : k);

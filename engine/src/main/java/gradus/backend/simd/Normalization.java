@@ -56,10 +56,20 @@ final class Normalization implements Workers.Task {
         this.elementwise = elementwise;
     }
 
+    long scratchElements() {
+        return partials.length + coefficients.length;
+    }
+
     void moments(int rows, int c, Memory x, Memory m) {
         this.x = x;
         int chunks = prepare(Kind.MOMENTS, rows, c);
-        workers.run(this, chunks);
+        if (workers.run(this, chunks)) {
+            merge(chunks, m);
+        }
+        release();
+    }
+
+    private void merge(int chunks, Memory m) {
         for (int step = 1; step < chunks; step *= 2) {
             for (int i = 0; i + step < chunks; i += 2 * step) {
                 int first = step * chunkRows;
@@ -73,7 +83,6 @@ final class Normalization implements Workers.Task {
             ma[mo + j] = partials[BASE + j];
             ma[mo + c + j] = partials[BASE + c + j] / rows;
         }
-        release();
     }
 
     void momentsGradient(int rows, int c, Memory dm, Memory x, Memory m, Memory dx) {
@@ -128,15 +137,21 @@ final class Normalization implements Workers.Task {
         }
         this.x = x;
         this.dy = dy;
-        workers.run(this, chunks);
+        if (workers.run(this, chunks)) {
+            add(chunks, epsilon, m, s);
+        }
+        release();
+    }
+
+    private void add(int chunks, double epsilon, Memory m, Memory s) {
         Reduction.addPairwise(partials, BASE, chunks, 2 * c);
+        float[] ma = m.array();
         float[] sa = s.array();
         System.arraycopy(partials, BASE, sa, s.offset(), c);
         for (int j = 0; j < c; j++) {
             double sum = partials[BASE + c + j];
             sa[s.offset() + c + j] = (float) (sum / Math.sqrt(ma[m.offset() + c + j] + epsilon));
         }
-        release();
     }
 
     void gradient(

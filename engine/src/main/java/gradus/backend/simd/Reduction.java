@@ -52,6 +52,10 @@ final class Reduction implements Workers.Task {
         lanes = new float[workers.count() * 16];
     }
 
+    long scratchElements() {
+        return partials.length + lanes.length;
+    }
+
     void sum(int outer, int reduced, int inner, Memory x, Memory y) {
         set(Kind.SUM, outer, reduced, inner);
         this.x = x;
@@ -65,8 +69,8 @@ final class Reduction implements Workers.Task {
             partials = Lanes.array(outer * chunks * inner);
         }
         group = chunks > 1 ? 1 : Math.clamp(CHUNK / Math.max(1, (long) reduced * inner), 1, outer);
-        workers.run(this, chunks > 1 ? outer * chunks : MatMul.ceil(outer, group));
-        if (chunks > 1) {
+        boolean done = workers.run(this, chunks > 1 ? outer * chunks : MatMul.ceil(outer, group));
+        if (done && chunks > 1) {
             for (int o = 0; o < outer; o++) {
                 int at = BASE + o * chunks * inner;
                 addPairwise(partials, at, chunks, inner);

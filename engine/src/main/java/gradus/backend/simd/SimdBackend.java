@@ -24,6 +24,7 @@ final class SimdBackend implements Backend<Memory> {
     private final Elementwise elementwise;
     private final Reduction reduction;
     private final MatMul matMul;
+    private final Winograd winograd; // null if not to be used
     private final Convolution convolution;
     private final Pooling pooling;
     private final Normalization normalization;
@@ -35,7 +36,8 @@ final class SimdBackend implements Backend<Memory> {
         elementwise = new Elementwise(workers);
         reduction = new Reduction(workers);
         matMul = new MatMul(workers);
-        convolution = new Convolution(matMul, exact ? null : new Winograd(workers), elementwise);
+        winograd = exact ? null : new Winograd(workers);
+        convolution = new Convolution(matMul, winograd, elementwise);
         pooling = new Pooling(workers);
         normalization = new Normalization(workers, elementwise);
         loss = new Loss(workers);
@@ -316,6 +318,22 @@ final class SimdBackend implements Backend<Memory> {
     @Override
     public void oneHot(int rows, int classes, Memory labels, Memory y) {
         loss.oneHot(rows, classes, labels, y);
+    }
+
+    @Override
+    public void reserve(Runnable calls) {
+        workers.idle(true);
+        try {
+            calls.run();
+        } finally {
+            workers.idle(false);
+        }
+    }
+
+    @Override
+    public long scratchBytes() {
+        long elements = matMul.scratchElements() + normalization.scratchElements() + reduction.scratchElements();
+        return Float.BYTES * (elements + (winograd == null ? 0 : winograd.scratchElements()));
     }
 
     @Override

@@ -126,6 +126,20 @@ final class Winograd implements Workers.Task {
         Arrays.setAll(scratch, i -> new Scratch());
     }
 
+    long scratchElements() {
+        long elements = (long) u.length + v.length + d.length;
+        for (Scratch s : scratch) {
+            elements += s.v.length + s.m.length + s.t.length + s.fence.length;
+        }
+        return elements;
+    }
+
+    private void reserve(int v, int m, int t) {
+        for (Scratch s : scratch) {
+            s.reserve(v, m, t);
+        }
+    }
+
     /** Output pixels of a tile along each axis: 4, 2, or 0 where a direct convolution is used. */
     static int tile(Window g) {
         if (!suits(g)) {
@@ -181,6 +195,7 @@ final class Winograd implements Workers.Task {
         this.w = w;
         kernel = y.array();
         kernelAt = y.offset();
+        reserve(0, 0, 3 * alpha * filters);
         workers.run(start(Phase.KERNEL), g.c() / 8);
         end();
     }
@@ -206,6 +221,7 @@ final class Winograd implements Workers.Task {
             kernelAt = w.offset();
         } else {
             ownKernel();
+            reserve(0, 0, 3 * alpha * filters);
             workers.run(start(Phase.KERNEL), g.c() / 8);
         }
         convolve(x, y);
@@ -217,6 +233,7 @@ final class Winograd implements Workers.Task {
         turn();
         this.w = w;
         ownKernel();
+        reserve(9 * L * filters, L * L, 3 * alpha * filters);
         workers.run(start(Phase.TURNED_KERNEL), g.f() / L);
         convolve(dy, dx);
         end();
@@ -232,6 +249,7 @@ final class Winograd implements Workers.Task {
         int blocks = MatMul.ceil(g.c(), CHANNELS);
         v = atLeast(v, positions * blocks * most * COLUMN_PITCH);
         d = atLeast(d, positions * most * g.f());
+        reserve(positions * g.c(), 0, Math.max(positions * Math.max(g.c(), g.f()), 3 * alpha * g.f()));
         for (firstTile = 0; firstTile < tiles; firstTile += gathered) {
             gathered = Math.min(TILES_GRADIENT, tiles - firstTile);
             workers.run(start(Phase.GATHER), MatMul.ceil(gathered, 4));
@@ -316,6 +334,7 @@ final class Winograd implements Workers.Task {
         shared = tiles <= FEW_TILES;
         if (shared) {
             v = atLeast(v, (tiles + MR) * PITCH);
+            reserve(0, positions * (tiles + MR) * NR, Math.max(positions * channels, positions * NR + m * m * NR));
             workers.run(start(Phase.TRANSFORM), MatMul.ceil(tiles, 4));
             workers.run(start(Phase.CONVOLVE), filters / NR);
             return;
@@ -325,6 +344,8 @@ final class Winograd implements Workers.Task {
         int threads = workers.count();
         int blocks = MatMul.ceil(MatMul.ceil(tiles, most), threads) * threads;
         block = MatMul.ceil(tiles, blocks);
+        int room = block + MR;
+        reserve(room * PITCH, positions * room * NR, Math.max(positions * channels, positions * NR + m * m * NR));
         workers.run(start(Phase.CONVOLVE), MatMul.ceil(tiles, block));
     }
 
@@ -333,7 +354,6 @@ final class Winograd implements Workers.Task {
         Scratch s = scratch[worker];
         switch (phase) {
             case KERNEL -> {
-                s.reserve(0, 0, 3 * alpha * filters);
                 for (int c = part * 8; c < part * 8 + 8; c++) {
                     Arrays.fill(s.from, 0, 3, w.array());
                     transformKernel(s, w.offset() + c * filters, channels * filters, c);
@@ -341,7 +361,6 @@ final class Winograd implements Workers.Task {
             }
             case TURNED_KERNEL -> turnedKernel(s, part * L);
             case TRANSFORM -> {
-                s.reserve(0, 0, positions * channels);
                 transformInputs(s, part * 4, Math.min(tiles - part * 4, 4), v, BASE + part * 4 * PITCH);
             }
             case CONVOLVE -> {
@@ -350,7 +369,6 @@ final class Winograd implements Workers.Task {
                 } else {
                     int t0 = part * block;
                     int count = Math.min(block, tiles - t0);
-                    s.reserve((count + MR) * PITCH, 0, positions * channels);
                     transformInputs(s, t0, count, s.v, BASE);
                     convolve(s, s.v, t0, count, 0, filters / NR);
                 }
@@ -361,7 +379,6 @@ final class Winograd implements Workers.Task {
                 multiply(s, part / blocks, part % blocks);
             }
             case KERNEL_GRADIENT -> {
-                s.reserve(0, 0, 3 * alpha * filters);
                 for (int c = part * 8; c < part * 8 + 8; c++) {
                     kernelGradient(s, c);
                 }
@@ -395,7 +412,6 @@ final class Winograd implements Workers.Task {
     private void turnedKernel(Scratch s, int c0) {
         int f = filters;
         int inputs = channels;
-        s.reserve(9 * L * f, L * L, 3 * alpha * f);
         for (int tap = 0; tap < 9; tap++) {
             int from = w.offset() + (8 - tap) * f * inputs + c0;
             for (int j = 0; j < f; j += L) {
@@ -421,7 +437,6 @@ final class Winograd implements Workers.Task {
     private void convolve(Scratch s, float[] v, int t0, int count, int p0, int p1) {
         int c = channels;
         int room = count + MR;
-        s.reserve(0, positions * room * NR, positions * NR + m * m * NR);
         for (int panel = p0; panel < p1; panel++) {
             for (int position = 0; position < positions; position++) {
                 int b = kernelAt + (panel * positions + position) * c * NR;
@@ -546,7 +561,6 @@ final class Winograd implements Workers.Task {
         int c = channels;
         int f = filters;
         int blocks = MatMul.ceil(c, CHANNELS);
-        s.reserve(positions * c, 0, positions * Math.max(c, f));
         for (int t = t0; t < t1; t++) {
             transformInput(s, firstTile + t, s.v, BASE, c);
             for (int position = 0; position < positions; position++) {

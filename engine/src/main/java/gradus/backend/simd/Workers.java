@@ -43,6 +43,8 @@ final class Workers implements AutoCloseable {
     // written before the shares are, read after a part was claimed from it
     private Task task;
 
+    private boolean idle;
+
     Workers(int count) {
         threads = new Thread[count - 1];
         sleepers = new Sleeper[count - 1];
@@ -62,12 +64,24 @@ final class Workers implements AutoCloseable {
         return threads.length + 1;
     }
 
-    /** Runs all parts and returns when they are done; what a part throws is thrown here. */
-    void run(Task work, int count) {
+    /** Whether tasks are left undone: for their callers to make the memory that they need, and nothing else. */
+    void idle(boolean yes) {
+        idle = yes;
+    }
+
+    /**
+     * Runs all parts and returns when they are done; what a part throws is thrown here.
+     *
+     * @return whether there are results, which there are not while the workers are idle
+     */
+    boolean run(Task work, int count) {
+        if (idle) {
+            return false;
+        }
         // no kernel cuts its work into more parts than a share can count
         if (count <= 1 || threads.length == 0 || count > MASK) {
             runHere(work, count);
-            return;
+            return true;
         }
         task = work;
         unfinished.set(count);
@@ -100,11 +114,12 @@ final class Workers implements AutoCloseable {
             }
             throw (RuntimeException) t; // a Task declares no checked exception
         }
+        return true;
     }
 
     /** Runs all parts on the calling thread: for work so small that waking others costs more. */
     void runHere(Task work, int count) {
-        for (int part = 0; part < count; part++) {
+        for (int part = 0; part < count && !idle; part++) {
             work.run(part, 0);
         }
     }
