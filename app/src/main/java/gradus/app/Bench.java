@@ -412,7 +412,12 @@ final class Bench implements Callable<Integer> {
                 command.addAll(
                         modules != null
                                 ? List.of("-p", modules, "-m", "gradus.app/gradus.app.Main")
-                                : List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+                                : List.of(
+                                        "--add-modules",
+                                        "jdk.incubator.vector",
+                                        "-cp",
+                                        System.getProperty("java.class.path"),
+                                        Main.class.getName()));
                 command.addAll(List.of("bench", "cold_start", "--threads", Integer.toString(engine.threads)));
             }
             command.addAll(List.of("--model", file.toString()));
