@@ -28,8 +28,11 @@ import jdk.incubator.vector.FloatVector;
  *   <li><b>columns</b>: for products with A transposed, at {@code a[aAt + k * COLUMN_PITCH + r]}.
  * </ul>
  * Both distances are constants of the program, so that an element's address is one register and a number in the
- * instruction; a register for each row would cost an addition for every load, of which a processor that computes for a
- * second program at the same time has none to spare (a third of the speed). Row r of C starts at {@code c[at[r]]}.
+ * instruction. Instructions count where a processor computes for a second program at the same time and has none to spare: a
+ * register for each row would cost an addition for every load (a third of the speed). The compiler spends nine more on an
+ * index counted from 0; the tiles for 16 registers count A's own index instead, which is known not to be negative and so
+ * needs no sign extension, and do four steps at once: 19 instructions a step instead of 27, as fast on a core of its own, one
+ * fifth faster on a shared one. {@link #columns} count B's. Row r of C starts at {@code c[at[r]]}.
  *
  * <p>Sums start from the bias or zero, and what C held, if it is to be added to, comes last, so that splitting a long sum
  * into calls also keeps its rounding error small. Residual and ReLU are applied to the sums while they are in registers.
@@ -58,6 +61,9 @@ final class MicroKernel {
 
     /** Elements from one k to the next in a block of columns: an odd number of cache lines, for the same reason. */
     static final int COLUMN_PITCH = 144;
+
+    /** The same counted in what a k takes in a panel; whole where there are few registers. */
+    private static final int PITCHES = COLUMN_PITCH / NR;
 
     /** Where a tile may write in the array that is handed to it for that: away from other objects' cache lines. */
     private static final int FENCE = 16;
@@ -119,13 +125,13 @@ final class MicroKernel {
         if (FEW_REGISTERS && tile == MR) {
             rows5(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu, fence);
         } else if (FEW_REGISTERS) {
-            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu, fence);
         } else if (tile == MR) {
             rows10(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         } else if (tile == MR - 1) {
             rows9(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         } else {
-            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu, fence);
         }
     }
 
@@ -312,16 +318,48 @@ final class MicroKernel {
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v, p3 = u, q3 = v, p4 = u, q4 = v;
-        for (int k = 0; k < depth; k++) {
-            u = fromArray(SPECIES, b, bAt + k * NR);
-            v = fromArray(SPECIES, b, bAt + k * NR + L);
-            FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+        FloatVector x;
+        int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
+        for (; i < end - 3; i += 4) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             q2.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+            x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            q2.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[i + 1 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            u = fromArray(SPECIES, b, j + 2 * NR); v = fromArray(SPECIES, b, j + 2 * NR + L);
+            x = broadcast(SPECIES, a[i + 2]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + 2 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[i + 2 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            q2.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[i + 2 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[i + 2 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            u = fromArray(SPECIES, b, j + 3 * NR); v = fromArray(SPECIES, b, j + 3 * NR + L);
+            x = broadcast(SPECIES, a[i + 3]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + 3 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[i + 3 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            q2.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[i + 3 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[i + 3 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+        }
+        for (; i < end; i++) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            q2.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
         }
         int o;
         if (addend != null) {
@@ -358,19 +396,49 @@ final class MicroKernel {
             int biasAt,
             float[] addend,
             int shift,
-            boolean relu) {
+            boolean relu,
+            float[] fence) {
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
         FloatVector p3 = u, q3 = v;
-        for (int k = 0; k < depth; k++) {
-            u = fromArray(SPECIES, b, bAt + k * NR);
-            v = fromArray(SPECIES, b, bAt + k * NR + L);
-            FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+        FloatVector x;
+        int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
+        for (; i < end - 3; i += 4) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            q1.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+            x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            q1.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            u = fromArray(SPECIES, b, j + 2 * NR); v = fromArray(SPECIES, b, j + 2 * NR + L);
+            x = broadcast(SPECIES, a[i + 2]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + 2 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            q1.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[i + 2 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[i + 2 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            u = fromArray(SPECIES, b, j + 3 * NR); v = fromArray(SPECIES, b, j + 3 * NR + L);
+            x = broadcast(SPECIES, a[i + 3]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + 3 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            q1.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[i + 3 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[i + 3 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+        }
+        for (; i < end; i++) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            q1.intoArray(fence, FENCE);
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
         }
         int o;
         if (addend != null) {
@@ -451,16 +519,18 @@ final class MicroKernel {
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero, p2 = zero;
         FloatVector q2 = zero, p3 = zero, q3 = zero, p4 = zero, q4 = zero;
-        for (int k = 0; k < depth; k++) {
-            var u = fromArray(SPECIES, b, bAt + k * NR);
-            var v = fromArray(SPECIES, b, bAt + k * NR + L);
-            FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+        FloatVector x;
+        int j = Math.max(bAt, 0), end = j + depth * NR, back = aAt - j * PITCHES;
+        for (; j < end; j += NR) {
+            int i = back + j * PITCHES;
+            var u = fromArray(SPECIES, b, j);
+            var v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[i + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[i + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             q2.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[i + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[i + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
         }
         int o;
         if (add) {
