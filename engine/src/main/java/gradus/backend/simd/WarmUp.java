@@ -31,8 +31,8 @@ final class WarmUp {
     /** Calls of a kernel in one of its works. */
     private static final int CALLS = 20;
 
-    /** Inner extent of a product: so few vectors a call, and yet a loop to the compiler. */
-    private static final int DEPTH = 24;
+    /** Inner extent of a product: so few vectors a call, and yet a loop to the compiler, with a rest when it is unrolled. */
+    private static final int DEPTH = 27;
 
     /** Rounds after which the compiler has all that it waits for. */
     private static final int ENOUGH = 300;
