@@ -8,13 +8,8 @@ import gradus.layers.Model;
 import gradus.layers.Predictor;
 import gradus.plan.Plan;
 import gradus.plan.Profile;
-import gradus.resnet.ResNets;
-import gradus.tensor.DType;
-import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import gradus.train.Adam;
-import gradus.train.Batch;
-import gradus.train.Checkpoint;
 import gradus.train.SparseCategoricalCrossentropy;
 import gradus.train.Training;
 import java.io.IOException;
@@ -28,9 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -48,83 +41,12 @@ import picocli.CommandLine.Spec;
             "same process. Cases: A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8, any other",
             "of the form infer224_bN, infer64_bN, train224_bN, train64_bN, and cold_start (one prediction of A, from the",
             "start of a process on, the model coming from a file; give it alone). Inference uses a model file, by default",
-            "one of random weights that is written first."
+            "one of random weights that another process writes first: its memory is not counted."
         })
 final class Bench implements Callable<Integer> {
-    private static final int CLASSES = 1000;
-
+    private static final String MAIN = "gradus.app/gradus.app.Main";
     private static final List<String> DEFAULT =
             List.of("A_infer224_b1", "A_infer224_b16", "B_infer64_b32", "C_train64_b32", "D_train224_b8");
-    private static final String COLD_START = "cold_start";
-    private static final Pattern NAME = Pattern.compile("(?:[A-D]_)?(infer|train)(224|64)_b([1-9]\\d{0,4})");
-
-    /** ResNet-50 on pictures of a size, in batches: {@code infer224_b16}. */
-    private record Case(String name, int side, int batch, boolean train) {
-        /** @throws UsageException if that is no case */
-        static Case of(String name) {
-            if (name.equals(COLD_START)) {
-                return new Case(name, 224, 1, false);
-            }
-            Matcher m = NAME.matcher(name);
-            if (!m.matches()) {
-                throw new UsageException("no case '" + name + "'; 'gradus bench --help' lists them");
-            }
-            return new Case(
-                    name,
-                    Integer.parseInt(m.group(2)),
-                    Integer.parseInt(m.group(3)),
-                    m.group(1).equals("train"));
-        }
-
-        boolean isColdStart() {
-            return name.equals(COLD_START);
-        }
-
-        /**
-         * 10^9 operations of a step, of which convolutions and dense layers do 3.858 (pictures of 224 x 224) or 0.3082
-         * multiply-adds a picture in the forward pass; a multiply-add is two, the backward pass costs twice the forward pass.
-         */
-        double gflop() {
-            return (side == 224 ? 3.858 : 0.3082) * (train ? 6 : 2) * batch;
-        }
-
-        /** With random weights. */
-        Model model() {
-            Model model = (side == 224 ? ResNets.byName("resnet50-224").classes(CLASSES) : ResNets.byName("resnet50"))
-                    .build();
-            model.initialize(1, DType.F32);
-            return model;
-        }
-
-        @Override
-        public String toString() {
-            return name;
-        }
-
-        /** As users have one: from a file, which this writes and removes if the user gave none. */
-        Model loaded(Path given) {
-            if (given != null) {
-                return Importer.load(given).model();
-            }
-            Path file = write();
-            try {
-                return Importer.load(file).model();
-            } finally {
-                delete(file);
-            }
-        }
-
-        /** A file with a model of random weights. */
-        Path write() {
-            try {
-                Path file = Files.createTempFile("gradus-bench-", ".safetensors");
-                Checkpoint.of(model()).save(file);
-                return file;
-            } catch (IOException e) {
-                throw new FileException("cannot make a file for a model: " + e.getMessage(), e);
-            }
-        }
-    }
 
     @Spec
     CommandSpec spec;
@@ -194,6 +116,10 @@ final class Bench implements Callable<Integer> {
             })
     Pattern kernels;
 
+    @Option(names = "--write-models", paramLabel = "FOLDER", hidden = true)
+    Path writeTo;
+
+    private Path folder;
     private final List<Map<String, Object>> profiles = new ArrayList<>();
     private double peak;
 
@@ -206,10 +132,10 @@ final class Bench implements Callable<Integer> {
         if (side != null && (side < 1 || side > 32_768 || !cases.isEmpty())) {
             throw new UsageException("--matmul must be from 1 to 32768, without a case");
         }
-        List<Case> wanted =
-                (cases.isEmpty() ? DEFAULT : cases).stream().map(Case::of).toList();
+        List<BenchCase> wanted =
+                (cases.isEmpty() ? DEFAULT : cases).stream().map(BenchCase::of).toList();
         boolean steps = profile || json || baseline != null;
-        if (wanted.stream().anyMatch(Case::isColdStart) && (wanted.size() > 1 || repeat > 1 || steps)) {
+        if (wanted.stream().anyMatch(BenchCase::isColdStart) && (wanted.size() > 1 || repeat > 1 || steps)) {
             throw new UsageException("cold_start counts from the start of the process: give it alone, without --repeat,"
                     + " --profile, --json or --compare");
         }
@@ -220,22 +146,49 @@ final class Bench implements Callable<Integer> {
             kernels(out);
             return Exit.OK;
         }
-        if (side == null && wanted.stream().anyMatch(Case::isColdStart) && model == null) {
-            return coldStartOfAnother();
+        if (side != null) {
+            try (var backend = engine.open()) {
+                matMul(side, backend, out);
+            }
+            return Exit.OK;
         }
+        if (writeTo != null) {
+            wanted.forEach(c -> c.write(writeTo));
+            return Exit.OK;
+        }
+        if (model != null || wanted.stream().allMatch(BenchCase::train)) {
+            return time(wanted, steps, out);
+        }
+        try {
+            folder = Files.createTempDirectory("gradus-bench-");
+            try {
+                int status = again("--write-models", folder.toString());
+                return status != Exit.OK
+                        ? status
+                        : wanted.getFirst().isColdStart()
+                                ? again(
+                                        "--model",
+                                        wanted.getFirst().file(folder).toString())
+                                : time(wanted, steps, out);
+            } finally {
+                wanted.forEach(c -> c.delete(folder));
+                Files.deleteIfExists(folder);
+            }
+        } catch (IOException e) {
+            throw new FileException("cannot make or delete a folder for models: " + e.getMessage(), e);
+        }
+    }
+
+    private int time(List<BenchCase> wanted, boolean steps, PrintWriter out) {
         List<Map<String, Object>> before = baseline == null ? List.of() : Comparison.read(baseline);
         try (var backend = engine.open()) {
-            if (side != null) {
-                matMul(side, backend, out);
-                return Exit.OK;
-            }
             if (wanted.getFirst().isColdStart()) {
-                coldStart(backend, out);
+                coldStart(wanted.getFirst(), backend, out);
                 return Exit.OK;
             }
             peak = backend.peakGflops();
             for (int i = 0; i < repeat; i++) {
-                for (Case c : wanted) {
+                for (BenchCase c : wanted) {
                     if (steps) {
                         profile(c, backend, out);
                     } else {
@@ -253,9 +206,9 @@ final class Bench implements Callable<Integer> {
         return comparison.slower() ? Exit.DIFFERENT : Exit.OK;
     }
 
-    private <B> void time(Case c, Backend<B> backend, PrintWriter out) {
-        Runnable step = resident ? steps(c, backend) : c.train ? training(c, backend) : inference(c, backend);
-        time(c.name, c.batch, c.gflop(), step, backend, out);
+    private <B> void time(BenchCase c, Backend<B> backend, PrintWriter out) {
+        Runnable step = resident ? steps(c, backend) : c.train() ? training(c, backend) : inference(c, backend);
+        time(c.name(), c.batch(), c.gflop(), step, backend, out);
     }
 
     private <B> void matMul(int n, Backend<B> backend, PrintWriter out) {
@@ -309,18 +262,18 @@ final class Bench implements Callable<Integer> {
     }
 
     /** The steps of a network whose inputs were fed once; nothing is read but that they are done. */
-    private <B> Runnable steps(Case c, Backend<B> backend) {
+    private <B> Runnable steps(BenchCase c, Backend<B> backend) {
         Plan<B> plan;
-        if (c.train) {
+        if (c.train()) {
             var training = trainer(c, backend);
-            training.trainOnBatch(batch(c)); // feeds everything
-            plan = training.plan(c.batch);
+            training.trainOnBatch(c.labelled()); // feeds everything
+            plan = training.plan(c.batch());
         } else {
-            Model loaded = c.loaded(model);
+            Model loaded = loaded(c);
             var predictor = Predictor.of(loaded, backend);
-            predictor.predict(pictures(new Case(c.name, c.side, 1, false))); // brings the weights
-            plan = predictor.planOf(c.batch);
-            plan.feed(loaded.inputNames().getFirst(), pictures(c));
+            predictor.predict(c.withBatch(1).pictures()); // brings the weights
+            plan = predictor.planOf(c.batch());
+            plan.feed(loaded.inputNames().getFirst(), c.pictures());
         }
         return () -> {
             plan.run();
@@ -328,54 +281,41 @@ final class Bench implements Callable<Integer> {
         };
     }
 
-    private <B> Runnable inference(Case c, Backend<B> backend) {
-        var predictor = Predictor.of(c.loaded(model), backend);
-        Tensor x = pictures(c);
+    private <B> Runnable inference(BenchCase c, Backend<B> backend) {
+        var predictor = Predictor.of(loaded(c), backend);
+        Tensor x = c.pictures();
         return () -> predictor.predict(x);
     }
 
-    private static <B> Training<B> trainer(Case c, Backend<B> backend) {
+    private static <B> Training<B> trainer(BenchCase c, Backend<B> backend) {
         return Training.compile(c.model(), Adam.of(), SparseCategoricalCrossentropy.of(), List.of(), backend);
     }
 
-    private static <B> Runnable training(Case c, Backend<B> backend) {
+    private static <B> Runnable training(BenchCase c, Backend<B> backend) {
         var training = trainer(c, backend);
-        var batch = batch(c);
+        var batch = c.labelled();
         return () -> training.trainOnBatch(batch);
     }
 
-    private static Batch batch(Case c) {
-        var y = new float[c.batch];
-        for (int i = 0; i < y.length; i++) {
-            y[i] = i % 6;
-        }
-        return new Batch(pictures(c), Tensor.of(Shape.of(c.batch), y), null);
+    /** As users have one: from a file, theirs or one that another process has written. */
+    private Model loaded(BenchCase c) {
+        return Importer.load(model == null ? c.file(folder) : model).model();
     }
 
-    /** Uniform numbers; what is in the pictures makes no difference to the time. */
-    private static Tensor pictures(Case c) {
-        var random = new SplittableRandom(1);
-        var x = new float[c.batch * c.side * c.side * 3];
-        for (int i = 0; i < x.length; i++) {
-            x[i] = random.nextFloat();
-        }
-        return Tensor.of(Shape.of(c.batch, c.side, c.side, 3), x);
-    }
-
-    private <B> void profile(Case c, Backend<B> backend, PrintWriter out) {
+    private <B> void profile(BenchCase c, Backend<B> backend, PrintWriter out) {
         Plan<B> plan;
-        if (c.train) {
+        if (c.train()) {
             var training = trainer(c, backend);
-            training.trainOnBatch(batch(c)); // feeds everything
-            plan = training.plan(c.batch);
+            training.trainOnBatch(c.labelled()); // feeds everything
+            plan = training.plan(c.batch());
         } else {
-            var predictor = Predictor.of(c.loaded(model), backend);
-            predictor.predict(pictures(c));
-            plan = predictor.planOf(c.batch);
+            var predictor = Predictor.of(loaded(c), backend);
+            predictor.predict(c.pictures());
+            plan = predictor.planOf(c.batch());
         }
         var result = Profile.of(plan, Math.max(5, (int) (seconds * 500 / (c.gflop() + 10))));
         var data = result.data();
-        data.put("case", c.name);
+        data.put("case", c.name());
         data.put("threads", (long) threads());
         profiles.add(data);
         if (json) {
@@ -386,9 +326,8 @@ final class Bench implements Callable<Integer> {
         }
     }
 
-    private <B> void coldStart(Backend<B> backend, PrintWriter out) {
-        Case c = Case.of(COLD_START);
-        Predictor.of(c.loaded(model), backend).predict(pictures(c));
+    private <B> void coldStart(BenchCase c, Backend<B> backend, PrintWriter out) {
+        Predictor.of(loaded(c), backend).predict(c.pictures());
         double s = age();
         out.println(String.format(
                 Locale.ROOT,
@@ -398,10 +337,24 @@ final class Bench implements Callable<Integer> {
                 peakMemory()));
     }
 
-    /** Writes a model file and starts this command again with it, as it was started itself. */
-    private int coldStartOfAnother() {
-        Path file = Case.of(COLD_START).write();
+    /** Starts this command again, as it was started itself, with these arguments more; returns its exit status. */
+    private int again(String... more) {
+        var command = new ArrayList<String>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        List<String> self = List.of(ProcessHandle.current().info().arguments().orElse(new String[0]));
+        int main = self.indexOf(MAIN);
+        String modules = System.getProperty("jdk.module.path");
+        if (main >= 0) { // options of the JVM, too
+            command.addAll(self.subList(0, main + 1));
+        } else if (modules != null) {
+            command.addAll(List.of("-p", modules, "-m", MAIN));
+        } else {
+            command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
+        }
+        command.addAll(spec.root().commandLine().getParseResult().originalArgs());
+        command.addAll(List.of(more));
         try {
+<<<<<<< HEAD
             ProcessHandle.Info self = ProcessHandle.current().info();
             var command = new ArrayList<String>();
             command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -421,22 +374,14 @@ final class Bench implements Callable<Integer> {
                 command.addAll(List.of("bench", "cold_start", "--threads", Integer.toString(engine.threads)));
             }
             command.addAll(List.of("--model", file.toString()));
+=======
+>>>>>>> main
             return new ProcessBuilder(command).inheritIO().start().waitFor();
         } catch (IOException e) {
             throw new FileException("cannot start another process: " + e.getMessage(), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return Exit.INTERRUPTED;
-        } finally {
-            delete(file);
-        }
-    }
-
-    private static void delete(Path file) {
-        try {
-            Files.deleteIfExists(file);
-        } catch (IOException e) {
-            file.toFile().deleteOnExit(); // a mapped file, on Windows
         }
     }
 
@@ -467,8 +412,8 @@ final class Bench implements Callable<Integer> {
     }
 
     private <B> void kernels(Backend<B> backend, PrintWriter out) {
-        Case c = Case.of("A_infer224_b1");
-        var table = KernelTable.of(c.model(), pictures(c), backend);
+        BenchCase c = BenchCase.of("A_infer224_b1");
+        var table = KernelTable.of(c.model(), c.pictures(), backend);
         for (int i = 0; i < repeat; i++) {
             table.print(kernels, backend, threads(), seconds / 24, out);
         }

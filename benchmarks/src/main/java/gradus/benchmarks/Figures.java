@@ -1,5 +1,6 @@
 package gradus.benchmarks;
 
+import gradus.benchmarks.peers.PeerTables;
 import gradus.tensor.GradusException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -201,6 +202,7 @@ final class Figures {
                         f.command.replace("GOLDEN", "DIR"), filled(f.text, line), Results.origin(line)));
             }
         }
+        readme.append(PeerTables.rows(root));
         documents.section("README.md", "figures", readme.toString());
         documents.section(PERFORMANCE, "kernels", kernels(lines));
         documents.section(PERFORMANCE, "profiles", profile(Figure.profile_A, lines) + profile(Figure.profile_C, lines));

@@ -54,7 +54,7 @@ public final class Main {
     /** The rungs; those that know about threads on all processors too. */
     private static final List<String> LADDER = List.of(
             "MatrixLadder -p threads=1",
-            "MatrixLadder -p threads=0 -p rung=PARALLEL,ENGINE",
+            "MatrixLadder -p threads=0 -p rung=PARALLEL,ENGINE,ENGINE_PREPARED",
             "ConvolutionLadder -p threads=1");
 
     private Main() {}

@@ -39,16 +39,23 @@ class DocumentsTest {
         }
         Path peers = Files.createDirectories(Results.folder(root)).resolve("peers.jsonl");
         for (double ms : new double[] {50, 10}) { // the second replaces the first
-            Results.put(peers, line("Gradus", 1, ms), "engine", "case", "threads", "pass");
+            Results.put(peers, line("Gradus", 1, ms, 1), "engine", "case", "threads", "pass");
         }
-        Results.put(peers, line("PyTorch", 1, 20), "engine", "case", "threads", "pass");
-        Results.put(peers, line("Gradus", 2, 10), "engine", "case", "threads", "pass");
-        Results.put(peers, line("PyTorch", 2, 25), "engine", "case", "threads", "pass");
-        assertEquals(4, Results.read(peers).size());
+        Results.put(peers, line("PyTorch", 1, 20, 2), "engine", "case", "threads", "pass");
+        Results.put(peers, line("Gradus", 2, 10, 1), "engine", "case", "threads", "pass");
+        Results.put(peers, line("PyTorch", 2, 25, 2.5), "engine", "case", "threads", "pass");
+        Results.put(peers, line("TensorFlow", 1, 30, 3), "engine", "case", "threads", "pass");
+        Results.put(peers, line("TensorFlow", 2, 30, 3.2), "engine", "case", "threads", "pass");
+        assertEquals(6, Results.read(peers).size());
 
         String text = Documents.of(root).get("docs/performance.md");
-        assertTrue(text.contains("| C_train64_b32 | PyTorch | 20.0, 25.0 |"), text);
-        assertTrue(text.contains("| 2.00, 2.50, not quiet enough |"), text);
+        String pytorch = "| C_train64_b32 | PyTorch | 20.0 (19.0 to 21.0), 25.0 (24.0 to 26.0) | 1422.2 | ";
+        assertTrue(
+                text.contains(pytorch + "2.00 (1.90 to 2.10), 2.50 (2.40 to 2.60), not quiet enough | 1.90, 2.40 |"),
+                text);
+        assertTrue(text.contains(" | 3.00 (2.90 to 3.10), 3.20 (3.10 to 3.30) | 2.90, 3.10 |"), text);
+        String readme = Documents.of(root).get("README.md");
+        assertTrue(readme.contains("| 10.0 ms a step; as a multiple of that: PyTorch 2.25, TensorFlow 3.10 |"), readme);
         assertTrue(text.contains(Results.origin(Results.read(peers).get(0))), text);
         assertEquals(List.of("README.md", "docs/performance.md"), Documents.write(root)); // README has lost its figures
         assertEquals(List.of(), Documents.write(root));
@@ -58,9 +65,13 @@ class DocumentsTest {
         assertThrows(GradusException.class, () -> Documents.of(root));
     }
 
-    private static Map<String, Object> line(String engine, long pass, double ms) {
+    private static Map<String, Object> line(String engine, long pass, double ms, double ratio) {
         var line = new TreeMap<String, Object>(Map.of("engine", engine, "case", "C_train64_b32", "threads", 2L));
-        line.putAll(Map.of("pass", pass, "ms", ms, "ms_q1", ms, "ms_q3", ms, "jar_bytes", 1e6, "version", "1"));
+        line.putAll(Map.of("pass", pass, "ms", ms, "ms_q1", ms - 1, "ms_q3", ms + 1, "jar_bytes", 1e6, "version", "1"));
+        if (!engine.equals("Gradus")) {
+            line.putAll(Map.of("ratio", ratio, "ratio_q1", ratio - 0.1, "ratio_q3", ratio + 0.1));
+            line.put("ratio_least", ratio - 0.1);
+        }
         line.put("peak_mib", 1L);
         return line;
     }

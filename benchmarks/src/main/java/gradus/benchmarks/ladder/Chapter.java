@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -23,8 +24,11 @@ public final class Chapter {
     private static final String MATRIX = "matrix";
     private static final String CONVOLUTION = "convolution";
 
-    /** A rung as it was measured. */
-    private record Row(Rung rung, String name, int threads, double millis, double gflops, double percent, long lines) {}
+    /** A rung as it was measured: those on one thread first, from the definition to the engine. */
+    private record Row(Rung rung, String name, int threads, double millis, double gflops, double percent, long lines) {
+        static final Comparator<Row> ORDER =
+                Comparator.comparing((Row r) -> r.threads > 1).thenComparing(r -> r.rung.ordinal());
+    }
 
     private Chapter() {}
 
@@ -73,6 +77,7 @@ public final class Chapter {
         }
         List<Row> rows = measured.stream()
                 .map(l -> row(l, rung(ladder.equals(MATRIX), (String) l.get("rung"))))
+                .sorted(Row.ORDER)
                 .toList();
         var text = new StringBuilder(HEADER);
         var bars = new ArrayList<Chart.Bar>();

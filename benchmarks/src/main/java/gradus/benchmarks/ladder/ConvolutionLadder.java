@@ -46,8 +46,8 @@ public class ConvolutionLadder extends Measured {
                 Winograd.class,
                 () -> new Winograd(4),
                 "F(4x4, 3x3): 36 products for sixteen pixels instead of 144.",
-                "The transforms, written here for any m, now cost as much as the products; tiles are too few to fill"
-                        + " whole register tiles."),
+                "The transforms, written here for any m, now cost as much as the products; all transformed tiles"
+                        + " together (900 KB) are read from beyond the second-level cache for each panel."),
         ENGINE(
                 Engine.class,
                 null,

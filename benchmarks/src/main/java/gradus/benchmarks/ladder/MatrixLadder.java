@@ -1,7 +1,6 @@
 package gradus.benchmarks.ladder;
 
 import gradus.backend.Backend;
-import gradus.benchmarks.MatrixProduct;
 import gradus.benchmarks.Measured;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
@@ -13,7 +12,7 @@ import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** The rungs of the matrix product. All but the last two compute with one thread whatever {@code threads} says. */
+/** The rungs of the matrix product. All but the last three compute with one thread whatever {@code threads} says. */
 @Fork(1)
 @Warmup(iterations = 3, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 @Measurement(iterations = 5, time = 400, timeUnit = TimeUnit.MILLISECONDS)
@@ -46,7 +45,7 @@ public class MatrixLadder extends Measured {
         REGISTER_TILED(
                 RegisterTiled.class,
                 threads -> new RegisterTiled(),
-                "A tile of C in registers, 12 rows by 2 vectors: 14 loads serve 24 multiply-adds.",
+                "A tile of C in registers, 4 rows by 2 vectors: 6 loads serve 8 multiply-adds.",
                 "Rows a power of two apart fall into the same few cache sets and each on a page of its own: misses of the"
                         + " first-level cache and of the address look-up."),
         PACKED(
@@ -63,8 +62,15 @@ public class MatrixLadder extends Measured {
         ENGINE(
                 Engine.class,
                 null,
-                "The engine's product: the same ideas, cut by the shape of every product and convolution.",
-                "The rest is the price of copies, edges and the write-back of C.");
+                "The engine's product: the same ideas, cut by the shape of every product and convolution and by the number"
+                        + " of registers.",
+                "B is copied anew for every product, and weights do not change between them."),
+        ENGINE_PREPARED(
+                Engine.class,
+                null,
+                "The engine's product as inference runs it: B is packed once for all products.",
+                "The rest is the price of edges, of the write-back of C and of what the second-level cache cannot deliver"
+                        + " in time.");
 
         private final Class<?> source;
         private final IntFunction<MatrixRung> make;
@@ -85,7 +91,7 @@ public class MatrixLadder extends Measured {
 
         @Override
         public List<String> files() {
-            return this == ENGINE ? Rung.engine("MatMul", "MicroKernel") : Rung.super.files();
+            return make == null ? Rung.engine("MatMul", "MicroKernel") : Rung.super.files();
         }
 
         @Override
@@ -99,7 +105,7 @@ public class MatrixLadder extends Measured {
         }
 
         MatrixRung rung(Backend<?> backend, int threads) {
-            return make == null ? new Engine(backend) : make.apply(threads);
+            return make == null ? new Engine(backend, this == ENGINE_PREPARED) : make.apply(threads);
         }
     }
 
@@ -114,8 +120,8 @@ public class MatrixLadder extends Measured {
 
     @Override
     protected void prepare(Backend<?> backend) {
-        if (rung == Step.ENGINE) { // its plan, without copies into the backend's memory and back
-            measure(MatrixProduct.graph(size, size, size, false, false), backend);
+        if (rung.make == null) { // its plan, without copies into the backend's memory and back
+            measure(Engine.graph(size, size, size, rung == Step.ENGINE_PREPARED), backend);
             return;
         }
         int n = size;
@@ -125,7 +131,7 @@ public class MatrixLadder extends Measured {
         var product = rung.rung(backend, threads());
         product.multiply(n, n, n, a.floats(), b.floats(), c);
         var expected = new float[n * n];
-        new Engine(backend).multiply(n, n, n, a.floats(), b.floats(), expected);
+        new Engine(backend, false).multiply(n, n, n, a.floats(), b.floats(), expected);
         compare(rung.name(), Tensor.of(a.shape(), expected), Tensor.of(a.shape(), c));
         measure(() -> product.multiply(n, n, n, a.floats(), b.floats(), c), 2.0 * n * n * n, 12.0 * n * n);
     }

@@ -15,7 +15,7 @@ import jdk.incubator.vector.FloatVector;
  *
  * <p>In place, the rows of a tile lie a whole row of the matrix apart: each on a page of its own, and for sizes like 1024 all
  * in the same few sets of the first-level cache, where they push each other out. Copied, a panel of B (two vectors wide) is
- * read from one end to the other, and the twelve rows of A lie close together, at distances the compiler knows. A copy costs
+ * read from one end to the other, and the four rows of A lie close together, at distances the compiler knows. A copy costs
  * a pass over its matrix and is used for all columns, or all rows, of a block. The block of B stays in the second-level
  * cache, the rows of A in the first.
  */
@@ -96,8 +96,6 @@ final class Packed implements MatrixRung {
     private static void tile(int depth, float[] a, float[] b, int bAt, float[] c, int cAt, int cRow, boolean add) {
         var zero = FloatVector.zero(SPECIES);
         FloatVector s0 = zero, t0 = zero, s1 = zero, t1 = zero, s2 = zero, t2 = zero, s3 = zero, t3 = zero;
-        FloatVector s4 = zero, t4 = zero, s5 = zero, t5 = zero, s6 = zero, t6 = zero, s7 = zero, t7 = zero;
-        FloatVector s8 = zero, t8 = zero, s9 = zero, t9 = zero, s10 = zero, t10 = zero, s11 = zero, t11 = zero;
         for (int p = 0; p < depth; p++) {
             var u = fromArray(SPECIES, b, bAt + p * COLUMNS);
             var v = fromArray(SPECIES, b, bAt + p * COLUMNS + L);
@@ -106,14 +104,6 @@ final class Packed implements MatrixRung {
             x = broadcast(SPECIES, a[p + PITCH]); s1 = x.fma(u, s1); t1 = x.fma(v, t1);
             x = broadcast(SPECIES, a[p + 2 * PITCH]); s2 = x.fma(u, s2); t2 = x.fma(v, t2);
             x = broadcast(SPECIES, a[p + 3 * PITCH]); s3 = x.fma(u, s3); t3 = x.fma(v, t3);
-            x = broadcast(SPECIES, a[p + 4 * PITCH]); s4 = x.fma(u, s4); t4 = x.fma(v, t4);
-            x = broadcast(SPECIES, a[p + 5 * PITCH]); s5 = x.fma(u, s5); t5 = x.fma(v, t5);
-            x = broadcast(SPECIES, a[p + 6 * PITCH]); s6 = x.fma(u, s6); t6 = x.fma(v, t6);
-            x = broadcast(SPECIES, a[p + 7 * PITCH]); s7 = x.fma(u, s7); t7 = x.fma(v, t7);
-            x = broadcast(SPECIES, a[p + 8 * PITCH]); s8 = x.fma(u, s8); t8 = x.fma(v, t8);
-            x = broadcast(SPECIES, a[p + 9 * PITCH]); s9 = x.fma(u, s9); t9 = x.fma(v, t9);
-            x = broadcast(SPECIES, a[p + 10 * PITCH]); s10 = x.fma(u, s10); t10 = x.fma(v, t10);
-            x = broadcast(SPECIES, a[p + 11 * PITCH]); s11 = x.fma(u, s11); t11 = x.fma(v, t11);
         }
         float[] old = add ? c : RegisterTiled.ZEROS;
         int keep = add ? -1 : 0;
@@ -125,22 +115,6 @@ final class Packed implements MatrixRung {
         s2.add(fromArray(SPECIES, old, g)).intoArray(c, o); t2.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
         o += cRow; g = o & keep;
         s3.add(fromArray(SPECIES, old, g)).intoArray(c, o); t3.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
-        o += cRow; g = o & keep;
-        s4.add(fromArray(SPECIES, old, g)).intoArray(c, o); t4.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
-        o += cRow; g = o & keep;
-        s5.add(fromArray(SPECIES, old, g)).intoArray(c, o); t5.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
-        o += cRow; g = o & keep;
-        s6.add(fromArray(SPECIES, old, g)).intoArray(c, o); t6.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
-        o += cRow; g = o & keep;
-        s7.add(fromArray(SPECIES, old, g)).intoArray(c, o); t7.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
-        o += cRow; g = o & keep;
-        s8.add(fromArray(SPECIES, old, g)).intoArray(c, o); t8.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
-        o += cRow; g = o & keep;
-        s9.add(fromArray(SPECIES, old, g)).intoArray(c, o); t9.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
-        o += cRow; g = o & keep;
-        s10.add(fromArray(SPECIES, old, g)).intoArray(c, o); t10.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
-        o += cRow; g = o & keep;
-        s11.add(fromArray(SPECIES, old, g)).intoArray(c, o); t11.add(fromArray(SPECIES, old, g + L)).intoArray(c, o + L);
     }
     // spotless:on
 }

@@ -5,6 +5,9 @@ import java.util.stream.Stream;
 
 /** What a row of the ladders' tables says about an implementation besides its figures. */
 interface Rung {
+    /** Its place on the ladder. */
+    int ordinal();
+
     /** Class of this package that holds it. */
     Class<?> source();
 

@@ -1,15 +1,19 @@
 package gradus.benchmarks.peers;
 
 import gradus.io.Json;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 
 /**
- * An engine that computes the cases. Its program prints two lines: {@code first} once the first step is done, by which the
- * parent process judges the cold start, and at the end a JSON object with what was measured.
+ * An engine that computes the cases, in a process of its own that waits most of the time: it makes the network, takes one
+ * step, prints {@code first}, and then computes whenever a line of its standard input says so. See {@link Worker} for the
+ * other side.
  */
 public interface Peer {
     /** The engine's version and whatever else decides its speed. */
@@ -24,61 +28,59 @@ public interface Peer {
     /** System property: {@code nhwc} or {@code nchw} for engines that leave the layout to their users. */
     String LAYOUT = "gradus.peers.layout";
 
-    /** Least steps to warm up, and to time, however long they take. */
-    int MIN_STEPS = 3;
+    /** What the process prints once its first step is done. */
+    String FIRST = "first";
 
-    /** Arguments: case, threads, seconds; half as many seconds to warm up. With 0 seconds only the first step is made. */
+    /** Steps of a slice, unless they take this many times as long as the slice was meant to. */
+    int MIN_STEPS = 2;
+
+    int LONGEST = 4;
+
+    /** Arguments: case and number of threads. */
     static void main(Peer peer, String[] args) throws Exception {
-        Case c = Case.valueOf(args[0]);
-        int threads = Integer.parseInt(args[1]);
-        double seconds = Double.parseDouble(args[2]);
-        Runnable step = peer.prepare(c, threads);
+        Runnable step = peer.prepare(Case.valueOf(args[0]), Integer.parseInt(args[1]));
         step.run();
-        System.out.println("first");
+        System.out.println(FIRST);
         System.out.flush();
-        var line = new LinkedHashMap<String, Object>();
-        line.put("version", peer.version());
-        if (seconds > 0) {
-            long begin = System.nanoTime();
-            for (int i = 1; i < MIN_STEPS || System.nanoTime() - begin < seconds / 2 * 1e9; i++) {
-                step.run();
-            }
-            double[] millis = time(step, seconds);
-            line.put("ms", quantile(millis, 0.5));
-            line.put("ms_q1", quantile(millis, 0.25));
-            line.put("ms_q3", quantile(millis, 0.75));
-            line.put("ms_min", millis[0]);
-            line.put("steps", (long) millis.length);
-        }
-        line.put("peak_mib", peakMemory());
-        System.out.println(Json.write(line).replaceAll("\\s*\\R\\s*", " "));
-        System.out.flush();
+        serve(peer, step, new BufferedReader(new InputStreamReader(System.in)), System.out);
         Runtime.getRuntime().halt(0); // some engines leave threads behind
     }
 
-    /** Milliseconds of each step, ascending. */
+    /**
+     * Computes for as many seconds as a line says, answers with one JSON object, and so on until the input ends:
+     * {@code ms} and {@code least_ms}, the median and the fastest of the slice's steps if there were any, {@code steps}, how many there were, {@code peak_mib}, the process's largest
+     * resident size so far (-1 where the system does not tell), {@code version}.
+     */
+    static void serve(Peer peer, Runnable step, BufferedReader in, PrintStream out) throws IOException {
+        for (String seconds = in.readLine(); seconds != null; seconds = in.readLine()) {
+            double[] millis = time(step, Double.parseDouble(seconds));
+            var answer = new LinkedHashMap<String, Object>();
+            if (millis.length > 0) {
+                answer.put("ms", Spread.of(millis).median());
+                answer.put("least_ms", Arrays.stream(millis).min().orElseThrow());
+            }
+            answer.put("steps", (long) millis.length);
+            answer.put("peak_mib", peakMemory());
+            answer.put("version", peer.version());
+            out.println(Json.write(answer).replaceAll("\\s*\\R\\s*", " "));
+            out.flush();
+        }
+    }
+
+    /** Milliseconds of each step. */
     private static double[] time(Runnable step, double seconds) {
         var millis = new double[1 << 16];
         int n = 0;
-        long begin = System.nanoTime();
-        while (n < MIN_STEPS || System.nanoTime() - begin < seconds * 1e9 && n < millis.length) {
+        double passed = 0;
+        while (n < millis.length && (passed < seconds || n < MIN_STEPS && passed < LONGEST * seconds)) {
             long start = System.nanoTime();
             step.run();
-            millis[n++] = (System.nanoTime() - start) * 1e-6;
+            millis[n] = (System.nanoTime() - start) * 1e-6;
+            passed += millis[n++] * 1e-3;
         }
-        double[] sorted = Arrays.copyOf(millis, n);
-        Arrays.sort(sorted);
-        return sorted;
+        return Arrays.copyOf(millis, n);
     }
 
-    private static double quantile(double[] sorted, double q) {
-        double at = q * (sorted.length - 1);
-        int below = (int) at;
-        int above = Math.min(sorted.length - 1, below + 1);
-        return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
-    }
-
-    /** Largest resident size of this process in MiB, where the system tells (Linux); else -1. */
     private static long peakMemory() {
         try {
             return Files.readAllLines(Path.of("/proc/self/status")).stream()

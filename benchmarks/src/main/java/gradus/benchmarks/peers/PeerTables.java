@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
 
 /** The tables of docs/performance.md, from what {@link Peers} measured. */
 public final class PeerTables {
@@ -46,6 +47,37 @@ public final class PeerTables {
         documents.section(DOCUMENT, "peers:sizes", any ? tables.sizes() : "");
     }
 
+    /** Rows of README's table, a case each: how long the others take, on as many threads as were measured. */
+    public static String rows(Path root) {
+        var tables = new PeerTables(Results.read(file(root)));
+        var text = new StringBuilder();
+        for (Case c : List.of(Case.A_infer224_b1, Case.C_train64_b32)) {
+            var others = new ArrayList<String>();
+            for (String engine : tables.engines()) {
+                List<Map<?, ?>> passes = tables.passes(engine, c.name(), tables.most()).stream()
+                        .filter(m -> m.containsKey("ratio"))
+                        .toList();
+                if (!passes.isEmpty()) {
+                    others.add(format("%s %.2f", engine, mean(passes, m -> Results.number(m, "ratio"))));
+                }
+            }
+            List<Map<?, ?>> ours = succeeded(tables.passes(OURS, c.name(), tables.most()));
+            if (!others.isEmpty() && !ours.isEmpty()) {
+                text.append(format(
+                        "| `./gradus jmh --peers --cases %s` | %.1f ms a step; as a multiple of that: %s | %s |\n",
+                        c.name(),
+                        mean(ours, m -> Results.number(m, "ms")),
+                        String.join(", ", others),
+                        Results.origin(ours.getLast())));
+            }
+        }
+        return text.toString();
+    }
+
+    private long most() {
+        return lines.keySet().stream().mapToLong(Key::threads).max().orElse(1);
+    }
+
     private List<String> engines() {
         var engines = new ArrayList<String>();
         for (String e : List.of(OURS, "ONNX Runtime", "PyTorch", "TensorFlow", "DL4J")) {
@@ -74,17 +106,16 @@ public final class PeerTables {
         lines.values().forEach(m -> origins.add(Results.origin(m)));
         text.append("Measured: ").append(String.join("; ", origins)).append(".\n");
         for (long count : threads.descendingSet()) {
-            text.append(String.format(
-                    "\n%s, median of a step in each pass; spread: half the distance of the quartiles:\n\n"
-                            + "| case | engine | ms | spread | pictures/s | times as long as Gradus |\n"
+            text.append(format(
+                    "\n%s; quartiles of the rounds in brackets, one figure for each pass:\n\n"
+                            + "| case | engine | ms a step | pictures/s | times as long as Gradus | the fastest step |\n"
                             + "|---|---|---|---|---|---|\n",
                     count == 1 ? "One thread" : count + " threads"));
             for (Case c : Case.values()) {
-                List<Map<?, ?>> ours = passes(OURS, c.name(), count);
                 for (String engine : engines()) {
                     List<Map<?, ?>> theirs = passes(engine, c.name(), count);
                     if (!theirs.isEmpty()) {
-                        text.append(row(c, engine, theirs, ours));
+                        text.append(row(c, engine, theirs));
                     }
                 }
             }
@@ -92,48 +123,57 @@ public final class PeerTables {
         return text.toString();
     }
 
-    private static String row(Case c, String engine, List<Map<?, ?>> theirs, List<Map<?, ?>> ours) {
-        if (theirs.stream().anyMatch(m -> m.containsKey("failed"))) {
-            return format(
-                    "| %s | %s | its process ends with status %s | | | |\n",
-                    c, engine, theirs.get(0).get("failed"));
+    private static String row(Case c, String engine, List<Map<?, ?>> passes) {
+        List<Map<?, ?>> measured = succeeded(passes);
+        if (measured.size() < passes.size()) {
+            Map<?, ?> failed = passes.stream()
+                    .filter(m -> m.containsKey("failed"))
+                    .findFirst()
+                    .orElseThrow();
+            return format("| %s | %s | its process ends with status %s | | | |\n", c, engine, failed.get("failed"));
         }
-        var ms = new ArrayList<String>();
         var ratios = new ArrayList<String>();
         double least = Double.POSITIVE_INFINITY;
         double most = 0;
-        for (int i = 0; i < theirs.size(); i++) {
-            ms.add(format("%.1f", Results.number(theirs.get(i), "ms")));
-            if (i < ours.size()) {
-                double ratio = Results.number(theirs.get(i), "ms") / Results.number(ours.get(i), "ms");
-                least = Math.min(least, ratio);
-                most = Math.max(most, ratio);
-                ratios.add(format("%.2f", ratio));
+        for (Map<?, ?> m : measured) {
+            if (m.containsKey("ratio")) {
+                ratios.add(spread(m, "ratio", "%.2f"));
+                least = Math.min(least, Results.number(m, "ratio"));
+                most = Math.max(most, Results.number(m, "ratio"));
             }
         }
         if (most > (1 + AGREEMENT) * least) {
             ratios.add("not quiet enough");
         }
-        double spread = mean(
-                theirs, m -> 50 * (Results.number(m, "ms_q3") - Results.number(m, "ms_q1")) / Results.number(m, "ms"));
         return format(
-                "| %s | %s | %s | %.1f %% | %.1f | %s |\n",
+                "| %s | %s | %s | %.1f | %s | %s |\n",
                 c.name(),
                 engine,
-                String.join(", ", ms),
-                spread,
-                1000 * c.batch() / mean(theirs, m -> Results.number(m, "ms")),
-                engine.equals(OURS) ? "" : String.join(", ", ratios));
+                measured.stream().map(m -> spread(m, "ms", "%.1f")).collect(Collectors.joining(", ")),
+                1000 * c.batch() / mean(measured, m -> Results.number(m, "ms")),
+                String.join(", ", ratios),
+                measured.stream()
+                        .filter(m -> m.containsKey("ratio_least"))
+                        .map(m -> format("%.2f", Results.number(m, "ratio_least")))
+                        .collect(Collectors.joining(", ")));
+    }
+
+    /** Median, and the quartiles in brackets. */
+    static String spread(Map<?, ?> line, String name, String form) {
+        return format(form, Results.number(line, name))
+                + format(
+                        " (" + form + " to " + form + ")",
+                        Results.number(line, name + "_q1"),
+                        Results.number(line, name + "_q3"));
     }
 
     private String sizes() {
-        long most = lines.keySet().stream().mapToLong(Key::threads).max().orElse(1);
         var text =
                 new StringBuilder("| engine | jars (Linux, x86-64) | process start to first prediction | memory of that"
                         + " | memory of C_train64_b32 | version |\n|---|---|---|---|---|---|\n");
         for (String engine : engines()) {
-            List<Map<?, ?>> cold = succeeded(passes(engine, "cold_start", most));
-            List<Map<?, ?>> train = succeeded(passes(engine, Case.C_train64_b32.name(), most));
+            List<Map<?, ?>> cold = succeeded(passes(engine, "cold_start", most()));
+            List<Map<?, ?>> train = succeeded(passes(engine, Case.C_train64_b32.name(), most()));
             var any = lines.entrySet().stream()
                     .filter(e ->
                             e.getKey().engine.equals(engine) && !e.getValue().containsKey("failed"))

@@ -2,16 +2,12 @@ package gradus.benchmarks.peers;
 
 import gradus.benchmarks.Documents;
 import gradus.benchmarks.Results;
-import gradus.io.Json;
 import gradus.tensor.GradusException;
-import java.io.BufferedReader;
-import java.io.File;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -19,8 +15,8 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * {@code ./gradus jmh --peers}: runs every engine on every case, each in a process of its own, the engines in turn for each
- * case and the whole twice: clocks drift and neighbours come and go, so only what was measured side by side is compared.
+ * {@code ./gradus jmh --peers}: runs every engine on every case. The engines of a case wait side by side, each in a process of
+ * its own, and take turns of half a second ({@link Rounds}); all of that is done twice, in fresh processes.
  */
 public final class Peers {
     private static final String USAGE = """
@@ -29,7 +25,7 @@ public final class Peers {
               --cases A,B       of A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8, cold_start
               --threads 1,2     (default: all processors)
               --passes N        how often everything is run (default 2)
-              --seconds S       time for each case, after half as long to warm up (default 6)
+              --seconds S       for a case: so long the engines take turns, and no less than four times (default 75)
               --pass N          that pass alone: a long comparison in pieces, as --pass 1 --cases C_train64_b32
               --results FILE    keep the results there (default docs/results/peers.jsonl, from which docs/performance.md is
                                 written; ./gradus jmh --render writes it again)
@@ -40,24 +36,17 @@ public final class Peers {
 
     private static final String COLD = "cold_start";
 
-    /** In the order of the tables. */
-    private enum Engine {
-        gradus("Gradus", "benchmarks/target/lib", "gradus.benchmarks.peers.Gradus"),
-        onnxruntime("ONNX Runtime", "benchmarks/peers/onnxruntime/target/lib", "gradus.peers.OnnxRuntime"),
-        pytorch("PyTorch", "benchmarks/peers/pytorch/target/lib", "gradus.peers.PyTorch"),
-        tensorflow("TensorFlow", "benchmarks/peers/tensorflow/target/lib", "gradus.peers.TensorFlowPeer"),
-        dl4j("DL4J", "benchmarks/peers/dl4j/target/lib", "gradus.peers.Dl4j");
+    /** Starts of each engine for its cold start. */
+    private static final int STARTS = 5;
 
-        final String title;
-        final String jars;
-        final String main;
+    /** Seconds to warm up. */
+    private static final double WARM_UP = 4;
 
-        Engine(String title, String jars, String main) {
-            this.title = title;
-            this.jars = jars;
-            this.main = main;
-        }
-    }
+    /** Seconds of a turn. */
+    private static final double SLICE = 0.5;
+
+    /** Processor time of a waiting engine, in percent of a core, from which on it disturbs the others. */
+    private static final double RESTLESS = 5;
 
     private final Path root;
     private final Path log;
@@ -68,7 +57,7 @@ public final class Peers {
     private List<Integer> threads = List.of(Runtime.getRuntime().availableProcessors());
     private int firstPass = 1;
     private int passes = 2;
-    private double seconds = 6;
+    private double seconds = 75;
 
     /** PyTorch's. On one virtual machine its oneDNN ended the process with SIGFPE in NHWC, why is not known. */
     private String layout = "nhwc";
@@ -77,9 +66,7 @@ public final class Peers {
         this.root = root;
         log = root.resolve("benchmarks/target/peers.log");
         results = PeerTables.file(root);
-        engines = Stream.of(Engine.values())
-                .filter(e -> Files.isDirectory(root.resolve(e.jars)))
-                .toList();
+        engines = Stream.of(Engine.values()).filter(e -> e.isBuilt(root)).toList();
         cases.add(COLD);
     }
 
@@ -136,119 +123,141 @@ public final class Peers {
         for (int pass = firstPass; pass <= passes; pass++) {
             for (int count : threads) {
                 for (String c : cases) {
-                    for (Engine engine : engines) {
-                        boolean trains = !c.equals(COLD) && Case.valueOf(c).train();
-                        if (!trains || engine != Engine.onnxruntime) {
-                            measure(engine, c, count, pass);
-                        }
+                    if (c.equals(COLD)) {
+                        coldStart(count, pass);
+                    } else {
+                        measure(Case.valueOf(c), count, pass);
                     }
                 }
             }
         }
     }
 
-    private void measure(Engine engine, String c, int count, int pass) throws IOException, InterruptedException {
-        boolean cold = c.equals(COLD);
+    private void measure(Case c, int count, int pass) throws IOException, InterruptedException {
+        var workers = new ArrayList<Worker>();
+        try {
+            List<Engine> able = engines.stream().filter(e -> e.computes(c)).toList();
+            for (Engine engine : able) {
+                workers.add(warm(engine, c, count));
+            }
+            Rounds rounds = Rounds.of(workers, SLICE, seconds);
+            int ours = able.indexOf(Engine.gradus);
+            for (int i = 0; i < able.size(); i++) {
+                Worker worker = workers.get(i);
+                var figures = new LinkedHashMap<String, Object>();
+                if (rounds.complete(i)) {
+                    figures.putAll(worker.last());
+                    put(figures, "ms", rounds.time(i));
+                    figures.put("least_ms", worker.least());
+                    if (ours >= 0 && ours != i) {
+                        put(figures, "ratio", rounds.ratio(i, ours));
+                        figures.put(
+                                "ratio_least",
+                                worker.least() / workers.get(ours).least());
+                    }
+                    figures.put("rounds", (long) rounds.count());
+                    figures.put("slices_ms", rounds.times(i));
+                    figures.put("steps", worker.steps());
+                    figures.put("waiting_percent", worker.restless());
+                } else {
+                    figures.put("failed", (long) failure(able.get(i), worker));
+                }
+                keep(able.get(i), c.name(), count, pass, figures);
+            }
+        } finally {
+            workers.forEach(Worker::close);
+        }
+    }
+
+    /** Its process, ready for the first round, unless it ended before. */
+    private Worker warm(Engine engine, Case c, int count) throws IOException, InterruptedException {
+        var worker = new Worker(engine.process(c, count, layout, root, log));
+        if (Double.isNaN(worker.first()) || Double.isNaN(worker.slice(WARM_UP))) {
+            if (failure(engine, worker) == ABORTED && engine == Engine.pytorch && layout.equals("nhwc")) {
+                System.out.println("PyTorch ends with an abort in NHWC here; going on in NCHW");
+                layout = "nchw";
+                return warm(engine, c, count);
+            }
+        }
+        return worker;
+    }
+
+    /** The status with which it ended. */
+    private int failure(Engine engine, Worker worker) throws InterruptedException {
+        int status = worker.status();
+        if (engine == Engine.gradus) {
+            throw new GradusException("Gradus ended with status " + status + "; see " + log);
+        }
+        return status;
+    }
+
+    /** Once unmeasured: jars and models are then in the system's cache, for every engine. Then in turns. */
+    private void coldStart(int count, int pass) throws IOException, InterruptedException {
+        var starts = new EnumMap<Engine, Map<String, Object>>(Engine.class);
+        var seconds = new double[Engine.values().length][STARTS];
+        for (int start = -1; start < STARTS; start++) {
+            for (Engine engine : start % 2 == 0 ? engines : engines.reversed()) {
+                try (var worker = new Worker(engine.process(Case.A_infer224_b1, count, layout, root, log))) {
+                    double first = worker.first();
+                    var figures = new LinkedHashMap<String, Object>(worker.ask(0));
+                    if (figures.isEmpty()) {
+                        figures.put("failed", (long) failure(engine, worker));
+                    }
+                    starts.put(engine, figures);
+                    seconds[engine.ordinal()][Math.max(0, start)] = first;
+                }
+            }
+        }
+        for (Engine engine : engines) {
+            Map<String, Object> figures = starts.get(engine);
+            if (!figures.containsKey("failed")) {
+                put(figures, "first_seconds", Spread.of(seconds[engine.ordinal()]));
+            }
+            keep(engine, COLD, count, pass, figures);
+        }
+    }
+
+    private static void put(Map<String, Object> figures, String name, Spread spread) {
+        figures.put(name, spread.median());
+        figures.put(name + "_q1", spread.q1());
+        figures.put(name + "_q3", spread.q3());
+    }
+
+    /** Puts a line among the results and prints what it says. */
+    private void keep(Engine engine, String c, int count, int pass, Map<String, Object> figures) throws IOException {
         var line = new LinkedHashMap<String, Object>();
-        line.put("engine", engine.title);
+        line.put("engine", engine.title());
         line.put("case", c);
         line.put("threads", (long) count);
         line.put("pass", (long) pass);
-        line.put("jar_bytes", jarBytes(engine));
-        if (cold) { // once unmeasured: jars and models are then in the system's cache, for every engine
-            builder(engine, Case.A_infer224_b1.name(), count, 0)
-                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                    .start()
-                    .waitFor();
-        }
-        long start = System.nanoTime();
-        Process process = builder(engine, cold ? Case.A_infer224_b1.name() : c, count, cold ? 0 : seconds)
-                .start();
-        try (var out = new BufferedReader(new InputStreamReader(process.getInputStream()))) {
-            String last = "";
-            for (String text = out.readLine(); text != null; text = out.readLine()) {
-                if (text.equals("first")) {
-                    line.put("first_seconds", (System.nanoTime() - start) * 1e-9);
-                } else if (text.startsWith("{")) {
-                    last = text;
-                }
-            }
-            int status = process.waitFor();
-            if (status == ABORTED && engine == Engine.pytorch && layout.equals("nhwc")) {
-                System.out.println("PyTorch ends with an abort in NHWC here; going on in NCHW");
-                layout = "nchw";
-                measure(engine, c, count, pass);
-                return;
-            }
-            if (status == 0 && !last.isEmpty()) {
-                ((Map<?, ?>) Json.parse(last)).forEach((k, v) -> line.put((String) k, v));
-            } else if (engine == Engine.gradus) {
-                throw new GradusException("Gradus failed on " + c + " with status " + status + "; see " + log);
-            } else {
-                line.put("failed", (long) status);
-            }
-        } finally {
-            process.destroy();
-        }
+        line.put("jar_bytes", engine.jarBytes(root));
+        line.putAll(figures);
         Results.put(results, line, "engine", "case", "threads", "pass");
         System.out.printf(
-                Locale.ROOT,
-                "pass %d  %-15s %d threads  %-12s %s%n",
-                pass,
-                c,
-                count,
-                engine.title,
-                outcome(line, cold));
+                Locale.ROOT, "pass %d  %-15s %d threads  %-12s %s%n", pass, c, count, engine.title(), outcome(figures));
     }
 
-    private static String outcome(Map<String, Object> line, boolean cold) {
-        if (line.containsKey("failed")) {
-            return "failed with status " + line.get("failed");
+    private static String outcome(Map<String, Object> figures) {
+        if (figures.containsKey("failed")) {
+            return "failed with status " + figures.get("failed");
         }
-        String time = cold
-                ? String.format(Locale.ROOT, "%.2f s to the first prediction", (double) line.get("first_seconds"))
-                : String.format(Locale.ROOT, "%.2f ms", (double) line.get("ms"));
-        return time + ", " + line.get("peak_mib") + " MiB";
-    }
-
-    private ProcessBuilder builder(Engine engine, String c, int count, double seconds) {
-        var command = new ArrayList<>(
-                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
-        if (engine == Engine.gradus) { // as the script starts it
-            command.addAll(List.of("--add-modules", "jdk.incubator.vector", "-XX:+UseSerialGC", "-Xmn16m"));
-            command.addAll(List.of("-XX:PretenureSizeThreshold=1m", "-XX:MinHeapFreeRatio=10"));
-            command.addAll(List.of("-XX:MaxHeapFreeRatio=20", "-Djdk.reflect.useNativeAccessorOnly=true"));
-            command.addAll(List.of("-XX:+IgnoreUnrecognizedVMOptions", "-XX:+UseTransparentHugePages"));
+        var text = new StringBuilder();
+        if (figures.containsKey("first_seconds")) {
+            text.append(PeerTables.spread(figures, "first_seconds", "%.2f")).append(" s to the first prediction");
         } else {
-            command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"));
+            text.append(PeerTables.spread(figures, "ms", "%.2f")).append(" ms");
+            if (figures.containsKey("ratio")) {
+                text.append(", ")
+                        .append(PeerTables.spread(figures, "ratio", "%.3f"))
+                        .append(" times Gradus");
+                text.append(String.format(
+                        Locale.ROOT, ", %.3f of the fastest steps", Results.number(figures, "ratio_least")));
+            }
+            double waiting = Results.number(figures, "waiting_percent");
+            text.append(String.format(
+                    Locale.ROOT, ", %s rounds, %.1f %% of a core while waiting", figures.get("rounds"), waiting));
+            text.append(waiting > RESTLESS ? " (it disturbs the others)" : "");
         }
-        String jars = root.resolve(engine.jars) + File.separator + "*";
-        command.add("-D" + Peer.FOLDER + "=" + root.resolve("benchmarks/target"));
-        command.add("-D" + Peer.LAYOUT + "=" + layout);
-        command.addAll(List.of("-XX:MaxRAMPercentage=75", "-XX:ErrorFile=" + log, "-cp", jars, engine.main));
-        command.addAll(List.of(c, Integer.toString(count), Double.toString(seconds)));
-        var builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()));
-        // OpenBLAS takes no notice of the threads an engine is set to; idle, its workers spin on the cores the others
-        // need.
-        // PyTorch needs it for the last, small product only; DL4J computes its convolutions with it.
-        builder.environment().put("OMP_NUM_THREADS", Integer.toString(count));
-        builder.environment().put("OPENBLAS_NUM_THREADS", engine == Engine.dl4j ? Integer.toString(count) : "1");
-        return builder;
-    }
-
-    /** Bytes of the jars a program needs for this engine: what the comparison itself needs is left out. */
-    private long jarBytes(Engine engine) throws IOException {
-        try (var files = Files.list(root.resolve(engine.jars))) {
-            return files.filter(f -> {
-                        String name = f.getFileName().toString();
-                        boolean harness = name.matches("(gradus|jmh|jopt|commons-math3).*");
-                        return engine == Engine.gradus
-                                ? Arrays.asList("gradus-engine.jar", "gradus-layers.jar", "gradus-resnet.jar")
-                                        .contains(name)
-                                : !harness || engine == Engine.dl4j && name.startsWith("commons-math3");
-                    })
-                    .mapToLong(f -> f.toFile().length())
-                    .sum();
-        }
+        return text + ", " + figures.get("peak_mib") + " MiB";
     }
 }

@@ -254,9 +254,12 @@ final class Patches {
             int to = at + tap * length;
             for (int i = 0; i < count; i++, to += pitch) {
                 int source = from[i] + down;
-                if (from[i] >= 0 && length <= 2 * L && source + 2 * L <= x.length) {
+                if (from[i] >= 0 && length <= 3 * L && source + 3 * L <= x.length) {
                     FloatVector.fromArray(SPECIES, x, source).intoArray(y, to);
                     FloatVector.fromArray(SPECIES, x, source + L).intoArray(y, to + L);
+                    if (length > 2 * L) {
+                        FloatVector.fromArray(SPECIES, x, source + 2 * L).intoArray(y, to + 2 * L);
+                    }
                 } else if (from[i] >= 0) {
                     copy(source, y, to, length);
                 }

@@ -1,0 +1,132 @@
+package gradus.benchmarks.peers;
+
+import gradus.io.Json;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.Writer;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * The process of an engine, which computes when it is told to and waits otherwise. That it does wait is made sure of and
+ * measured: the threads of some engines spin on for a while after a step, on cores that the next engine needs.
+ */
+final class Worker implements Rounds.Runner, AutoCloseable {
+    /** How long to watch a process that should be at rest, how often at most, and the processor time that counts as none. */
+    private static final Duration GLANCE = Duration.ofMillis(100);
+
+    private static final int GLANCES = 20;
+    private static final Duration NOTHING = Duration.ofMillis(10); // Linux counts in hundredths of a second
+
+    private final Process process;
+    private final BufferedReader out;
+    private final Writer in;
+    private final long started = System.nanoTime();
+    private Map<String, Object> last = Map.of();
+    private long steps;
+    private double least = Double.POSITIVE_INFINITY;
+
+    private long restsSince;
+    private Duration usedUntilRest;
+    private double rested;
+    private double usedAtRest;
+
+    Worker(ProcessBuilder builder) throws IOException {
+        process = builder.start();
+        out = process.inputReader();
+        in = process.outputWriter();
+    }
+
+    /** Seconds from the start of the process to the end of its first step; NaN if it ended before. */
+    double first() throws IOException {
+        for (String line = out.readLine(); line != null; line = out.readLine()) {
+            if (line.equals(Peer.FIRST)) {
+                return (System.nanoTime() - started) * 1e-9;
+            }
+        }
+        return Double.NaN;
+    }
+
+    /** Lets it compute so long and returns when it is at rest again: the median of its steps in ms; NaN if it has ended. */
+    @Override
+    public double slice(double seconds) throws IOException, InterruptedException {
+        if (usedUntilRest != null) {
+            rested += (System.nanoTime() - restsSince) * 1e-9;
+            usedAtRest += used().minus(usedUntilRest).toNanos() * 1e-9;
+        }
+        last = ask(seconds);
+        if (last.isEmpty()) {
+            return Double.NaN;
+        }
+        steps += (Long) last.get("steps");
+        least = Math.min(least, (Double) last.get("least_ms"));
+        rest();
+        return (Double) last.get("ms");
+    }
+
+    /** Lets it compute so long, with 0 not at all, and returns its answer: see {@link Peer#serve}. Empty if it has ended. */
+    Map<String, Object> ask(double seconds) throws IOException {
+        try {
+            in.write(seconds + "\n");
+            in.flush();
+        } catch (IOException e) { // nobody reads
+            return Map.of();
+        }
+        for (String line = out.readLine(); line != null; line = out.readLine()) {
+            if (line.startsWith("{")) {
+                var answer = new LinkedHashMap<String, Object>();
+                ((Map<?, ?>) Json.parse(line)).forEach((k, v) -> answer.put((String) k, v));
+                return answer;
+            }
+        }
+        return Map.of();
+    }
+
+    private void rest() throws InterruptedException {
+        for (int i = 0; i < GLANCES; i++) {
+            Duration before = used();
+            Thread.sleep(GLANCE);
+            if (used().minus(before).compareTo(NOTHING) <= 0) {
+                break;
+            }
+        }
+        restsSince = System.nanoTime();
+        usedUntilRest = used();
+    }
+
+    /** Processor time so far; where the system does not tell, none. */
+    private Duration used() {
+        return process.info().totalCpuDuration().orElse(Duration.ZERO);
+    }
+
+    /** Steps of all slices. */
+    long steps() {
+        return steps;
+    }
+
+    /** The fastest of them in ms. */
+    double least() {
+        return least;
+    }
+
+    /** The last slice's answer: see {@link Peer#serve}. */
+    Map<String, Object> last() {
+        return last;
+    }
+
+    /** Processor time it took while others computed, in percent of one core. */
+    double restless() {
+        return rested == 0 ? 0 : 100 * usedAtRest / rested;
+    }
+
+    /** The status with which it has ended, once it has said its last. */
+    int status() throws InterruptedException {
+        return process.waitFor();
+    }
+
+    @Override
+    public void close() {
+        process.destroyForcibly();
+    }
+}
