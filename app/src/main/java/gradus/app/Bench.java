@@ -354,28 +354,6 @@ final class Bench implements Callable<Integer> {
         command.addAll(spec.root().commandLine().getParseResult().originalArgs());
         command.addAll(List.of(more));
         try {
-<<<<<<< HEAD
-            ProcessHandle.Info self = ProcessHandle.current().info();
-            var command = new ArrayList<String>();
-            command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-            if (self.arguments().isPresent()) {
-                command.addAll(List.of(self.arguments().get()));
-            } else { // this system does not tell
-                String modules = System.getProperty("jdk.module.path");
-                command.addAll(
-                        modules != null
-                                ? List.of("-p", modules, "-m", "gradus.app/gradus.app.Main")
-                                : List.of(
-                                        "--add-modules",
-                                        "jdk.incubator.vector",
-                                        "-cp",
-                                        System.getProperty("java.class.path"),
-                                        Main.class.getName()));
-                command.addAll(List.of("bench", "cold_start", "--threads", Integer.toString(engine.threads)));
-            }
-            command.addAll(List.of("--model", file.toString()));
-=======
->>>>>>> main
             return new ProcessBuilder(command).inheritIO().start().waitFor();
         } catch (IOException e) {
             throw new FileException("cannot start another process: " + e.getMessage(), e);
