@@ -348,13 +348,14 @@ final class Bench implements Callable<Integer> {
         var command = new ArrayList<String>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         List<String> self = List.of(ProcessHandle.current().info().arguments().orElse(new String[0]));
-        int main = self.indexOf(MAIN);
+        int main = Math.max(self.indexOf(MAIN), self.indexOf(Main.class.getName()));
         String modules = System.getProperty("jdk.module.path");
         if (main >= 0) { // options of the JVM, too
             command.addAll(self.subList(0, main + 1));
         } else if (modules != null) {
             command.addAll(List.of("-p", modules, "-m", MAIN));
         } else {
+            command.addAll(List.of("--add-modules", "jdk.incubator.vector"));
             command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
         }
         command.addAll(spec.root().commandLine().getParseResult().originalArgs());

@@ -4,6 +4,7 @@ import gradus.tensor.GradusException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -17,21 +18,6 @@ import picocli.CommandLine.UnmatchedArgumentException;
 @Command(
         name = "gradus",
         description = "Trains and runs residual networks with an engine written from scratch in Java.",
-        subcommands = {
-            Train.class,
-            Evaluate.class,
-            Predict.class,
-            Features.class,
-            Explain.class,
-            Convert.class,
-            Inspect.class,
-            Summary.class,
-            Plot.class,
-            Listing.class,
-            Golden.class,
-            Bench.class,
-            Doctor.class
-        },
         mixinStandardHelpOptions = true,
         version = "gradus 0.1.0",
         scope = ScopeType.INHERIT,
@@ -44,6 +30,22 @@ import picocli.CommandLine.UnmatchedArgumentException;
             "130:interrupted (train leaves a model that --resume goes on from)"
         })
 public final class Main implements Runnable {
+    /** A command is called as its class is. */
+    private static final List<Class<?>> COMMANDS = List.of(
+            Train.class,
+            Evaluate.class,
+            Predict.class,
+            Features.class,
+            Explain.class,
+            Convert.class,
+            Inspect.class,
+            Summary.class,
+            Plot.class,
+            Listing.class,
+            Golden.class,
+            Bench.class,
+            Doctor.class);
+
     @Spec
     CommandSpec spec;
 
@@ -69,6 +71,7 @@ public final class Main implements Runnable {
     public static int run(PrintWriter out, PrintWriter err, String... args) {
         var main = new Main();
         var line = new CommandLine(main).setOut(out).setErr(err);
+        addCommands(line, args);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler((e, a) -> {
             report(err, explain(e), e, main.debug);
@@ -90,6 +93,17 @@ public final class Main implements Runnable {
         } catch (Throwable e) { // picocli passes errors such as OutOfMemoryError through
             return unexpected(err, e, main.debug);
         }
+    }
+
+    /** The command that is asked for, or all: picocli takes its time to look at each. */
+    private static void addCommands(CommandLine line, String... args) {
+        for (Class<?> c : COMMANDS) {
+            if (args.length > 0 && args[0].equals(c.getSimpleName().toLowerCase(Locale.ROOT))) {
+                line.addSubcommand(c);
+                return;
+            }
+        }
+        COMMANDS.forEach(line::addSubcommand);
     }
 
     private static String explain(ParameterException e) {
