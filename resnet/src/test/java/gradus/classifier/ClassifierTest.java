@@ -223,10 +223,13 @@ class ClassifierTest {
 
     @Test
     void memoryIsKnownBeforeTheFirstPredictionAndStaysAsItIs() {
-        try (var classifier = classifier()) {
+        try (var classifier = classifier();
+                var backend = Backends.open()) {
             long bytes = classifier.peakBytes();
+            long scratch =
+                    backend.scratchBytes(); // at least; all classifiers share it, and other tests may have made it grow
             long weights = classifier.model().parameterCount() * Float.BYTES;
-            assertTrue(bytes >= 2 * weights && bytes < 1_000_000, bytes + " bytes");
+            assertTrue(bytes >= scratch + 2 * weights && bytes < scratch + 4_000_000, bytes + " bytes");
             classifier.classify(picture(6, 8, 8), 4);
             classifier.features(picture(6, 8, 8), classifier.featureLayer());
             assertEquals(bytes, classifier.peakBytes());
@@ -235,7 +238,7 @@ class ClassifierTest {
             for (String layer : List.of("conv", "bn", "relu", "branch", "block")) {
                 classifier.features(picture(6, 8, 8), layer);
             }
-            assertTrue(classifier.peakBytes() < 4 * bytes, "plans for layers are not kept for ever");
+            assertTrue(classifier.peakBytes() - bytes < 1_000_000, "plans for layers are not kept for ever");
         }
     }
 

@@ -62,6 +62,9 @@ final class MatMul implements Workers.Task {
 
     private static final int LEAST_PANELS = 4;
 
+    /** Panels of B that are packed together. */
+    private static final int PANELS = 4;
+
     /** Images from which on rows are taken position by position. */
     private static final int MANY_IMAGES = 8;
 
@@ -240,7 +243,7 @@ final class MatMul implements Workers.Task {
         packed = y.array();
         packedAt = y.offset();
         phase = Phase.PACK;
-        workers.run(this, groups * ceil(n, NR));
+        workers.run(this, groups * ceil(ceil(n, NR), PANELS));
         packed = null;
         b = null;
     }
@@ -252,11 +255,11 @@ final class MatMul implements Workers.Task {
         packed = own;
         packedAt = BASE;
         phase = Phase.PACK;
-        int panels = groups * ceil(n, NR);
+        int parts = groups * ceil(ceil(n, NR), PANELS);
         if (small) {
-            workers.runHere(this, panels);
+            workers.runHere(this, parts);
         } else {
-            workers.run(this, panels);
+            workers.run(this, parts);
         }
     }
 
@@ -375,7 +378,8 @@ final class MatMul implements Workers.Task {
             return;
         }
         if (phase == Phase.PACK) {
-            packPanel(part / ceil(n, NR), part % ceil(n, NR), part, worker);
+            int blocks = ceil(ceil(n, NR), PANELS);
+            packPanels(part / blocks, part % blocks * PANELS, worker);
             return;
         }
         int n0 = part % columnBlocks * columnBlock;
@@ -682,23 +686,30 @@ final class MatMul implements Workers.Task {
         }
     }
 
-    /** Columns of one panel over the whole depth. */
-    private void packPanel(int group, int panel, int number, int worker) {
-        int column = panel * NR;
-        int width = Math.min(NR, n - column);
-        int from = bStart + bTap[0] + group * bGroup + column * bColumn;
-        int to = packedAt + number * NR * k;
+    /** Some neighbouring panels over the whole depth, row by row of B: one panel's share of a row is only a line or two. */
+    private void packPanels(int group, int first, int worker) {
+        int panels = ceil(n, NR);
+        int end = Math.min(panels, first + PANELS);
+        int whole = Math.min(end, n / NR);
+        int from = bStart + bTap[0] + group * bGroup + first * NR * bColumn;
+        int to = packedAt + (group * panels + first) * NR * k;
         if (bColumn != 1) {
-            transposePanel(from, k, width, packed, to, BASE + worker * SCRATCH);
+            for (int panel = first; panel < end; panel++, from += NR * bColumn, to += NR * k) {
+                transposePanel(from, k, Math.min(NR, n - panel * NR), packed, to, BASE + worker * SCRATCH);
+            }
             return;
         }
         for (int i = 0; i < k; i++, from += bRow, to += NR) {
-            if (width == NR) {
-                FloatVector.fromArray(SPECIES, b, from).intoArray(packed, to);
-                FloatVector.fromArray(SPECIES, b, from + L).intoArray(packed, to + L);
-            } else {
-                System.arraycopy(b, from, packed, to, width);
-                Arrays.fill(packed, to + width, to + NR, 0);
+            int x = from;
+            int y = to;
+            for (int panel = first; panel < whole; panel++, x += NR, y += NR * k) {
+                FloatVector.fromArray(SPECIES, b, x).intoArray(packed, y);
+                FloatVector.fromArray(SPECIES, b, x + L).intoArray(packed, y + L);
+            }
+            if (whole < end) {
+                int width = n - whole * NR;
+                System.arraycopy(b, x, packed, y, width);
+                Arrays.fill(packed, y + width, y + NR, 0);
             }
         }
     }
