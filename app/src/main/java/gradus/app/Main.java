@@ -70,8 +70,9 @@ public final class Main implements Runnable {
     /** Runs one command line and returns its exit status. Prints to the given writers only. */
     public static int run(PrintWriter out, PrintWriter err, String... args) {
         var main = new Main();
-        var line = new CommandLine(main).setOut(out).setErr(err);
-        addCommands(line, args);
+        var line = new CommandLine(main);
+        addCommands(line, args); // before the writers, which commands get as they are set
+        line.setOut(out).setErr(err);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler((e, a) -> {
             report(err, explain(e), e, main.debug);
