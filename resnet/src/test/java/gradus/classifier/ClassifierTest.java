@@ -164,12 +164,19 @@ class ClassifierTest {
                 return equal;
             });
         }
-        try (var pool = Executors.newFixedThreadPool(64)) {
+        var callers = new ArrayList<Thread>();
+        try (var pool = Executors.newFixedThreadPool(64, work -> {
+            callers.add(new Thread(work));
+            return callers.getLast();
+        })) {
             List<Future<Integer>> results = tasks.stream().map(pool::submit).toList();
             start.countDown();
             for (Future<Integer> r : results) {
                 assertEquals(1000, r.get());
             }
+        }
+        for (Thread caller : callers) { // a pool is closed a moment before the last of its threads has ended
+            caller.join();
         }
         classifier.close();
         var left = new HashSet<>(Thread.getAllStackTraces().keySet());
