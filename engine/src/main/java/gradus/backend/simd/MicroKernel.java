@@ -32,7 +32,7 @@ import jdk.incubator.vector.FloatVector;
  * instruction. Instructions count where a processor computes for a second program at the same time and has none to spare: a
  * register for each row would cost an addition for every load (a third of the speed). The compiler spends nine more on an
  * index counted from 0; the tiles for 16 registers count A's own index instead, which is known not to be negative and so
- * needs no sign extension, and do four steps at once: 19 instructions a step instead of 27, as fast on a core of its own, one
+ * needs no sign extension, and do four steps at once: 18 instructions a step instead of 27, about as fast on a core of its own, one
  * fifth faster on a shared one. {@link #columns} count B's. Row r of C starts at {@code c[at[r]]}.
  *
  * <p>Sums start from the bias or zero, and what C held, if it is to be added to, comes last, so that splitting a long sum
