@@ -18,8 +18,8 @@ import jdk.incubator.vector.FloatVector;
  *
  * <p><b>A B, rows of A in one piece each</b> (matrices, 1 x 1 convolutions of any stride): B is packed into panels of
  * {@link MicroKernel#NR} columns over its whole depth, once for all runs where it does not change. A worker copies a block
- * of rows of A into its scratch memory, then sends the block's tiles past one panel after the other: the panel stays in
- * the first-level cache meanwhile, the block in the second. Copying puts the rows at the distance the micro-kernel wants
+ * of rows of A into its scratch memory, then sends the block's tiles past a strip of panels, then past the next: both stay
+ * in the second-level cache meanwhile. Copying puts the rows at the distance the micro-kernel wants
  * and costs 1 / (2 columns) of the arithmetic. A part of the work is such a block or, where there are few of them, the
  * block and some of the columns.
  *
@@ -52,10 +52,18 @@ final class MatMul implements Workers.Task {
     private static final int ROWS_TRANSPOSED = 128;
 
     /** Most rows of A that are copied together before they meet the panels of B, which then stay in the first cache. */
-    private static final int BLOCK = 100;
+    private static final int BLOCK = 100 / MR * MR;
 
     /** Most numbers copied together, a part of the second cache. */
     private static final int BLOCK_SIZE = 1 << 16;
+
+    /**
+     * Most neighbouring panels that a tile of rows meets before the next one does, and how many numbers they may be: rows of
+     * C are then written, and a residual's read, some lines at a time, which the processor fetches ahead.
+     */
+    private static final int STRIP = 8;
+
+    private static final int STRIP_SIZE = 1 << 15;
 
     /** Parts of the work for each worker, unless they would have fewer panels than this. */
     private static final int PARTS = 8;
@@ -105,7 +113,6 @@ final class MatMul implements Workers.Task {
     /** The block of rows that a worker has copied; each at a distance from the other workers'. */
     private final int[] copied;
 
-    private final float[][] fences;
     private final float[] partials = Lanes.array(PARTIALS);
     private float[] own = Lanes.array(0);
 
@@ -174,13 +181,10 @@ final class MatMul implements Workers.Task {
         starts = new int[workers.count()][BLOCK + APART];
         grid = new int[workers.count()][MR + APART];
         copied = new int[workers.count() * APART];
-        fences = new float[workers.count()][];
-        Arrays.setAll(fences, i -> MicroKernel.fence());
     }
 
     long scratchElements() {
-        long elements = scratch.length + partials.length + own.length;
-        return elements + (long) fences.length * fences[0].length;
+        return (long) scratch.length + partials.length + own.length;
     }
 
     /** y = op(a) op(b). */
@@ -416,12 +420,17 @@ final class MatMul implements Workers.Task {
                 starts[worker][r] = cAt(group, m0 + r);
             }
         }
-        for (int column = n0; column < n1; column += NR) {
-            int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
+        int width = ceil(n1 - n0, ceil(n1 - n0, Math.clamp(STRIP_SIZE / Math.max(1, k) / NR, 1, STRIP) * NR));
+        width = ceil(width, NR) * NR;
+        for (int strip = n0; strip < n1; strip += width) {
+            int end = Math.min(n1, strip + width);
             for (int r = 0; r < rows; ) {
                 int tile = MicroKernel.tile(rows - r);
                 int valid = Math.min(tile, rows - r);
-                multiply(worker, group, r, tile, valid, k, panel, packed, column, n1, false, true);
+                for (int column = strip; column < end; column += NR) {
+                    int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
+                    multiply(worker, group, r, tile, valid, k, panel, packed, column, n1, false, true);
+                }
                 r += valid;
             }
         }
@@ -455,27 +464,13 @@ final class MatMul implements Workers.Task {
             float[] addend = add ? c : residual == null ? null : residual.array();
             int shift = add || residual == null ? 0 : residual.offset() - cStart;
             MicroKernel.rows(
-                    tile,
-                    depth,
-                    scratch,
-                    aAt,
-                    right,
-                    panel,
-                    c,
-                    at,
-                    shifts,
-                    shiftsAt,
-                    addend,
-                    shift,
-                    last && relu,
-                    fences[worker]);
+                    tile, depth, scratch, aAt, right, panel, c, at, shifts, shiftsAt, addend, shift, last && relu);
             return;
         }
         for (int r = 0; r < tile; r++) {
             at[r] = tileAt(worker, r);
         }
-        MicroKernel.rows(
-                tile, depth, scratch, aAt, right, panel, scratch, at, shifts, shiftsAt, null, 0, false, fences[worker]);
+        MicroKernel.rows(tile, depth, scratch, aAt, right, panel, scratch, at, shifts, shiftsAt, null, 0, false);
         for (int r = 0; r < valid; r++) {
             put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, c, to[row + r] + column);
         }
@@ -649,8 +644,7 @@ final class MatMul implements Workers.Task {
         for (int r = 0; r < tile; r++) {
             at[r] = whole ? start + (row + r) * pitch + column : tileAt(worker, r);
         }
-        MicroKernel.columns(
-                tile, depth, scratch, aAt, scratch, panel, whole ? to : scratch, at, whole && add, fences[worker]);
+        MicroKernel.columns(tile, depth, scratch, aAt, scratch, panel, whole ? to : scratch, at, whole && add);
         for (int r = 0; r < valid && !whole; r++) {
             put(tileAt(worker, r), Math.min(NR, n1 - column), add, true, to, start + (row + r) * pitch + column);
         }

@@ -2,6 +2,7 @@ package gradus.backend.simd;
 
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
+import static java.lang.invoke.VarHandle.loadLoadFence;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromArray;
 import static jdk.incubator.vector.VectorOperators.LE;
@@ -14,11 +15,11 @@ import jdk.incubator.vector.FloatVector;
  *
  * <p>10 rows x 2 vectors are 20 accumulators, with two vectors of B 22 of the 32 registers of AVX-512 and NEON. The others
  * are for broadcast elements of A, all of which the compiler likes to load first: with 12 rows it runs out of registers
- * and puts accumulators into memory, which costs a quarter of the speed. With 16 registers (AVX2) that leaves 4 x 2, and
- * eight accumulators are just what two units that take four cycles for a sum can hide. 5 x 2 goes there too, with stores
- * that no load may pass when the compiler orders the instructions: two a step, so that whatever lies between two of them
- * needs 15 registers at most. With one a step it was luck: in four of five processes sums went through memory, at half the
- * speed. More rows need more such fences and gain nothing.
+ * and puts accumulators into memory, which costs a quarter of the speed. With 16 registers (AVX2) that would leave 4 x 2.
+ * There a {@link java.lang.invoke.VarHandle#loadLoadFence} follows each row: on x86, where loads stay in order anyway, it is
+ * no instruction, but the compiler moves no load across it, so that one broadcast is alive at a time and 6 x 2 fit: 12 + 2
+ * + 1 registers. (A store, which no load may pass either, is not free: stores leave in order, so those behind a row of C that
+ * has to come from memory fill the store queue, and the tile waits: a quarter to a half of the speed where C is large.)
  * Accumulators are named locals because an array of vectors would live on the heap, and the methods are this long because
  * a vector passed to a method that is not inlined would too: the compiler inlines nothing but the Vector API itself into
  * methods of this size.
@@ -32,8 +33,7 @@ import jdk.incubator.vector.FloatVector;
  * instruction. Instructions count where a processor computes for a second program at the same time and has none to spare: a
  * register for each row would cost an addition for every load (a third of the speed). The compiler spends nine more on an
  * index counted from 0; the tiles for 16 registers count A's own index instead, which is known not to be negative and so
- * needs no sign extension, and do four steps at once: 18 instructions a step instead of 27, about as fast on a core of its own, one
- * fifth faster on a shared one. {@link #columns} count B's. Row r of C starts at {@code c[at[r]]}.
+ * needs no sign extension. Row r of C starts at {@code c[at[r]]}.
  *
  * <p>Sums start from the bias or zero, and what C held, if it is to be added to, comes last, so that splitting a long sum
  * into calls also keeps its rounding error small. Residual and ReLU are applied to the sums while they are in registers.
@@ -43,13 +43,13 @@ final class MicroKernel {
     private static final boolean FEW_REGISTERS = L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8 && isX86();
 
     /** Most rows of a tile; what is left of a block of rows is shared out among tiles of one row less. */
-    static final int MR = FEW_REGISTERS ? 5 : 10;
+    static final int MR = FEW_REGISTERS ? 6 : 10;
 
-    /** Rows of the smallest tile: for a few rows, and for machines with few registers. */
+    /** Rows of the smallest tile, for a few rows. */
     private static final int SMALL = 4;
 
     /** Most rows of a tile of {@link #columns}. */
-    static final int MR_COLUMNS = FEW_REGISTERS ? 5 : 12;
+    static final int MR_COLUMNS = FEW_REGISTERS ? 6 : 12;
 
     /** Columns of either tile. */
     static final int NR = 2 * L;
@@ -63,12 +63,6 @@ final class MicroKernel {
     /** Elements from one k to the next in a block of columns: an odd number of cache lines, for the same reason. */
     static final int COLUMN_PITCH = 144;
 
-    /** The same counted in what a k takes in a panel; whole where there are few registers. */
-    private static final int PITCHES = COLUMN_PITCH / NR;
-
-    /** Where a tile may write in the array that is handed to it for that: away from other objects' cache lines. */
-    private static final int FENCE = 16;
-
     /** Where there is no bias. */
     static final float[] ZEROS = new float[128];
 
@@ -77,11 +71,6 @@ final class MicroKernel {
     private static boolean isX86() {
         String arch = System.getProperty("os.arch");
         return arch.equals("amd64") || arch.equals("x86_64");
-    }
-
-    /** Memory that one thread hands to its tiles, which may write there while they compute. */
-    static float[] fence() {
-        return new float[2 * FENCE + 32];
     }
 
     /** Rows of the tile of {@link #rows} to use when that many are left: MR, MR - 1 or 4, perhaps more than are left. */
@@ -106,7 +95,6 @@ final class MicroKernel {
      * @param tile rows, as {@link #tile} says
      * @param bias NR numbers from biasAt on, the same for all rows; {@link #ZEROS} where there is none
      * @param addend its element for {@code c[o]} is {@code addend[o + shift]}; may be c itself; null where there is none
-     * @param fence what {@link #fence} gave this thread
      */
     static void rows(
             int tile,
@@ -121,18 +109,17 @@ final class MicroKernel {
             int biasAt,
             float[] addend,
             int shift,
-            boolean relu,
-            float[] fence) {
-        if (FEW_REGISTERS && tile == MR) {
-            rows5(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu, fence);
+            boolean relu) {
+        if (tile == SMALL) {
+            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+        } else if (FEW_REGISTERS && tile == MR) {
+            rows6(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         } else if (FEW_REGISTERS) {
-            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu, fence);
+            rows5(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         } else if (tile == MR) {
             rows10(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
-        } else if (tile == MR - 1) {
-            rows9(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         } else {
-            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu, fence);
+            rows9(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         }
     }
 
@@ -140,25 +127,16 @@ final class MicroKernel {
      * A tile {@code c = A' B}, or that added to c.
      *
      * @param tile rows, as {@link #tileColumns} says
-     * @param fence what {@link #fence} gave this thread
      */
-    static void columns(
-            int tile,
-            int depth,
-            float[] a,
-            int aAt,
-            float[] b,
-            int bAt,
-            float[] c,
-            int[] at,
-            boolean add,
-            float[] fence) {
-        if (FEW_REGISTERS && tile == MR_COLUMNS) {
-            columns5(depth, a, aAt, b, bAt, c, at, add, fence);
-        } else if (tile == MR_COLUMNS) {
-            columns12(depth, a, aAt, b, bAt, c, at, add);
-        } else {
+    static void columns(int tile, int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        if (tile == SMALL) {
             columns4(depth, a, aAt, b, bAt, c, at, add);
+        } else if (!FEW_REGISTERS) {
+            columns12(depth, a, aAt, b, bAt, c, at, add);
+        } else if (tile == MR_COLUMNS) {
+            columns6(depth, a, aAt, b, bAt, c, at, add);
+        } else {
+            columns5(depth, a, aAt, b, bAt, c, at, add);
         }
     }
 
@@ -302,6 +280,95 @@ final class MicroKernel {
         o = at[8]; p8.intoArray(c, o); q8.intoArray(c, o + L);
     }
 
+    private static void rows6(
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu) {
+        var u = fromArray(SPECIES, bias, biasAt);
+        var v = fromArray(SPECIES, bias, biasAt + L);
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
+        FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
+        FloatVector x;
+        int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
+        for (; i < end - 1; i += 2) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+            x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+        }
+        if (i < end) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+        }
+        int o;
+        if (addend != null) {
+            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+        }
+        if (relu) {
+            var z = FloatVector.zero(SPECIES);
+            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
+            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
+            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
+            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
+            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
+            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
+    }
+
     private static void rows5(
             int depth,
             float[] a,
@@ -314,58 +381,25 @@ final class MicroKernel {
             int biasAt,
             float[] addend,
             int shift,
-            boolean relu,
-            float[] fence) {
+            boolean relu) {
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
-        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v, p3 = u, q3 = v, p4 = u, q4 = v;
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
+        FloatVector p3 = u, q3 = v, p4 = u, q4 = v;
         FloatVector x;
         int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
-        for (; i < end - 3; i += 4) {
-            int j = ahead + i * NR;
-            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
-            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            q2.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            q4.intoArray(fence, FENCE);
-            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
-            x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            q2.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[i + 1 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            q4.intoArray(fence, FENCE);
-            u = fromArray(SPECIES, b, j + 2 * NR); v = fromArray(SPECIES, b, j + 2 * NR + L);
-            x = broadcast(SPECIES, a[i + 2]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + 2 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[i + 2 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            q2.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 2 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[i + 2 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            q4.intoArray(fence, FENCE);
-            u = fromArray(SPECIES, b, j + 3 * NR); v = fromArray(SPECIES, b, j + 3 * NR + L);
-            x = broadcast(SPECIES, a[i + 3]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + 3 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[i + 3 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            q2.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 3 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[i + 3 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            q4.intoArray(fence, FENCE);
-        }
         for (; i < end; i++) {
             int j = ahead + i * NR;
             u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
             x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
             x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
             x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            q2.intoArray(fence, FENCE);
+            loadLoadFence();
             x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
             x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            q4.intoArray(fence, FENCE);
         }
         int o;
         if (addend != null) {
@@ -402,54 +436,19 @@ final class MicroKernel {
             int biasAt,
             float[] addend,
             int shift,
-            boolean relu,
-            float[] fence) {
+            boolean relu) {
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
         FloatVector p3 = u, q3 = v;
-        FloatVector x;
-        int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
-        for (; i < end - 3; i += 4) {
-            int j = ahead + i * NR;
-            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
-            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            q1.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            q3.intoArray(fence, FENCE);
-            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
-            x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            q1.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            q3.intoArray(fence, FENCE);
-            u = fromArray(SPECIES, b, j + 2 * NR); v = fromArray(SPECIES, b, j + 2 * NR + L);
-            x = broadcast(SPECIES, a[i + 2]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + 2 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            q1.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 2 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[i + 2 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            q3.intoArray(fence, FENCE);
-            u = fromArray(SPECIES, b, j + 3 * NR); v = fromArray(SPECIES, b, j + 3 * NR + L);
-            x = broadcast(SPECIES, a[i + 3]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + 3 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            q1.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 3 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[i + 3 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            q3.intoArray(fence, FENCE);
-        }
-        for (; i < end; i++) {
-            int j = ahead + i * NR;
-            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
-            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            q1.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            q3.intoArray(fence, FENCE);
+        for (int k = 0; k < depth; k++) {
+            u = fromArray(SPECIES, b, bAt + k * NR);
+            v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
         }
         int o;
         if (addend != null) {
@@ -525,24 +524,60 @@ final class MicroKernel {
         o = at[11]; p11.intoArray(c, o); q11.intoArray(c, o + L);
     }
 
-    private static void columns5(
-            int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add, float[] fence) {
+    private static void columns6(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
         var zero = FloatVector.zero(SPECIES);
-        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero, p2 = zero;
-        FloatVector q2 = zero, p3 = zero, q3 = zero, p4 = zero, q4 = zero;
-        FloatVector x;
-        int j = Math.max(bAt, 0), end = j + depth * NR, back = aAt - j * PITCHES;
-        for (; j < end; j += NR) {
-            int i = back + j * PITCHES;
-            var u = fromArray(SPECIES, b, j);
-            var v = fromArray(SPECIES, b, j + L);
-            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[i + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[i + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            q2.intoArray(fence, FENCE);
-            x = broadcast(SPECIES, a[i + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[i + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            q4.intoArray(fence, FENCE);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero, p2 = zero, q2 = zero;
+        FloatVector p3 = zero, q3 = zero, p4 = zero, q4 = zero, p5 = zero, q5 = zero;
+        for (int k = 0; k < depth; k++) {
+            var u = fromArray(SPECIES, b, bAt + k * NR);
+            var v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+        }
+        int o;
+        if (add) {
+            o = at[0]; p0 = p0.add(fromArray(SPECIES, c, o)); q0 = q0.add(fromArray(SPECIES, c, o + L));
+            o = at[1]; p1 = p1.add(fromArray(SPECIES, c, o)); q1 = q1.add(fromArray(SPECIES, c, o + L));
+            o = at[2]; p2 = p2.add(fromArray(SPECIES, c, o)); q2 = q2.add(fromArray(SPECIES, c, o + L));
+            o = at[3]; p3 = p3.add(fromArray(SPECIES, c, o)); q3 = q3.add(fromArray(SPECIES, c, o + L));
+            o = at[4]; p4 = p4.add(fromArray(SPECIES, c, o)); q4 = q4.add(fromArray(SPECIES, c, o + L));
+            o = at[5]; p5 = p5.add(fromArray(SPECIES, c, o)); q5 = q5.add(fromArray(SPECIES, c, o + L));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
+    }
+
+    private static void columns5(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        var zero = FloatVector.zero(SPECIES);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero, p2 = zero, q2 = zero;
+        FloatVector p3 = zero, q3 = zero, p4 = zero, q4 = zero;
+        for (int k = 0; k < depth; k++) {
+            var u = fromArray(SPECIES, b, bAt + k * NR);
+            var v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
         }
         int o;
         if (add) {

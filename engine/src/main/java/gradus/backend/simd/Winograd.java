@@ -108,7 +108,6 @@ final class Winograd implements Workers.Task {
         final float[][] from = new float[6][];
         final int[] at = new int[6 + 64];
         final int[] rows = new int[MicroKernel.MR_COLUMNS + 64];
-        final float[] fence = MicroKernel.fence();
         float[] v = Lanes.array(0);
         float[] m = Lanes.array(0);
         float[] t = Lanes.array(0);
@@ -129,7 +128,7 @@ final class Winograd implements Workers.Task {
     long scratchElements() {
         long elements = (long) u.length + v.length + d.length;
         for (Scratch s : scratch) {
-            elements += s.v.length + s.m.length + s.t.length + s.fence.length;
+            elements += s.v.length + s.m.length + s.t.length;
         }
         return elements;
     }
@@ -447,8 +446,7 @@ final class Winograd implements Workers.Task {
                         s.rows[r] = to + (t + r) * NR;
                     }
                     int from = BASE + t * PITCH + position * c;
-                    MicroKernel.rows(
-                            tile, c, v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false, s.fence);
+                    MicroKernel.rows(tile, c, v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false);
                     t += tile;
                 }
             }
@@ -612,7 +610,7 @@ final class Winograd implements Workers.Task {
                     s.rows[r] = BASE + (position * channels + c0 + c + r) * filters + f;
                 }
                 int b = BASE + (position * filters + f) * gathered;
-                MicroKernel.columns(tile, gathered, v, a + c, d, b, u, s.rows, firstTile > 0, s.fence);
+                MicroKernel.columns(tile, gathered, v, a + c, d, b, u, s.rows, firstTile > 0);
             }
             c += tile;
         }
