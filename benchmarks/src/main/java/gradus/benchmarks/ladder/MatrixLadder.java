@@ -91,7 +91,7 @@ public class MatrixLadder extends Measured {
 
         @Override
         public List<String> files() {
-            return make == null ? Rung.engine("MatMul", "MicroKernel") : Rung.super.files();
+            return make == null ? Rung.engine("MatMul", "Panels", "MicroKernel") : Rung.super.files();
         }
 
         @Override

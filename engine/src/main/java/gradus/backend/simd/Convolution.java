@@ -45,8 +45,7 @@ final class Convolution {
         int depth = g.kh() * g.kw() * channels;
         patches(g, x);
         product.groups(g.groups(), channels, filters, filters);
-        product.right(w, depth, g.f(), 1);
-        product.bTap[0] = 0;
+        product.b.matrix(w, depth, g.f(), 1);
         product.result(y, g.oh(), g.ow(), g.oh() * g.ow() * g.f(), g.ow() * g.f(), g.f());
         product.run(false, g.n() * g.oh() * g.ow(), filters, depth);
     }
@@ -82,8 +81,7 @@ final class Convolution {
         int filters = g.f() / g.groups();
         int depth = g.kh() * g.kw() * channels;
         product.groups(g.groups(), channels, filters, filters);
-        product.right(w, depth, g.f(), 1);
-        product.bTap[0] = 0;
+        product.b.matrix(w, depth, g.f(), 1);
         product.pack(filters, depth, y);
     }
 
@@ -122,8 +120,7 @@ final class Convolution {
         }
         patches(g, x);
         product.groups(g.groups(), channels, filters, filters);
-        product.right(dy, pixels, g.f(), 1);
-        product.bTap[0] = 0;
+        product.b.matrix(dy, pixels, g.f(), 1);
         product.result(dw, 1, 1, g.f(), g.f(), g.f());
         product.run(true, rows, filters, pixels);
     }
@@ -189,7 +186,8 @@ final class Convolution {
         Patches a = product.a;
         a.image(dy, g.oh(), g.ow(), g.f(), filters);
         a.window(rows, columns, 1, 1, tapsH, tapsW);
-        product.taps(tapsH * tapsW);
+        product.b.matrix(w, filters, 1, g.f());
+        product.b.taps(tapsH * tapsW);
         // from the last tap to the first, so that runs in dy ascend
         int ti = 0;
         for (int i = g.kh() - 1; i >= 0; i--) {
@@ -203,14 +201,13 @@ final class Convolution {
                 int over = w0 + g.left() - j * g.dilationW();
                 if (over % g.strideW() == 0) {
                     a.tapW[tj] = over / g.strideW();
-                    product.bTap[ti * tapsW + tj++] = (i * g.kw() + j) * channels * g.f();
+                    product.b.tap[ti * tapsW + tj++] = (i * g.kw() + j) * channels * g.f();
                 }
             }
             ti++;
         }
         a.ready();
         product.groups(g.groups(), filters, filters, channels);
-        product.right(w, filters, 1, g.f());
         int rowOfPixels = g.w() * g.c();
         product.result(
                 dx,

@@ -1,8 +1,6 @@
 package gradus.backend.simd;
 
 import static gradus.backend.simd.Lanes.BASE;
-import static gradus.backend.simd.Lanes.L;
-import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.MicroKernel.COLUMN_PITCH;
 import static gradus.backend.simd.MicroKernel.MR;
 import static gradus.backend.simd.MicroKernel.MR_COLUMNS;
@@ -10,11 +8,10 @@ import static gradus.backend.simd.MicroKernel.NR;
 import static gradus.backend.simd.MicroKernel.PITCH;
 
 import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
 
 /**
  * C = A B and C = A^T B for every matrix product and convolution: blocking for the caches, packing, and the partition of
- * the work. A is given as {@link Patches}; B as one or several matrices stacked (a kernel's taps), plain or transposed.
+ * the work. A is given as {@link Patches}, B as {@link Panels}.
  *
  * <p><b>A B, rows of A in one piece each</b> (matrices, 1 x 1 convolutions of any stride): B is packed into panels of
  * {@link MicroKernel#NR} columns over its whole depth, once for all runs where it does not change. A worker copies a block
@@ -121,19 +118,13 @@ final class MatMul implements Workers.Task {
     /** Left operand. */
     final Patches a = new Patches();
 
-    /** Where the matrices start of which B consists, one above the other; grown by {@link #taps}. */
-    int[] bTap = new int[64];
+    /** Right operand. */
+    final Panels b = new Panels();
 
     private Phase phase;
     private int m;
     private int n;
     private int k;
-    private float[] b;
-    private int bStart;
-    private int bDepth;
-    private int bRow;
-    private int bColumn;
-
     /** B as {@link #pack} left it, or null. */
     private float[] packed;
 
@@ -147,7 +138,6 @@ final class MatMul implements Workers.Task {
     private int cPixel;
     private int groups;
     private int aGroup;
-    private int bGroup;
     private int cGroup;
 
     /** What is added to C = A B and done last; off unless set for one product. */
@@ -191,8 +181,7 @@ final class MatMul implements Workers.Task {
     void matMul(int m, int n, int k, boolean transposeA, boolean transposeB, Memory a, Memory b, Memory y) {
         this.a.matrix(a, transposeA ? m : k);
         groups(1, 0, 0, 0);
-        right(b, k, transposeB ? 1 : n, transposeB ? k : 1);
-        bTap[0] = 0;
+        this.b.matrix(b, k, transposeB ? 1 : n, transposeB ? k : 1);
         result(y, 1, 1, n, n, n);
         run(transposeA, m, n, k);
     }
@@ -203,21 +192,8 @@ final class MatMul implements Workers.Task {
     void groups(int count, int a, int b, int c) {
         groups = count;
         aGroup = a;
-        bGroup = b;
+        this.b.groups(b);
         cGroup = c;
-    }
-
-    /** B: matrices of {@code depth} rows, elements {@code row} and {@code column} apart; one of the two is 1. */
-    void right(Memory b, int depth, int row, int column) {
-        this.b = b.array();
-        bStart = b.offset();
-        bDepth = depth;
-        bRow = row;
-        bColumn = column;
-    }
-
-    void taps(int count) {
-        bTap = bTap.length < count ? new int[count] : bTap;
     }
 
     /** C: row (n, p, q) of a grid starts at {@code n image + p row + q pixel}. */
@@ -249,7 +225,7 @@ final class MatMul implements Workers.Task {
         phase = Phase.PACK;
         workers.run(this, groups * ceil(ceil(n, NR), PANELS));
         packed = null;
-        b = null;
+        b.release();
     }
 
     /** B, which is used once, in panels of our own: every worker then reads it as if it had been packed before. */
@@ -308,7 +284,7 @@ final class MatMul implements Workers.Task {
             }
         }
         a.release();
-        b = null;
+        b.release();
         c = null;
         packed = null;
         then(null, null, false);
@@ -383,7 +359,19 @@ final class MatMul implements Workers.Task {
         }
         if (phase == Phase.PACK) {
             int blocks = ceil(ceil(n, NR), PANELS);
-            packPanels(part / blocks, part % blocks * PANELS, worker);
+            int group = part / blocks;
+            int first = part % blocks * PANELS;
+            int to = packedAt + group * ceil(n, NR) * NR * k;
+            b.pack(
+                    group,
+                    first,
+                    Math.min(ceil(n, NR), first + PANELS),
+                    k,
+                    n,
+                    packed,
+                    to,
+                    scratch,
+                    BASE + worker * SCRATCH);
             return;
         }
         int n0 = part % columnBlocks * columnBlock;
@@ -486,7 +474,7 @@ final class MatMul implements Workers.Task {
             int k0 = block / runBlocks * run + block % runBlocks * depth;
             int k1 = Math.min((block / runBlocks + 1) * run, k0 + depth);
             if (packed == null) {
-                packB(group, k0, k1, n0, n1, bAt);
+                b.packBlock(group, k0, k1, n0, n1, scratch, bAt, bAt - A_SIZE);
             }
             for (int row = m0; row < m1; ) {
                 int rows = images == 1 ? m1 - row : Math.min(m1 - row, images - row % images);
@@ -600,14 +588,22 @@ final class MatMul implements Workers.Task {
         for (int block = 0; block < blocks; block++) {
             int k0 = first + block * depth;
             int k1 = Math.min(end, k0 + depth);
-            if (bColumn != 1) {
-                packB(group, k0, k1, n0, n1, bAt); // a matrix: its rows are all pixels in order
+            if (!b.hasRows()) {
+                b.packBlock(
+                        group,
+                        k0,
+                        k1,
+                        n0,
+                        n1,
+                        scratch,
+                        bAt,
+                        bAt - A_SIZE); // a matrix: its rows are all pixels in order
             }
             for (int i = k0; i < k1; i++) {
                 int row = (i / width / height * a.positions()) + (p0 + i / width % height) * pitch + q0 + i % width;
                 a.row(row, m0, m1, group * aGroup, scratch, aAt + (i - k0) * COLUMN_PITCH);
-                if (bColumn == 1) {
-                    packRow(bStart + group * bGroup + row * bRow, i - k0, k1 - k0, n0, n1, bAt);
+                if (b.hasRows()) {
+                    b.packRow(group, row, i - k0, k1 - k0, n0, n1, scratch, bAt);
                 }
             }
             for (int row = m0; row < m1; ) {
@@ -659,94 +655,6 @@ final class MatMul implements Workers.Task {
             for (int split = 1; split < splits; split++) {
                 Elementwise.add(c, to, partials, from + split * m * n, c, to, n);
             }
-        }
-    }
-
-    // ---- packing B into panels of NR columns: element (k, j) of a panel at k * NR + j ----
-
-    /** Row {@code i} of a block of that depth, which lies at {@code from}. */
-    private void packRow(int from, int i, int depth, int n0, int n1, int at) {
-        float[] b = this.b;
-        float[] y = scratch;
-        int column = n0;
-        int to = at + i * NR;
-        for (; column + NR <= n1; column += NR, to += depth * NR) {
-            FloatVector.fromArray(SPECIES, b, from + column).intoArray(y, to);
-            FloatVector.fromArray(SPECIES, b, from + column + L).intoArray(y, to + L);
-        }
-        if (column < n1) {
-            System.arraycopy(b, from + column, y, to, n1 - column);
-            Arrays.fill(y, to + n1 - column, to + NR, 0);
-        }
-    }
-
-    /** Some neighbouring panels over the whole depth, row by row of B: one panel's share of a row is only a line or two. */
-    private void packPanels(int group, int first, int worker) {
-        int panels = ceil(n, NR);
-        int end = Math.min(panels, first + PANELS);
-        int whole = Math.min(end, n / NR);
-        int from = bStart + bTap[0] + group * bGroup + first * NR * bColumn;
-        int to = packedAt + (group * panels + first) * NR * k;
-        if (bColumn != 1) {
-            for (int panel = first; panel < end; panel++, from += NR * bColumn, to += NR * k) {
-                transposePanel(from, k, Math.min(NR, n - panel * NR), packed, to, BASE + worker * SCRATCH);
-            }
-            return;
-        }
-        for (int i = 0; i < k; i++, from += bRow, to += NR) {
-            int x = from;
-            int y = to;
-            for (int panel = first; panel < whole; panel++, x += NR, y += NR * k) {
-                FloatVector.fromArray(SPECIES, b, x).intoArray(packed, y);
-                FloatVector.fromArray(SPECIES, b, x + L).intoArray(packed, y + L);
-            }
-            if (whole < end) {
-                int width = n - whole * NR;
-                System.arraycopy(b, x, packed, y, width);
-                Arrays.fill(packed, y + width, y + NR, 0);
-            }
-        }
-    }
-
-    private void packB(int group, int k0, int k1, int n0, int n1, int at) {
-        for (int k = k0; k < k1; ) {
-            int tap = k / bDepth;
-            int within = k - tap * bDepth;
-            int run = Math.min(k1 - k, bDepth - within);
-            int from = bStart + group * bGroup + bTap[tap] + within * bRow;
-            if (bColumn == 1) {
-                for (int i = 0; i < run; i++) {
-                    packRow(from + i * bRow, k - k0 + i, k1 - k0, n0, n1, at);
-                }
-            } else {
-                for (int column = n0; column < n1; column += NR) {
-                    int to = at + (column - n0) * (k1 - k0) + (k - k0) * NR;
-                    transposePanel(from + column * bColumn, run, Math.min(NR, n1 - column), scratch, to, at - A_SIZE);
-                }
-            }
-            k += run;
-        }
-    }
-
-    /** Reads along columns of B, in square blocks as far as they go. */
-    private void transposePanel(int from, int rows, int width, float[] y, int to, int blockAt) {
-        float[] b = this.b;
-        int whole = Lanes.bound(rows);
-        for (int j0 = 0; j0 < width; j0 += L) {
-            int columns = Math.min(L, width - j0);
-            int square = columns == L ? whole : 0;
-            for (int i = 0; i < square; i += L) {
-                Transpose.block(b, from + j0 * bColumn + i, bColumn, y, to + i * NR + j0, NR, scratch, blockAt);
-            }
-            for (int j = j0; j < j0 + columns; j++) {
-                int column = from + j * bColumn;
-                for (int i = square; i < rows; i++) {
-                    y[to + i * NR + j] = b[column + i];
-                }
-            }
-        }
-        for (int i = 0; i < rows && width < NR; i++) {
-            Arrays.fill(y, to + i * NR + width, to + i * NR + NR, 0);
         }
     }
 }
