@@ -136,6 +136,10 @@ final class MatMul implements Workers.Task {
     private int cImage;
     private int cRow;
     private int cPixel;
+
+    /** Whether rows of C follow each other at one distance: finding one then takes no division. */
+    private boolean cWhole;
+
     private int groups;
     private int aGroup;
     private int cGroup;
@@ -209,6 +213,7 @@ final class MatMul implements Workers.Task {
         cImage = image;
         cRow = row;
         cPixel = pixel;
+        cWhole = row == gridW * pixel && image == gridH * row;
     }
 
     /** Elements of B in panels: see {@link #pack}. */
@@ -312,16 +317,13 @@ final class MatMul implements Workers.Task {
 
     /**
      * Parts are blocks of rows, and where these are few, shares of their columns: about eight parts for each worker, so
-     * that one whose processor is slowed down leaves some to the others. Neighbouring parts share their rows.
+     * that one whose processor is slowed down leaves some to the others. Neighbouring parts share their rows. All have the
+     * same number of whole tiles, give or take one.
      */
     private void partitionDirect() {
-        int most = Math.clamp(BLOCK_SIZE / Math.max(1, k), MR, BLOCK);
-        int blocks = ceil(m, most);
-        rowBlock = Math.min(BLOCK, ceil(ceil(m, blocks), MR) * MR);
-        rowBlocks = ceil(m, rowBlock);
+        int most = Math.clamp(BLOCK_SIZE / Math.max(1, k), MR, BLOCK) / MR;
+        rowBlocks = ceil(ceil(m, MR), most);
         columnBlocks = Math.clamp(ceil(PARTS * workers.count(), groups * rowBlocks), 1, ceil(n, LEAST_PANELS * NR));
-        columnBlock = ceil(ceil(n, columnBlocks), NR) * NR;
-        columnBlocks = ceil(n, columnBlock);
     }
 
     private void partitionTransposed() {
@@ -345,6 +347,11 @@ final class MatMul implements Workers.Task {
             columnBlock /= 2;
         }
         columnBlocks = ceil(n, columnBlock);
+    }
+
+    /** Where share number i of so many begins if n elements are shared out in whole units, about as many in each. */
+    private static int share(int n, int unit, int i, int shares) {
+        return Math.min(n, (int) ((long) ceil(n, unit) * i / shares) * unit);
     }
 
     static int ceil(int n, int d) {
@@ -374,13 +381,13 @@ final class MatMul implements Workers.Task {
                     BASE + worker * SCRATCH);
             return;
         }
-        int n0 = part % columnBlocks * columnBlock;
-        int n1 = Math.min(n, n0 + columnBlock);
         int rest = part / columnBlocks;
         if (phase == Phase.DIRECT) {
-            direct(rest, n0, n1, worker);
+            direct(rest, part % columnBlocks, worker);
             return;
         }
+        int n0 = part % columnBlocks * columnBlock;
+        int n1 = Math.min(n, n0 + columnBlock);
         int rows = rest % rowBlocks;
         rest /= rowBlocks;
         if (phase == Phase.PLAIN) {
@@ -397,10 +404,12 @@ final class MatMul implements Workers.Task {
     // ---- A B, rows of A in one piece each and B packed: sums go over the whole inner extent ----
 
     /** @param block which block of rows, over all groups; a worker that has it already need not copy it */
-    private void direct(int block, int n0, int n1, int worker) {
+    private void direct(int block, int columns, int worker) {
         int group = block / rowBlocks;
-        int m0 = block % rowBlocks * rowBlock;
-        int rows = Math.min(rowBlock, m - m0);
+        int m0 = share(m, MR, block % rowBlocks, rowBlocks);
+        int rows = share(m, MR, block % rowBlocks + 1, rowBlocks) - m0;
+        int n0 = share(n, NR, columns, columnBlocks);
+        int n1 = share(n, NR, columns + 1, columnBlocks);
         if (copied[worker * APART] != block) {
             copied[worker * APART] = block;
             a.copy(m0, rows, group * aGroup, k, scratch, BASE + worker * SCRATCH);
@@ -544,6 +553,9 @@ final class MatMul implements Workers.Task {
 
     private int cAt(int group, int row) {
         int at = gridRow(row);
+        if (cWhole) {
+            return cStart + group * cGroup + at * cPixel;
+        }
         int q = at % gridW;
         int p = at / gridW % gridH;
         return cStart + group * cGroup + at / gridW / gridH * cImage + p * cRow + q * cPixel;
@@ -599,11 +611,21 @@ final class MatMul implements Workers.Task {
                         bAt,
                         bAt - A_SIZE); // a matrix: its rows are all pixels in order
             }
+            int q = k0 % Math.max(1, width);
+            int p = k0 / Math.max(1, width) % Math.max(1, height);
+            int image = k0 / Math.max(1, width * height);
             for (int i = k0; i < k1; i++) {
-                int row = (i / width / height * a.positions()) + (p0 + i / width % height) * pitch + q0 + i % width;
+                int row = image * a.positions() + (p0 + p) * pitch + q0 + q;
                 a.row(row, m0, m1, group * aGroup, scratch, aAt + (i - k0) * COLUMN_PITCH);
                 if (b.hasRows()) {
                     b.packRow(group, row, i - k0, k1 - k0, n0, n1, scratch, bAt);
+                }
+                if (++q == width) { // counted, because divisions take as long as copying a row
+                    q = 0;
+                    if (++p == height) {
+                        p = 0;
+                        image++;
+                    }
                 }
             }
             for (int row = m0; row < m1; ) {

@@ -237,12 +237,22 @@ final class Patches {
      */
     void rows(int[] grid, int count, int channel, float[] y, int at, int pitch, int[] from) {
         int length = span * channels;
+        int image = 0;
+        int p = 0;
+        int q = -1;
         for (int i = 0; i < count; i++) {
-            int ih = grid[i] / gridW % gridH * stepH + tapH[0];
-            int iw = grid[i] % gridW * stepW + tapW[0];
+            if (q >= 0 && q < gridW - 1 && grid[i] == grid[i - 1] + 1) {
+                q++; // the next position: divisions take as long as copying a run
+            } else {
+                image = grid[i] / gridW / gridH;
+                p = grid[i] / gridW % gridH;
+                q = grid[i] % gridW;
+            }
+            int ih = p * stepH + tapH[0];
+            int iw = q * stepW + tapW[0];
             boolean inside = ih >= 0 && ih - tapH[0] + tapH[tapsH - 1] < h && iw >= 0 && iw + span <= w;
             if (inside) {
-                from[i] = start + ((grid[i] / gridW / gridH * h + ih) * w + iw) * pixel + channel;
+                from[i] = start + ((image * h + ih) * w + iw) * pixel + channel;
             } else {
                 from[i] = -1;
                 row(grid[i], 0, tapsH * length, channel, y, at + i * pitch);
