@@ -23,4 +23,9 @@ public record Window(
         int dilationW,
         int top,
         int left,
-        int groups) {}
+        int groups) {
+    /** The same window over another number of images. */
+    public Window withImages(int n) {
+        return new Window(n, h, w, c, oh, ow, f, kh, kw, strideH, strideW, dilationH, dilationW, top, left, groups);
+    }
+}

@@ -182,7 +182,8 @@ public final class Plan<B> {
                 return List.of(node);
             }
         }
-        g = ofOneImage(g);
+        // what a kernel is brought to does not depend on the number of images, so that all batch sizes share it
+        g = g.withImages(Math.min(g.n(), 1));
         long size = backend.preparedKernelSize(g);
         if (size <= 0 || size > Integer.MAX_VALUE) {
             return List.of(node);
@@ -193,27 +194,6 @@ public final class Plan<B> {
         return List.of(
                 new Node(new PrepareKernel(g, (int) size), List.of(w), kernel, node.scope()),
                 new Node(op, inputs, node.output(), node.scope()));
-    }
-
-    /** What a kernel is brought to does not depend on the number of images, so that all batch sizes share it. */
-    private static Window ofOneImage(Window g) {
-        return new Window(
-                Math.min(g.n(), 1),
-                g.h(),
-                g.w(),
-                g.c(),
-                g.oh(),
-                g.ow(),
-                g.f(),
-                g.kh(),
-                g.kw(),
-                g.strideH(),
-                g.strideW(),
-                g.dilationH(),
-                g.dilationW(),
-                g.top(),
-                g.left(),
-                g.groups());
     }
 
     /**
