@@ -5,7 +5,7 @@ import gradus.tensor.Shape;
 import java.util.List;
 
 /** y = f(x), element by element or, for softmax, along the last axis. Keras's Activation. */
-public record Activation(ActivationFunction function, String name) implements Layer {
+public record Activation(ActivationFunction function, String name) implements StoredLayer {
     /** @throws gradus.tensor.GradusException for an unknown name, listing the known ones */
     public static Activation of(String function) {
         return of(ActivationFunction.of(function));

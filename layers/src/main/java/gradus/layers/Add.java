@@ -5,7 +5,7 @@ import gradus.tensor.Shape;
 import java.util.List;
 
 /** y = a + b + ... with the broadcasting of NumPy, per sample. Keras's Add; what closes a residual block. */
-public record Add(String name) implements Layer {
+public record Add(String name) implements StoredLayer {
     public static Add of() {
         return new Add(null);
     }

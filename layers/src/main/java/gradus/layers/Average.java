@@ -5,7 +5,7 @@ import gradus.tensor.Shape;
 import java.util.List;
 
 /** y = (a + b + ...) / (number of inputs) with the broadcasting of NumPy, per sample. Keras's Average. */
-public record Average(String name) implements Layer {
+public record Average(String name) implements StoredLayer {
     public static Average of() {
         return new Average(null);
     }

@@ -7,7 +7,7 @@ import gradus.tensor.Shape;
 import java.util.List;
 
 /** y = the mean of the values in each window, per channel; padding is not counted. Keras's AveragePooling2D. */
-public record AveragePooling2D(Size pool, Size strides, Padding padding, String name) implements Layer {
+public record AveragePooling2D(Size pool, Size strides, Padding padding, String name) implements StoredLayer {
     public AveragePooling2D {
         if (!pool.atLeast(1) || !strides.atLeast(1)) {
             throw new GradusException(

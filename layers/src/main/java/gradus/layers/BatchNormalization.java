@@ -38,7 +38,7 @@ public record BatchNormalization(
         boolean unbiased,
         Initials initials,
         String name)
-        implements Layer {
+        implements StoredLayer {
     /** What the weights begin with: zeros and ones by default. */
     public record Initials(Initializer beta, Initializer gamma, Initializer movingMean, Initializer movingVariance) {
         private static Initials usual() {

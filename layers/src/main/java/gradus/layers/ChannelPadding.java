@@ -10,7 +10,7 @@ import java.util.List;
  * Channels of zeros before and behind those of an image: (h, w, c) to (h, w, before + c + behind). Not a Keras layer;
  * the parameter-free shortcut of the CIFAR networks (He et al., 2015, option A) needs it.
  */
-public record ChannelPadding(int before, int behind, String name) implements Layer {
+public record ChannelPadding(int before, int behind, String name) implements StoredLayer {
     public ChannelPadding {
         if (before < 0 || behind < 0) {
             throw new GradusException("ChannelPadding: must not be negative, got (" + before + ", " + behind + ")");

@@ -12,7 +12,7 @@ import java.util.List;
  *
  * @param axis counted with the batch axis as in Keras: 3 and -1 are the channels of images
  */
-public record Concatenate(int axis, String name) implements Layer {
+public record Concatenate(int axis, String name) implements StoredLayer {
     public Concatenate {
         if (axis == 0) {
             throw new GradusException("Concatenate: axis 0 is the batch; the channels are axis -1");

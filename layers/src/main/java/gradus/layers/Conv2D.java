@@ -21,7 +21,7 @@ public record Conv2D(
         Initializer biasInitializer,
         double l2,
         String name)
-        implements Layer {
+        implements StoredLayer {
     /** @throws GradusException for arguments Keras refuses */
     public Conv2D {
         require(filters > 0, "filters must be positive, got " + filters);

@@ -16,7 +16,7 @@ public record Dense(
         Initializer biasInitializer,
         double l2,
         String name)
-        implements Layer {
+        implements StoredLayer {
     /** @throws GradusException for arguments Keras refuses */
     public Dense {
         if (units < 1) {

@@ -12,7 +12,7 @@ import java.util.List;
  * @param rate fraction of the values to drop, in [0, 1]
  * @param seed what to draw from, or null for a seed made of the model's seed and the layer's name
  */
-public record Dropout(double rate, Long seed, String name) implements Layer {
+public record Dropout(double rate, Long seed, String name) implements StoredLayer {
     public Dropout {
         if (!(rate >= 0 && rate <= 1)) {
             throw new GradusException("Dropout: rate must be in [0, 1], got " + rate);

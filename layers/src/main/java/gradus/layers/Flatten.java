@@ -5,7 +5,7 @@ import gradus.tensor.Shape;
 import java.util.List;
 
 /** Every sample as a vector, row-major: (h, w, c) to (h w c). Keras's Flatten. */
-public record Flatten(String name) implements Layer {
+public record Flatten(String name) implements StoredLayer {
     public static Flatten of() {
         return new Flatten(null);
     }

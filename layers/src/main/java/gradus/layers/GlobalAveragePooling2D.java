@@ -8,7 +8,7 @@ import java.util.List;
  * y[c] = the mean of channel c. Shapes (h, w, c) to (c), or to (1, 1, c) with keepdims. Keras's
  * GlobalAveragePooling2D.
  */
-public record GlobalAveragePooling2D(boolean keepdims, String name) implements Layer {
+public record GlobalAveragePooling2D(boolean keepdims, String name) implements StoredLayer {
     public static GlobalAveragePooling2D of() {
         return new GlobalAveragePooling2D(false, null);
     }

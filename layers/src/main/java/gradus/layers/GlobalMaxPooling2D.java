@@ -9,7 +9,7 @@ import java.util.List;
  * y[c] = the largest value of channel c; all maxima share its derivative. Shapes (h, w, c) to (c), or to (1, 1, c)
  * with keepdims. Keras's GlobalMaxPooling2D.
  */
-public record GlobalMaxPooling2D(boolean keepdims, String name) implements Layer {
+public record GlobalMaxPooling2D(boolean keepdims, String name) implements StoredLayer {
     public static GlobalMaxPooling2D of() {
         return new GlobalMaxPooling2D(false, null);
     }

@@ -1,24 +1,17 @@
 package gradus.layers;
 
-import gradus.io.FormatException;
+import gradus.layers.config.Fields;
 import gradus.tensor.DType;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
-import java.lang.reflect.Constructor;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
@@ -35,46 +28,7 @@ import java.util.stream.IntStream;
  * <p>Reading knows the records listed here and no others: a file can choose among them, not name a class.
  */
 final class LayerConfig {
-    private static final Map<String, Class<? extends Record>> LAYERS = byName(List.of(
-            Conv2D.class,
-            BatchNormalization.class,
-            Activation.class,
-            LeakyReLU.class,
-            Add.class,
-            Subtract.class,
-            Multiply.class,
-            Average.class,
-            Concatenate.class,
-            ZeroPadding2D.class,
-            ChannelPadding.class,
-            MaxPooling2D.class,
-            AveragePooling2D.class,
-            GlobalMaxPooling2D.class,
-            GlobalAveragePooling2D.class,
-            Flatten.class,
-            Reshape.class,
-            Dense.class,
-            Dropout.class));
-
-    private static final Map<String, Class<? extends Record>> INITIALIZERS = byName(List.of(
-            Initializers.Constant.class,
-            Initializers.Identity.class,
-            Initializers.RandomUniform.class,
-            Initializers.RandomNormal.class,
-            Initializers.TruncatedNormal.class,
-            Initializers.VarianceScaling.class,
-            Initializers.Orthogonal.class,
-            Unknown.class));
-
-    /** Settings that say where a layer stands, not what it is. */
-    private static final List<String> FRAME = List.of("type", "name", "trainable", "calls");
-
     private LayerConfig() {}
-
-    /** The kinds of layers a file can hold, Input and nested models aside. */
-    static Set<String> types() {
-        return LAYERS.keySet();
-    }
 
     /** Stands for an initializer that is a program's own function: weights can be loaded, but not made anew. */
     record Unknown() implements Initializer {
@@ -84,10 +38,6 @@ final class LayerConfig {
                     "this model was read from a file and its initializer was a program's own function,"
                             + " which a file cannot hold; load the weights, or build the model in the program");
         }
-    }
-
-    private static Map<String, Class<? extends Record>> byName(List<Class<? extends Record>> records) {
-        return records.stream().collect(Collectors.toMap(Class::getSimpleName, Function.identity()));
     }
 
     // ---- writing ----
@@ -108,7 +58,7 @@ final class LayerConfig {
             switch (layer) {
                 case Model nested -> map.put("model", write(nested));
                 case Input input -> map.put("shape", value(input.shape()));
-                case Record record when LAYERS.get(layer.type()) == record.getClass() -> components(record, map);
+                case StoredLayer stored -> map.putAll(settings(stored));
                 default ->
                     throw new GradusException("layer '" + model.nameOf(calls.get(0)) + "' of model '" + model.name()
                             + "' is a " + layer.getClass().getName()
@@ -133,75 +83,130 @@ final class LayerConfig {
         return map;
     }
 
-    /** Adds a record's components that are set; the name is written by the caller. */
-    private static void components(Record record, Map<String, Object> map) {
-        for (RecordComponent c : record.getClass().getRecordComponents()) {
-            Object value;
-            try {
-                value = c.getAccessor().invoke(record);
-            } catch (ReflectiveOperationException e) {
-                throw new IllegalStateException(e); // the records are of this package
-            }
-            if (value != null && !c.getName().equals("name")) {
-                map.put(c.getName(), value(value));
+    /** All that is set but the name, in the order of the record. Patterns name every component: none is forgotten. */
+    private static Map<String, Object> settings(StoredLayer layer) {
+        return switch (layer) {
+            case Conv2D(var filters, var geometry, var groups, var bias, var f, var kernel, var start, var l2, var _) ->
+                map(
+                        "filters geometry groups bias activation kernelInitializer biasInitializer l2",
+                        filters,
+                        geometry,
+                        groups,
+                        bias,
+                        f,
+                        kernel,
+                        start,
+                        l2);
+            case BatchNormalization(var axis, var m, var e, var center, var scale, var unbiased, var initials, var _) ->
+                map(
+                        "axis momentum epsilon center scale unbiased initials",
+                        axis,
+                        m,
+                        e,
+                        center,
+                        scale,
+                        unbiased,
+                        initials);
+            case Activation(var function, var _) -> map("function", function);
+            case LeakyReLU(var slope, var _) -> map("negativeSlope", slope);
+            case Add(var _) -> Map.of();
+            case Subtract(var _) -> Map.of();
+            case Multiply(var _) -> Map.of();
+            case Average(var _) -> Map.of();
+            case Concatenate(var axis, var _) -> map("axis", axis);
+            case ZeroPadding2D(var top, var bottom, var left, var right, var _) ->
+                map("top bottom left right", top, bottom, left, right);
+            case ChannelPadding(var before, var behind, var _) -> map("before behind", before, behind);
+            case MaxPooling2D(var pool, var strides, var padding, var _) ->
+                map("pool strides padding", pool, strides, padding);
+            case AveragePooling2D(var pool, var strides, var padding, var _) ->
+                map("pool strides padding", pool, strides, padding);
+            case GlobalMaxPooling2D(var keepdims, var _) -> map("keepdims", keepdims);
+            case GlobalAveragePooling2D(var keepdims, var _) -> map("keepdims", keepdims);
+            case Flatten(var _) -> Map.of();
+            case Reshape(var target, var _) -> map("target", target);
+            case Dense(var units, var bias, var f, var kernel, var start, var l2, var _) ->
+                map("units bias activation kernelInitializer biasInitializer l2", units, bias, f, kernel, start, l2);
+            case Dropout(var rate, var seed, var _) -> map("rate seed", rate, seed);
+        };
+    }
+
+    /** Values under keys in one string; a value that is null is left out with its key. */
+    private static Map<String, Object> map(String keys, Object... values) {
+        var map = new LinkedHashMap<String, Object>();
+        String[] each = keys.split(" ");
+        for (int i = 0; i < each.length; i++) {
+            if (values[i] != null) {
+                map.put(each[i], value(values[i]));
             }
         }
+        return map;
     }
 
     private static Object value(Object value) {
         return switch (value) {
             case Number n -> n;
             case Boolean b -> b;
-            case Enum<?> e -> e.name().toLowerCase(Locale.ROOT);
+            case String s -> s;
+            case Enum<?> e -> Fields.word(e);
             case Shape s -> IntStream.of(s.toArray()).boxed().toList();
+            case Size(var height, var width) -> map("height width", height, width);
+            case Geometry(var kernel, var strides, var padding, var dilation) ->
+                map("kernel strides padding dilation", kernel, strides, padding, dilation);
+            case BatchNormalization.Initials(var beta, var gamma, var mean, var variance) ->
+                map("beta gamma movingMean movingVariance", beta, gamma, mean, variance);
             case LegacyPhilox.FromStream s -> value(s.distribution());
-            case Initializer i -> {
-                var map = new LinkedHashMap<String, Object>();
-                Record record = i instanceof Record r && INITIALIZERS.get(name(r)) == r.getClass() ? r : new Unknown();
-                map.put("type", name(record));
-                components(record, map);
-                yield map;
-            }
-            case Record r -> {
-                var map = new LinkedHashMap<String, Object>();
-                components(r, map);
-                yield map;
-            }
+            case Initializers.Constant(var constant) -> map("type value", "Constant", constant);
+            case Initializers.Identity(var gain) -> map("type gain", "Identity", gain);
+            case Initializers.Distribution d -> distribution(d);
+            case Initializer _ -> map("type", "Unknown");
             default -> throw new IllegalStateException("no rule to write a " + value.getClass());
         };
     }
 
-    private static String name(Record record) {
-        return record.getClass().getSimpleName();
+    private static Map<String, Object> distribution(Initializers.Distribution distribution) {
+        return switch (distribution) {
+            case Initializers.RandomUniform(var low, var high, var seed) ->
+                map("type low high seed", "RandomUniform", low, high, seed);
+            case Initializers.RandomNormal(var mean, var deviation, var seed) ->
+                map("type mean deviation seed", "RandomNormal", mean, deviation, seed);
+            case Initializers.TruncatedNormal(var mean, var deviation, var seed) ->
+                map("type mean deviation seed", "TruncatedNormal", mean, deviation, seed);
+            case Initializers.VarianceScaling(var scale, var fan, var form, var seed) ->
+                map("type scale fan form seed", "VarianceScaling", scale, fan, form, seed);
+            case Initializers.Orthogonal(var gain, var seed) -> map("type gain seed", "Orthogonal", gain, seed);
+        };
     }
 
     // ---- reading ----
 
     static Model readModel(Map<?, ?> config) {
-        return model(config, "model");
+        return model(Fields.of(config, "model"));
     }
 
-    private static Model model(Map<?, ?> config, String where) {
-        String name = typed(config, "name", String.class, where);
-        Map<String, Map<?, ?>> configs = new LinkedHashMap<>();
-        for (Object layer : typed(config, "layers", List.class, where)) {
-            if (!(layer instanceof Map<?, ?> map)) {
-                throw error(where, "layers must be maps, not " + layer);
+    private static Model model(Fields config) {
+        String name = config.text("name");
+        Map<String, Fields> layers = new LinkedHashMap<>();
+        List<String> frozen = new ArrayList<>();
+        for (Object data : config.list("layers")) {
+            if (!(data instanceof Map<?, ?> map) || !(map.get("name") instanceof String layerName)) {
+                throw config.error("has a layer that is not a map with a name: " + data);
             }
-            String layerName = typed(map, "name", String.class, where + ".layers");
-            if (configs.put(layerName, map) != null) {
-                throw error(where, "has two layers named '" + layerName + "'");
+            Fields layer = Fields.of(map, layerName);
+            if (layers.put(layerName, layer) != null) {
+                throw config.error("has two layers named '" + layerName + "'");
+            }
+            if (Boolean.FALSE.equals(layer.get("trainable"))) {
+                frozen.add(layerName);
             }
         }
-        var reader = new Reader(configs);
-        List<LayerOutput> inputs = reader.outputs(typed(config, "inputs", List.class, where), where + ".inputs");
-        List<LayerOutput> outputs = reader.outputs(typed(config, "outputs", List.class, where), where + ".outputs");
+        var reader = new Reader(layers);
+        List<LayerOutput> inputs = reader.outputs(config.list("inputs"), config.path("inputs"));
+        List<LayerOutput> outputs = reader.outputs(config.list("outputs"), config.path("outputs"));
         Model model = Model.of(name, inputs, outputs);
-        configs.forEach((layerName, map) -> {
-            if (Boolean.FALSE.equals(map.get("trainable"))) {
-                model.trainable(layerName, false);
-            }
-        });
+        for (String layer : frozen) {
+            model.trainable(layer, false);
+        }
         return model;
     }
 
@@ -209,15 +214,16 @@ final class LayerConfig {
     private static final class Reader {
         private final Map<String, List<List<LayerOutput>>> made = new HashMap<>();
 
-        Reader(Map<String, Map<?, ?>> configs) {
+        Reader(Map<String, Fields> configs) {
             // A layer's later calls may read layers further down, so calls are made as soon as their operands are
             // there.
             Map<String, Layer> layers = new LinkedHashMap<>();
             Map<Layer, List<?>> waiting = new IdentityHashMap<>();
-            configs.forEach((name, map) -> {
-                Layer layer = layer(map, name);
+            configs.forEach((name, config) -> {
+                List<?> calls = config.list("calls");
+                Layer layer = layer(config, name);
                 layers.put(name, layer);
-                waiting.put(layer, typed(map, "calls", List.class, name));
+                waiting.put(layer, calls);
                 made.put(name, new ArrayList<>());
             });
             boolean progress = true;
@@ -229,7 +235,7 @@ final class LayerConfig {
             }
             layers.forEach((name, layer) -> {
                 if (made.get(name).size() < waiting.get(layer).size()) {
-                    throw error(name, "is applied to something that does not exist");
+                    throw Fields.error(name, "is applied to something that does not exist");
                 }
             });
         }
@@ -239,7 +245,7 @@ final class LayerConfig {
             boolean progress = false;
             while (done.size() < calls.size()) {
                 if (!(calls.get(done.size()) instanceof List<?> operands)) {
-                    throw error(name, "calls must be lists");
+                    throw Fields.error(name, "calls must be lists");
                 }
                 List<LayerOutput> inputs = new ArrayList<>();
                 for (Object operand : operands) {
@@ -262,11 +268,11 @@ final class LayerConfig {
                     || !(list.get(0) instanceof String layer)
                     || !(list.get(1) instanceof Number call)
                     || !(list.get(2) instanceof Number index)) {
-                throw error(where, "must be connected by [layer, call, output], not " + reference);
+                throw Fields.error(where, "must be connected by [layer, call, output], not " + reference);
             }
             List<List<LayerOutput>> calls = made.get(layer);
             if (calls == null) {
-                throw error(where, "is connected to '" + layer + "', which is not a layer of the model");
+                throw Fields.error(where, "is connected to '" + layer + "', which is not a layer of the model");
             }
             int c = call.intValue();
             int i = index.intValue();
@@ -274,7 +280,7 @@ final class LayerConfig {
                 return null;
             }
             if (i < 0 || i >= calls.get(c).size()) {
-                throw error(where, "is connected to output " + i + " of '" + layer + "', which does not exist");
+                throw Fields.error(where, "is connected to output " + i + " of '" + layer + "', which does not exist");
             }
             return calls.get(c).get(i);
         }
@@ -284,7 +290,7 @@ final class LayerConfig {
             for (Object reference : references) {
                 LayerOutput x = output(reference, where);
                 if (x == null) {
-                    throw error(where, "names a call that does not exist: " + reference);
+                    throw Fields.error(where, "names a call that does not exist: " + reference);
                 }
                 result.add(x);
             }
@@ -292,125 +298,111 @@ final class LayerConfig {
         }
     }
 
-    private static Layer layer(Map<?, ?> map, String name) {
-        String type = typed(map, "type", String.class, name);
-        if (type.equals("InputLayer")) {
-            return new Input(shape(map.get("shape"), name), name);
-        }
-        if (type.equals("Functional")) {
-            return model(typed(map, "model", Map.class, name), name).named(name);
-        }
-        Class<? extends Record> c = LAYERS.get(type);
-        if (c == null) {
-            throw error(name, "has the unknown type '" + type + "'; was it written by a later version?");
-        }
-        return (Layer) record(map, c, name);
+    private static Layer layer(Fields f, String name) {
+        return switch (f.text("type")) {
+            case "InputLayer" -> new Input(f.shape("shape"), name);
+            case "Functional" -> model(f.fields("model")).named(name);
+            default -> f.read(LayerConfig::stored);
+        };
     }
 
-    /** What reflection says of a record, asked once: a network has hundreds of a few kinds. */
-    private record Form(List<String> names, Class<?>[] types, Constructor<? extends Record> constructor) {
-        private static final Map<Class<? extends Record>, Form> KNOWN = new ConcurrentHashMap<>();
-
-        static Form of(Class<? extends Record> c) {
-            Form known = KNOWN.get(c);
-            if (known != null) {
-                return known;
-            }
-            RecordComponent[] components = c.getRecordComponents();
-            var names = new ArrayList<String>();
-            var types = new Class<?>[components.length];
-            for (int i = 0; i < types.length; i++) {
-                names.add(components[i].getName());
-                types[i] = components[i].getType();
-            }
-            try {
-                var form = new Form(names, types, c.getDeclaredConstructor(types));
-                KNOWN.put(c, form);
-                return form;
-            } catch (NoSuchMethodException e) {
-                throw new IllegalStateException(e); // records have one
-            }
-        }
+    private static StoredLayer stored(Fields f) {
+        String name = f.text("name");
+        return switch (f.text("type")) {
+            case "Conv2D" ->
+                new Conv2D(
+                        f.integer("filters"),
+                        f.fields("geometry").read(LayerConfig::geometry),
+                        f.integer("groups"),
+                        f.flag("bias"),
+                        f.choice("activation", ActivationFunction.values()),
+                        initializer(f, "kernelInitializer"),
+                        initializer(f, "biasInitializer"),
+                        f.number("l2"),
+                        name);
+            case "BatchNormalization" ->
+                new BatchNormalization(
+                        f.integer("axis"),
+                        f.number("momentum"),
+                        f.number("epsilon"),
+                        f.flag("center"),
+                        f.flag("scale"),
+                        f.flag("unbiased"),
+                        f.fields("initials").read(LayerConfig::initials),
+                        name);
+            case "Activation" -> new Activation(f.choice("function", ActivationFunction.values()), name);
+            case "LeakyReLU" -> new LeakyReLU(f.number("negativeSlope"), name);
+            case "Add" -> new Add(name);
+            case "Subtract" -> new Subtract(name);
+            case "Multiply" -> new Multiply(name);
+            case "Average" -> new Average(name);
+            case "Concatenate" -> new Concatenate(f.integer("axis"), name);
+            case "ZeroPadding2D" ->
+                new ZeroPadding2D(f.integer("top"), f.integer("bottom"), f.integer("left"), f.integer("right"), name);
+            case "ChannelPadding" -> new ChannelPadding(f.integer("before"), f.integer("behind"), name);
+            case "MaxPooling2D" -> new MaxPooling2D(size(f, "pool"), size(f, "strides"), padding(f), name);
+            case "AveragePooling2D" -> new AveragePooling2D(size(f, "pool"), size(f, "strides"), padding(f), name);
+            case "GlobalMaxPooling2D" -> new GlobalMaxPooling2D(f.flag("keepdims"), name);
+            case "GlobalAveragePooling2D" -> new GlobalAveragePooling2D(f.flag("keepdims"), name);
+            case "Flatten" -> new Flatten(name);
+            case "Reshape" -> new Reshape(f.shape("target"), name);
+            case "Dense" ->
+                new Dense(
+                        f.integer("units"),
+                        f.flag("bias"),
+                        f.choice("activation", ActivationFunction.values()),
+                        initializer(f, "kernelInitializer"),
+                        initializer(f, "biasInitializer"),
+                        f.number("l2"),
+                        name);
+            case "Dropout" -> new Dropout(f.number("rate"), f.integerOrNull("seed"), name);
+            default -> throw f.unknownType();
+        };
     }
 
-    private static Record record(Map<?, ?> map, Class<? extends Record> c, String where) {
-        Form form = Form.of(c);
-        var values = new Object[form.types.length];
-        for (int i = 0; i < values.length; i++) {
-            String name = form.names.get(i);
-            values[i] = value(map.get(name), form.types[i], where, name);
-        }
-        for (Object key : map.keySet()) {
-            if (!form.names.contains(key) && !FRAME.contains(key)) {
-                throw error(where, "has an unknown setting '" + key + "'");
-            }
-        }
-        try {
-            return form.constructor.newInstance(values);
-        } catch (InvocationTargetException e) {
-            throw error(where, String.valueOf(e.getCause().getMessage()));
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException(e); // the records are of this package
-        }
+    private static Geometry geometry(Fields f) {
+        return new Geometry(size(f, "kernel"), size(f, "strides"), padding(f), size(f, "dilation"));
     }
 
-    private static Object value(Object data, Class<?> type, String whole, String part) {
-        if (data == null && !type.isPrimitive() && (type == String.class || type == Long.class)) {
-            return null;
-        }
-        if (type == String.class && data instanceof String || type == boolean.class && data instanceof Boolean) {
-            return data;
-        }
-        if (type == double.class && data instanceof Number n) {
-            return n.doubleValue();
-        }
-        if (type == int.class && data instanceof Number n && n.doubleValue() == n.intValue()) {
-            return n.intValue();
-        }
-        if (type == Long.class && data instanceof Number n && n.doubleValue() == n.longValue()) {
-            return n.longValue();
-        }
-        if (type == Shape.class) {
-            return shape(data, whole + "." + part);
-        }
-        if (type.isEnum()) {
-            for (Object constant : type.getEnumConstants()) {
-                if (((Enum<?>) constant).name().toLowerCase(Locale.ROOT).equals(data)) {
-                    return constant;
-                }
-            }
-        }
-        if (type.isRecord() && data instanceof Map<?, ?> map) {
-            return record(map, type.asSubclass(Record.class), whole + "." + part);
-        }
-        if (type == Initializer.class && data instanceof Map<?, ?> map) {
-            Class<? extends Record> c = INITIALIZERS.get(String.valueOf(map.get("type")));
-            if (c != null) {
-                return record(map, c, whole + "." + part);
-            }
-        }
-        throw error(whole + "." + part, "must be a " + type.getSimpleName() + ", not " + data);
+    private static Padding padding(Fields f) {
+        return f.choice("padding", Padding.values());
     }
 
-    private static Shape shape(Object data, String where) {
-        if (data instanceof List<?> list) {
-            var dims = new int[list.size()];
-            for (int i = 0; i < dims.length; i++) {
-                dims[i] = (int) value(list.get(i), int.class, where, Integer.toString(i));
-            }
-            return Shape.of(dims);
-        }
-        throw error(where, "must be a list of extents, not " + data);
+    private static Size size(Fields f, String key) {
+        return f.fields(key).read(size -> new Size(size.integer("height"), size.integer("width")));
     }
 
-    private static <T> T typed(Map<?, ?> map, String key, Class<T> type, String where) {
-        if (!type.isInstance(map.get(key))) {
-            throw error(where, "needs '" + key + "', a " + type.getSimpleName() + ", not " + map.get(key));
-        }
-        return type.cast(map.get(key));
+    private static BatchNormalization.Initials initials(Fields f) {
+        return new BatchNormalization.Initials(
+                initializer(f, "beta"),
+                initializer(f, "gamma"),
+                initializer(f, "movingMean"),
+                initializer(f, "movingVariance"));
     }
 
-    private static FormatException error(String where, String what) {
-        return new FormatException("'" + where + "' " + what, -1);
+    private static Initializer initializer(Fields f, String key) {
+        return f.fields(key).read(LayerConfig::ofType);
+    }
+
+    private static Initializer ofType(Fields f) {
+        return switch (f.text("type")) {
+            case "Constant" -> new Initializers.Constant(f.number("value"));
+            case "Identity" -> new Initializers.Identity(f.number("gain"));
+            case "RandomUniform" ->
+                new Initializers.RandomUniform(f.number("low"), f.number("high"), f.integerOrNull("seed"));
+            case "RandomNormal" ->
+                new Initializers.RandomNormal(f.number("mean"), f.number("deviation"), f.integerOrNull("seed"));
+            case "TruncatedNormal" ->
+                new Initializers.TruncatedNormal(f.number("mean"), f.number("deviation"), f.integerOrNull("seed"));
+            case "VarianceScaling" ->
+                new Initializers.VarianceScaling(
+                        f.number("scale"),
+                        f.choice("fan", Initializers.Fan.values()),
+                        f.choice("form", Initializers.Form.values()),
+                        f.integerOrNull("seed"));
+            case "Orthogonal" -> new Initializers.Orthogonal(f.number("gain"), f.integerOrNull("seed"));
+            case "Unknown" -> new Unknown();
+            default -> throw f.unknownType();
+        };
     }
 }

@@ -10,7 +10,7 @@ import java.util.List;
  * y = x for x > 0, else negativeSlope x. Keras's LeakyReLU, whose default slope is 0.3 (that of the activation is
  * 0.2).
  */
-public record LeakyReLU(double negativeSlope, String name) implements Layer {
+public record LeakyReLU(double negativeSlope, String name) implements StoredLayer {
     public LeakyReLU {
         if (!(negativeSlope >= 0)) {
             throw new GradusException("LeakyReLU: negativeSlope must not be negative, got " + negativeSlope);

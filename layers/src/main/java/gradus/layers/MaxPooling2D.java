@@ -7,7 +7,7 @@ import gradus.tensor.Shape;
 import java.util.List;
 
 /** y = the largest value in each window, per channel; padding never wins. Keras's MaxPooling2D. */
-public record MaxPooling2D(Size pool, Size strides, Padding padding, String name) implements Layer {
+public record MaxPooling2D(Size pool, Size strides, Padding padding, String name) implements StoredLayer {
     public MaxPooling2D {
         if (!pool.atLeast(1) || !strides.atLeast(1)) {
             throw new GradusException(

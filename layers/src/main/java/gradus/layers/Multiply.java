@@ -5,7 +5,7 @@ import gradus.tensor.Shape;
 import java.util.List;
 
 /** y = a b ... with the broadcasting of NumPy, per sample. Keras's Multiply. */
-public record Multiply(String name) implements Layer {
+public record Multiply(String name) implements StoredLayer {
     public static Multiply of() {
         return new Multiply(null);
     }

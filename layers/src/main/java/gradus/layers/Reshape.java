@@ -6,7 +6,7 @@ import gradus.tensor.ShapeException;
 import java.util.List;
 
 /** Every sample's values in the same order under another shape of equal size. Keras's Reshape. */
-public record Reshape(Shape target, String name) implements Layer {
+public record Reshape(Shape target, String name) implements StoredLayer {
     public static Reshape of(int... target) {
         return new Reshape(Shape.of(target), null);
     }

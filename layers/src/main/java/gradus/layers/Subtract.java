@@ -6,7 +6,7 @@ import gradus.tensor.ShapeException;
 import java.util.List;
 
 /** y = a - b with the broadcasting of NumPy, per sample. Keras's Subtract. */
-public record Subtract(String name) implements Layer {
+public record Subtract(String name) implements StoredLayer {
     public static Subtract of() {
         return new Subtract(null);
     }

@@ -7,7 +7,7 @@ import gradus.tensor.Shape;
 import java.util.List;
 
 /** Zeros around images: (h, w, c) to (top + h + bottom, left + w + right, c). Keras's ZeroPadding2D. */
-public record ZeroPadding2D(int top, int bottom, int left, int right, String name) implements Layer {
+public record ZeroPadding2D(int top, int bottom, int left, int right, String name) implements StoredLayer {
     public ZeroPadding2D {
         if (top < 0 || bottom < 0 || left < 0 || right < 0) {
             throw new GradusException("ZeroPadding2D: padding must not be negative, got ((" + top + ", " + bottom

@@ -5,6 +5,7 @@ import gradus.io.FormatException;
 import gradus.io.Json;
 import gradus.io.Safetensors;
 import gradus.layers.Model;
+import gradus.layers.config.Fields;
 import gradus.tensor.GradusException;
 import gradus.tensor.Tensor;
 import java.nio.file.Path;
@@ -13,6 +14,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * A model, and perhaps a training of it, as one safetensors file. Prediction needs nothing else, and a training that
@@ -223,7 +225,7 @@ public final class Checkpoint {
     }
 
     public Optimizer optimizer() {
-        return record(OPTIMIZER, Optimizer.class);
+        return record(OPTIMIZER, RecordConfig::optimizer);
     }
 
     public History history() {
@@ -258,7 +260,7 @@ public final class Checkpoint {
     }
 
     private Position position() {
-        return record(POSITION, Position.class);
+        return record(POSITION, RecordConfig::position);
     }
 
     /**
@@ -271,12 +273,12 @@ public final class Checkpoint {
         List<Metric> metrics;
         try {
             metrics = list.stream()
-                    .map(metric -> RecordConfig.read(metric, Metric.class))
+                    .map(metric -> Fields.of(metric, METRICS).read(RecordConfig::metric))
                     .toList();
         } catch (FormatException e) {
             throw error(METRICS, "cannot be read: " + e.getMessage(), e);
         }
-        return resume(record(LOSS, Loss.class), metrics, backend);
+        return resume(record(LOSS, RecordConfig::loss), metrics, backend);
     }
 
     /** The same with a loss and metrics of the caller's own. */
@@ -323,10 +325,10 @@ public final class Checkpoint {
         return list;
     }
 
-    private <T> T record(String key, Class<T> type) {
+    private <T> T record(String key, Function<Fields, T> reader) {
         Object data = json(key);
         try {
-            return RecordConfig.read(data, type);
+            return Fields.of(data, key).read(reader);
         } catch (FormatException e) {
             throw error(key, "cannot be read: " + e.getMessage(), e);
         }

@@ -1,69 +1,32 @@
 package gradus.train;
 
-import gradus.io.FormatException;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.ParameterizedType;
-import java.lang.reflect.RecordComponent;
-import java.lang.reflect.Type;
+import gradus.layers.config.Fields;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * Settings as plain data and back: a record becomes a map of its components, with its simple name as {@code type}.
  * Reading knows the records listed here and no others: a file can choose among them, not name a class.
  */
 final class RecordConfig {
-    private static final String TYPE = "type";
-
-    private static final Map<String, Class<? extends Record>> RECORDS = Stream.<Class<? extends Record>>of(
-                    Sgd.class,
-                    RmsProp.class,
-                    Adam.class,
-                    AdamW.class,
-                    WeightDecay.class,
-                    Clipping.None.class,
-                    Clipping.ByValue.class,
-                    Clipping.ByNorm.class,
-                    Clipping.ByGlobalNorm.class,
-                    Schedule.Constant.class,
-                    Schedule.Steps.class,
-                    Schedule.Exponential.class,
-                    Schedule.Cosine.class,
-                    Schedule.OneCycle.class,
-                    Schedule.WarmUp.class,
-                    Schedule.Sequence.class,
-                    Schedule.Scaled.class,
-                    CategoricalCrossentropy.class,
-                    SparseCategoricalCrossentropy.class,
-                    Metric.Accuracy.class,
-                    Metric.TopK.class,
-                    Position.class)
-            .collect(Collectors.toMap(Class::getSimpleName, Function.identity()));
-
     private RecordConfig() {}
+
+    // ---- writing: patterns name every component, so that the compiler sees one that is forgotten ----
 
     /** Whether {@link #write} accepts the object. */
     static boolean knows(Object record) {
-        return record != null && RECORDS.get(record.getClass().getSimpleName()) == record.getClass();
+        return components(record) != null;
     }
 
     /** @throws TrainingException for a record that is not listed */
     static Object write(Object value) {
+        Map<String, Object> record = components(value);
+        if (record != null) {
+            return record;
+        }
         return switch (value) {
-            case Record r
-            when knows(r) -> {
-                var map = new LinkedHashMap<String, Object>();
-                map.put(TYPE, r.getClass().getSimpleName());
-                for (RecordComponent c : r.getClass().getRecordComponents()) {
-                    map.put(c.getName(), write(get(r, c)));
-                }
-                yield map;
-            }
             case Double d when !Double.isFinite(d) -> d.toString();
             case Number n -> n;
             case Boolean b -> b;
@@ -73,58 +36,254 @@ final class RecordConfig {
         };
     }
 
-    private static Object get(Record r, RecordComponent c) {
-        try {
-            return c.getAccessor().invoke(r);
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException(e); // the records are of this package
-        }
+    /** Null if the record is not listed. */
+    private static Map<String, Object> components(Object record) {
+        return switch (record) {
+            case Optimizer o -> components(o);
+            case Schedule s -> components(s);
+            case Clipping c -> components(c);
+            case WeightDecay(var rate, var except) -> map("type rate except", "WeightDecay", rate, except);
+            case CategoricalCrossentropy(var logits, var smoothing) ->
+                map("type logits labelSmoothing", "CategoricalCrossentropy", logits, smoothing);
+            case SparseCategoricalCrossentropy(var logits, var smoothing) ->
+                map("type logits labelSmoothing", "SparseCategoricalCrossentropy", logits, smoothing);
+            case Metric.Accuracy() -> map("type", "Accuracy");
+            case Metric.TopK(var k) -> map("type k", "TopK", k);
+            case Position(var epoch, var step, var batches, var samples, var loss, var metrics) ->
+                map(
+                        "type epoch step batches samples lossSum metricSums",
+                        "Position",
+                        epoch,
+                        step,
+                        batches,
+                        samples,
+                        loss,
+                        metrics);
+            case null, default -> null;
+        };
     }
 
-    /** @throws FormatException if the data is not a {@code type} */
-    static <T> T read(Object data, Class<T> type) {
-        return type.cast(value(data, type, type.getSimpleName()));
+    private static Map<String, Object> components(Optimizer optimizer) {
+        return switch (optimizer) {
+            case Sgd(var rate, var momentum, var nesterov, var decay, var clipping, var average) ->
+                map(
+                        "type learningRate momentum nesterov weightDecay clipping average",
+                        "Sgd",
+                        rate,
+                        momentum,
+                        nesterov,
+                        decay,
+                        clipping,
+                        average);
+            case RmsProp(var rate, var rho, var m, var e, var centered, var decay, var clipping, var average) ->
+                map(
+                        "type learningRate rho momentum epsilon centered weightDecay clipping average",
+                        "RmsProp",
+                        rate,
+                        rho,
+                        m,
+                        e,
+                        centered,
+                        decay,
+                        clipping,
+                        average);
+            case Adam(var rate, var beta1, var beta2, var epsilon, var decay, var clipping, var average) ->
+                adam("Adam", rate, beta1, beta2, epsilon, decay, clipping, average);
+            case AdamW(var rate, var beta1, var beta2, var epsilon, var decay, var clipping, var average) ->
+                adam("AdamW", rate, beta1, beta2, epsilon, decay, clipping, average);
+        };
     }
 
-    private static Object value(Object data, Type type, String where) {
-        if (type instanceof ParameterizedType list) {
-            if (!(data instanceof List<?> values)) {
-                throw error(where, "must be a list, not " + data);
-            }
-            var result = new ArrayList<Object>();
-            for (Object v : values) {
-                result.add(value(v, list.getActualTypeArguments()[0], where));
-            }
-            return result;
-        }
-        if (type == double.class || type == Double.class) {
-            return number(data, where);
-        }
-        if (type == boolean.class && data instanceof Boolean || type == String.class && data instanceof String) {
-            return data;
-        }
-        if (type == long.class || type == Long.class) {
-            return integer(data, Long.MAX_VALUE, where);
-        }
-        if (type == int.class) {
-            return (int) integer(data, Integer.MAX_VALUE, where);
-        }
-        if (data instanceof Map<?, ?> map && map.get(TYPE) instanceof String name) {
-            Class<? extends Record> c = RECORDS.get(name);
-            if (c != null && ((Class<?>) type).isAssignableFrom(c)) {
-                return record(map, c, where);
-            }
-            throw error(where, "has the unknown type '" + name + "'; was it written by a later version?");
-        }
-        throw error(where, "must be " + ((Class<?>) type).getSimpleName() + ", not " + data);
+    private static Map<String, Object> adam(Object... typeAndSettings) {
+        return map("type learningRate beta1 beta2 epsilon weightDecay clipping average", typeAndSettings);
     }
 
+    private static Map<String, Object> components(Schedule schedule) {
+        return switch (schedule) {
+            case Schedule.Constant(var rate) -> map("type rate", "Constant", rate);
+            case Schedule.Steps(var boundaries, var values) ->
+                map("type boundaries values", "Steps", boundaries, values);
+            case Schedule.Exponential(var rate, var steps, var factor, var staircase) ->
+                map("type rate steps factor staircase", "Exponential", rate, steps, factor, staircase);
+            case Schedule.Cosine(var rate, var steps, var alpha) ->
+                map("type rate steps alpha", "Cosine", rate, steps, alpha);
+            case Schedule.OneCycle(var peak, var steps, var rise, var start, var end) ->
+                map("type peak steps rise start end", "OneCycle", peak, steps, rise, start, end);
+            case Schedule.WarmUp(var next, var steps, var from) ->
+                map("type next steps from", "WarmUp", next, steps, from);
+            case Schedule.Sequence(var first, var steps, var next) ->
+                map("type first steps next", "Sequence", first, steps, next);
+            case Schedule.Scaled(var of, var factor) -> map("type of factor", "Scaled", of, factor);
+        };
+    }
+
+    private static Map<String, Object> components(Clipping clipping) {
+        return switch (clipping) {
+            case Clipping.None() -> map("type", "None");
+            case Clipping.ByValue(var limit) -> map("type limit", "ByValue", limit);
+            case Clipping.ByNorm(var limit) -> map("type limit", "ByNorm", limit);
+            case Clipping.ByGlobalNorm(var limit) -> map("type limit", "ByGlobalNorm", limit);
+        };
+    }
+
+    /** Values under keys in one string. */
+    private static Map<String, Object> map(String keys, Object... values) {
+        var map = new LinkedHashMap<String, Object>();
+        String[] each = keys.split(" ");
+        for (int i = 0; i < each.length; i++) {
+            map.put(each[i], write(values[i]));
+        }
+        return map;
+    }
+
+    // ---- reading ----
+
+    static Optimizer optimizer(Fields f) {
+        return switch (f.text("type")) {
+            case "Sgd" ->
+                new Sgd(
+                        schedule(f, "learningRate"),
+                        real(f, "momentum"),
+                        f.flag("nesterov"),
+                        weightDecay(f),
+                        clipping(f),
+                        real(f, "average"));
+            case "RmsProp" ->
+                new RmsProp(
+                        schedule(f, "learningRate"),
+                        real(f, "rho"),
+                        real(f, "momentum"),
+                        real(f, "epsilon"),
+                        f.flag("centered"),
+                        weightDecay(f),
+                        clipping(f),
+                        real(f, "average"));
+            case "Adam" ->
+                new Adam(
+                        schedule(f, "learningRate"),
+                        real(f, "beta1"),
+                        real(f, "beta2"),
+                        real(f, "epsilon"),
+                        weightDecay(f),
+                        clipping(f),
+                        real(f, "average"));
+            case "AdamW" ->
+                new AdamW(
+                        schedule(f, "learningRate"),
+                        real(f, "beta1"),
+                        real(f, "beta2"),
+                        real(f, "epsilon"),
+                        weightDecay(f),
+                        clipping(f),
+                        real(f, "average"));
+            default -> throw f.unknownType();
+        };
+    }
+
+    static Loss loss(Fields f) {
+        return switch (f.text("type")) {
+            case "CategoricalCrossentropy" -> new CategoricalCrossentropy(f.flag("logits"), real(f, "labelSmoothing"));
+            case "SparseCategoricalCrossentropy" ->
+                new SparseCategoricalCrossentropy(f.flag("logits"), real(f, "labelSmoothing"));
+            default -> throw f.unknownType();
+        };
+    }
+
+    static Metric metric(Fields f) {
+        return switch (f.text("type")) {
+            case "Accuracy" -> new Metric.Accuracy();
+            case "TopK" -> new Metric.TopK(integer(f, "k"));
+            default -> throw f.unknownType();
+        };
+    }
+
+    static Position position(Fields f) {
+        return switch (f.text("type")) {
+            case "Position" ->
+                new Position(
+                        integer(f, "epoch"),
+                        count(f, "step"),
+                        integer(f, "batches"),
+                        count(f, "samples"),
+                        real(f, "lossSum"),
+                        reals(f, "metricSums"));
+            default -> throw f.unknownType();
+        };
+    }
+
+    private static Schedule schedule(Fields f, String key) {
+        return f.fields(key).read(RecordConfig::toSchedule);
+    }
+
+    private static Schedule toSchedule(Fields f) {
+        return switch (f.text("type")) {
+            case "Constant" -> new Schedule.Constant(real(f, "rate"));
+            case "Steps" -> new Schedule.Steps(counts(f, "boundaries"), reals(f, "values"));
+            case "Exponential" ->
+                new Schedule.Exponential(real(f, "rate"), count(f, "steps"), real(f, "factor"), f.flag("staircase"));
+            case "Cosine" -> new Schedule.Cosine(real(f, "rate"), count(f, "steps"), real(f, "alpha"));
+            case "OneCycle" ->
+                new Schedule.OneCycle(
+                        real(f, "peak"), count(f, "steps"), real(f, "rise"), real(f, "start"), real(f, "end"));
+            case "WarmUp" -> new Schedule.WarmUp(schedule(f, "next"), count(f, "steps"), real(f, "from"));
+            case "Sequence" -> new Schedule.Sequence(schedule(f, "first"), count(f, "steps"), schedule(f, "next"));
+            case "Scaled" -> new Schedule.Scaled(schedule(f, "of"), real(f, "factor"));
+            default -> throw f.unknownType();
+        };
+    }
+
+    private static WeightDecay weightDecay(Fields optimizer) {
+        return optimizer.fields("weightDecay").read(f -> switch (f.text("type")) {
+            case "WeightDecay" -> new WeightDecay(real(f, "rate"), f.texts("except"));
+            default -> throw f.unknownType();
+        });
+    }
+
+    private static Clipping clipping(Fields optimizer) {
+        return optimizer.fields("clipping").read(f -> switch (f.text("type")) {
+            case "None" -> new Clipping.None();
+            case "ByValue" -> new Clipping.ByValue(real(f, "limit"));
+            case "ByNorm" -> new Clipping.ByNorm(real(f, "limit"));
+            case "ByGlobalNorm" -> new Clipping.ByGlobalNorm(real(f, "limit"));
+            default -> throw f.unknownType();
+        });
+    }
+
+    private static double real(Fields f, String key) {
+        return number(f.get(key), f.path(key));
+    }
+
+    private static long count(Fields f, String key) {
+        return integer(f.get(key), Long.MAX_VALUE, f.path(key));
+    }
+
+    private static int integer(Fields f, String key) {
+        return (int) integer(f.get(key), Integer.MAX_VALUE, f.path(key));
+    }
+
+    private static List<Double> reals(Fields f, String key) {
+        var list = new ArrayList<Double>();
+        for (Object data : f.list(key)) {
+            list.add(number(data, f.path(key)));
+        }
+        return list;
+    }
+
+    private static List<Long> counts(Fields f, String key) {
+        var list = new ArrayList<Long>();
+        for (Object data : f.list(key)) {
+            list.add(integer(data, Long.MAX_VALUE, f.path(key)));
+        }
+        return list;
+    }
+
+    /** Where JSON cannot write a number, it is a text. */
     static double number(Object data, String where) {
         return switch (data) {
             case Number n -> n.doubleValue();
             case String s
             when s.equals("NaN") || s.equals("Infinity") || s.equals("-Infinity") -> Double.parseDouble(s);
-            case null, default -> throw error(where, "must be a number, not " + data);
+            case null, default -> throw Fields.error(where, "must be a number, not " + data);
         };
     }
 
@@ -132,31 +291,6 @@ final class RecordConfig {
         if (data instanceof Long n && n >= 0 && n <= max) {
             return n;
         }
-        throw error(where, "must be an integer from 0 to " + max + ", not " + data);
-    }
-
-    private static Record record(Map<?, ?> map, Class<? extends Record> c, String where) {
-        RecordComponent[] components = c.getRecordComponents();
-        var types = new Class<?>[components.length];
-        var values = new Object[components.length];
-        for (int i = 0; i < components.length; i++) {
-            String name = components[i].getName();
-            types[i] = components[i].getType();
-            values[i] = value(map.get(name), components[i].getGenericType(), where + "." + name);
-        }
-        if (map.size() != components.length + 1) {
-            throw error(where, "has unknown parts: " + map.keySet());
-        }
-        try {
-            return c.getDeclaredConstructor(types).newInstance(values);
-        } catch (InvocationTargetException e) {
-            throw error(where, String.valueOf(e.getCause().getMessage()));
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException(e); // the records are of this package
-        }
-    }
-
-    private static FormatException error(String where, String what) {
-        return new FormatException(where + " " + what, -1);
+        throw Fields.error(where, "must be an integer from 0 to " + max + ", not " + data);
     }
 }

@@ -111,7 +111,7 @@ class LayerGradientTest {
     /** Fails when a kind of layer has no case. */
     @Test
     void noLayerIsForgotten() {
-        assertEquals(LayerConfig.types(), cases().keySet());
+        assertEquals(LayerConfigTest.types(), cases().keySet());
     }
 
     @TestFactory

@@ -8,6 +8,7 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import gradus.layers.Layer;
 import java.io.ObjectInputStream;
 import java.util.stream.Stream;
 
@@ -124,6 +125,29 @@ class ArchitectureTest {
             .orShould()
             .dependOnClassesThat()
             .areAssignableTo(ObjectInputStream.class);
+
+    /** What a program does stands in its text. Arrays of HDF5's library have a rank that only they know. */
+    @ArchTest
+    static final ArchRule no_reflection = noClasses()
+            .that()
+            .haveNameNotMatching(".*Hdf5Reader(\\$.*)?")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage("java.lang.reflect..");
+
+    /** From there on compiler and tests ask for the rest: how it is written, read and differentiated. */
+    @ArchTest
+    static final ArchRule every_layer_can_be_stored = classes()
+            .that()
+            .resideInAPackage("gradus.layers..")
+            .and()
+            .implement(Layer.class)
+            .and()
+            .areRecords()
+            .and()
+            .doNotHaveSimpleName("Input")
+            .should()
+            .implement("gradus.layers.StoredLayer");
 
     @ArchTest
     static final ArchRule packages_form_no_cycle =
