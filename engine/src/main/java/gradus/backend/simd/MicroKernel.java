@@ -45,8 +45,10 @@ final class MicroKernel {
     /** Most rows of a tile; what is left of a block of rows is shared out among tiles of one row less. */
     static final int MR = FEW_REGISTERS ? 6 : 10;
 
-    /** Rows of the smallest tile, for a few rows. */
+    /** Rows of the smallest tile, for a few rows; and of the next. */
     private static final int SMALL = 4;
+
+    private static final int LEAST = FEW_REGISTERS ? SMALL : 8;
 
     /** Most rows of a tile of {@link #columns}. */
     static final int MR_COLUMNS = FEW_REGISTERS ? 6 : 12;
@@ -73,12 +75,16 @@ final class MicroKernel {
         return arch.equals("amd64") || arch.equals("x86_64");
     }
 
-    /** Rows of the tile of {@link #rows} to use when that many are left: MR, MR - 1 or 4, perhaps more than are left. */
+    /**
+     * Rows of the tile of {@link #rows} to use when that many are left, perhaps more than are left: an equal share of as few
+     * tiles as possible, where there is a tile of that size.
+     */
     static int tile(int rowsLeft) {
         if (rowsLeft <= SMALL) {
             return SMALL;
         }
-        return rowsLeft % MR == 0 ? MR : MR - 1;
+        int tiles = MatMul.ceil(rowsLeft, MR);
+        return Math.max(LEAST, MatMul.ceil(rowsLeft, tiles));
     }
 
     /** The same for {@link #columns}: {@link #MR_COLUMNS} or 4; never more than are left of a multiple of 32. */
@@ -118,6 +124,8 @@ final class MicroKernel {
             rows5(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         } else if (tile == MR) {
             rows10(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+        } else if (tile == LEAST) {
+            rows8(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         } else {
             rows9(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
         }
@@ -278,6 +286,69 @@ final class MicroKernel {
         o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
         o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
         o = at[8]; p8.intoArray(c, o); q8.intoArray(c, o + L);
+    }
+
+    private static void rows8(
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu) {
+        var u = fromArray(SPECIES, bias, biasAt);
+        var v = fromArray(SPECIES, bias, biasAt + L);
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
+        FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
+        FloatVector p6 = u, q6 = v, p7 = u, q7 = v;
+        for (int k = 0; k < depth; k++) {
+            u = fromArray(SPECIES, b, bAt + k * NR);
+            v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+        }
+        int o;
+        if (addend != null) {
+            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[6] + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[7] + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+        }
+        if (relu) {
+            var z = FloatVector.zero(SPECIES);
+            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
+            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
+            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
+            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
+            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
+            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
+            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
+            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
     }
 
     private static void rows6(
