@@ -317,7 +317,7 @@ final class Elementwise implements Workers.Task {
         }
     }
 
-    private static void multiply(float[] a, int ao, float[] b, int bo, float[] y, int yo, int n) {
+    static void multiply(float[] a, int ao, float[] b, int bo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
             load(a, ao + i).mul(load(b, bo + i)).intoArray(y, yo + i);

@@ -65,6 +65,9 @@ final class MicroKernel {
     /** Elements from one k to the next in a block of columns: an odd number of cache lines, for the same reason. */
     static final int COLUMN_PITCH = 144;
 
+    /** A depth with which {@link #rows} returns at once: see {@link WarmUp}. */
+    static final int NOTHING = -1;
+
     /** Where there is no bias. */
     static final float[] ZEROS = new float[128];
 
@@ -162,6 +165,7 @@ final class MicroKernel {
             float[] addend,
             int shift,
             boolean relu) {
+        if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
@@ -234,6 +238,7 @@ final class MicroKernel {
             float[] addend,
             int shift,
             boolean relu) {
+        if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
@@ -301,6 +306,7 @@ final class MicroKernel {
             float[] addend,
             int shift,
             boolean relu) {
+        if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
@@ -364,6 +370,7 @@ final class MicroKernel {
             float[] addend,
             int shift,
             boolean relu) {
+        if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
@@ -453,6 +460,7 @@ final class MicroKernel {
             float[] addend,
             int shift,
             boolean relu) {
+        if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
@@ -508,6 +516,7 @@ final class MicroKernel {
             float[] addend,
             int shift,
             boolean relu) {
+        if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;

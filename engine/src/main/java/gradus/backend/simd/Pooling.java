@@ -147,8 +147,7 @@ final class Pooling implements Workers.Task {
 
     // ---- one window: tap (i, j) of channel c at xo + i * down + j * over + c ----
 
-    private static void max(
-            float[] x, int xo, int height, int down, int width, int over, float[] y, int yo, int channels) {
+    static void max(float[] x, int xo, int height, int down, int width, int over, float[] y, int yo, int channels) {
         int c = 0;
         for (; c < bound(channels); c += L) {
             FloatVector best = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);

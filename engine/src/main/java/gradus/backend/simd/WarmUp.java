@@ -1,66 +1,163 @@
 package gradus.backend.simd;
 
+import static gradus.backend.simd.Lanes.BASE;
+import static gradus.backend.simd.Lanes.L;
+import static gradus.backend.simd.MicroKernel.NR;
+
 import gradus.backend.Arithmetic;
 import gradus.backend.Broadcast;
 import gradus.backend.ScalarFunction;
-import gradus.backend.Window;
 import gradus.tensor.Shape;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.Arrays;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
- * Has the kernels of inference compiled while the caller still reads weights. The interpreter makes an object of every
- * vector, a thousand times slower than compiled code, and an operation that a network contains once would be run that way
- * for its first hundreds of predictions. Tiny shapes suffice; every branch of a kernel is taken, since the compiler leaves
- * out what it has not seen and begins again when it comes. One thread of the lowest priority, once in a JVM, ends itself.
+ * Has the kernels of inference compiled while the caller still reads weights. The interpreter and the first compiler (C1)
+ * make an object of every vector, a thousand times slower than the code of the second (C2): whoever computes something
+ * large waits until that is there.
+ *
+ * <p>C2 compiles a method that has been called some thousand times, or whose loop has gone round some ten thousand times.
+ * In the second case it first makes a version to be jumped into in the middle of the loop, which takes it four times as long
+ * and serves once. And it compiles what makes the objects, if enough of them are made. So each kernel is called often with
+ * nothing to do, which counts as a call all the same, and now and then with something, because C2 leaves out branches that it
+ * has not seen and unrolls loops as often as it has seen them go round.
+ *
+ * <p>A kernel that has its something to do is compiled when it is fast.
  */
-final class WarmUp {
-    private static final long NANOS = 1_200_000_000;
-    private static final AtomicBoolean STARTED = new AtomicBoolean();
+final class WarmUp implements Runnable {
+    /** Calls with nothing to do for each with something. */
+    private static final int CALLS = 500;
 
-    private WarmUp() {}
+    /** Rounds of so many calls that take a kernel to C2, about; from then on there are pauses. */
+    private static final int ROUNDS = 12;
 
-    static void start() {
-        if (STARTED.compareAndSet(false, true)) {
-            var thread = Thread.ofPlatform().daemon().name("gradus-warm-up").unstarted(WarmUp::run);
-            thread.setPriority(Thread.MIN_PRIORITY);
+    private static final long PAUSE_NANOS = 1_000_000;
+
+    /** A kernel that is compiled does its something in a tenth of this, one that is not in ten times this. */
+    private static final long FAST_NANOS = 4000;
+
+    /** The longest that anybody waits: the compiler may be switched off. */
+    private static final long LONGEST_NANOS = 1_500_000_000;
+
+    private static final int[] TILES = MicroKernel.MR == 6 ? new int[] {6, 5, 4} : new int[] {10, 9, 8, 4};
+
+    private static final CountDownLatch COMPILED = new CountDownLatch(1);
+    private static Thread thread;
+
+    private final float[] x = Lanes.array(1 << 17);
+    private final float[] y = Lanes.array(1 << 17);
+    private final Memory matrix = new Memory(x, BASE, 1 << 16);
+    private final Memory result = new Memory(y, BASE, 1 << 16);
+    private final int[] at = new int[MicroKernel.MR_COLUMNS];
+    private final int[] grid = new int[4];
+    private final float[][] rows = new float[6][];
+    private final Patches patches = new Patches();
+    private final Panels panels = new Panels();
+
+    private WarmUp() {
+        Arrays.fill(rows, x);
+        patches.matrix(matrix, 3 * L);
+        panels.groups(0);
+    }
+
+    /** Begins, once in a JVM, on a thread that ends itself. */
+    static synchronized void start() {
+        if (thread == null) {
+            thread = Thread.ofPlatform().daemon().name("gradus-warm-up").unstarted(new WarmUp());
             thread.start();
         }
     }
 
-    private static void run() {
-        var relu = new ScalarFunction.Relu();
-        try (var b = new SimdBackend(1, false)) {
-            Memory x = b.allocate(1 << 15);
-            Memory w = b.allocate(1 << 17);
-            Memory y = b.allocate(1 << 15);
-            Memory packed = b.allocate(1 << 18);
-            Window[] windows = {
-                window(8, 64, 8, 64, 1, 1, 0), // direct
-                window(8, 64, 4, 64, 1, 2, 0),
-                window(14, 3, 7, 64, 7, 2, 3), // copied, with padding
-                window(8, 32, 8, 32, 3, 1, 1), // Winograd, tiles of 4 x 4 and of 2 x 2
-                window(4, 288, 4, 32, 3, 1, 1),
-            };
-            Window pool = window(9, 64, 4, 64, 3, 2, 0);
-            var bias = Broadcast.of(Shape.of(4, 1000), Shape.of(1000));
-            for (long end = System.nanoTime() + NANOS; System.nanoTime() < end; ) {
-                for (Window g : windows) {
-                    b.prepareKernel(g, w, packed);
-                    b.conv2dPrepared(g, relu, x, packed, w, null, y);
-                    b.conv2dPrepared(g, null, x, packed, w, y, y);
-                    b.conv2dFused(g, relu, x, w, w, null, y);
+    /** Returns when the kernels have been compiled; at once if nobody has asked for that. */
+    static void await() {
+        if (COMPILED.getCount() == 0 || thread == null || Thread.currentThread() == thread) {
+            return;
+        }
+        try {
+            COMPILED.await(LONGEST_NANOS, TimeUnit.NANOSECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public void run() {
+        try {
+            kernels();
+        } finally {
+            COMPILED.countDown();
+        }
+        rest();
+    }
+
+    private void kernels() {
+        boolean[] fast = new boolean[TILES.length + 9];
+        long end = System.nanoTime() + LONGEST_NANOS;
+        int left = fast.length;
+        for (int round = 0; left > 0 && System.nanoTime() < end; round++) {
+            for (int kernel = 0; kernel < fast.length; kernel++) {
+                for (int i = 0; i < CALLS && !fast[kernel]; i++) {
+                    call(kernel, round, false);
                 }
-                b.maxPool(pool, x, y);
-                b.sum(1, 49, 256, x, y);
-                b.map(new ScalarFunction.Affine(0.5, 1), 2048, x, y);
-                b.matMul(1, 100, 256, false, false, x, w, y);
-                b.arithmetic(Arithmetic.ADD, bias, x, w, y);
-                b.softmax(4, 1000, x, y);
+                long start = System.nanoTime();
+                if (!fast[kernel]) {
+                    call(kernel, round, true);
+                }
+                if (!fast[kernel] && round > ROUNDS / 2 && System.nanoTime() - start < FAST_NANOS) {
+                    fast[kernel] = true;
+                    left--;
+                }
+            }
+            if (round >= ROUNDS) { // the processors are the compilers' now
+                LockSupport.parkNanos(PAUSE_NANOS);
             }
         }
     }
 
-    private static Window window(int side, int c, int out, int f, int kernel, int stride, int padding) {
-        return new Window(1, side, side, c, out, out, f, kernel, kernel, stride, stride, 1, 1, padding, padding, 1);
+    /** @param something whether there is something to do; the number of the round says which branches are taken */
+    private void call(int kernel, int round, boolean something) {
+        boolean odd = (round & 1) == 1;
+        boolean relu = (round & 2) == 2;
+        int m = odd ? 2 : 4;
+        int n = something ? 16 * L : 0;
+        if (kernel < TILES.length) {
+            int depth = something ? 32 : MicroKernel.NOTHING;
+            float[] addend = odd ? null : y;
+            MicroKernel.rows(TILES[kernel], depth, x, 0, x, 0, y, at, MicroKernel.ZEROS, 0, addend, 0, relu);
+            return;
+        }
+        switch (kernel - TILES.length) {
+            case 0 -> WinogradTransforms.kernel(m, n, rows, at, y, 0, 4 * L, NR);
+            case 1 -> WinogradTransforms.input(m, n, rows, at, y, 0, 4 * L);
+            case 2 -> WinogradTransforms.output(m, n, rows, at, y, 0, 4 * L);
+            case 3 -> Winograd.store(x, 0, something ? 1 + (round & 3) : 0, x, 0, x, 0, NR, relu, y, 0, NR);
+            case 4 -> patches.copy(0, 1, 0, n, y, BASE);
+            case 5 -> patches.rows(grid, something ? 4 : 0, 0, y, BASE, 4 * L, at);
+            case 6 -> {
+                panels.matrix(matrix, 4, 2 * NR, 1);
+                panels.pack(0, 0, 2, something ? 4 : 0, 2 * NR, y, BASE, y, BASE);
+            }
+            case 7 -> Elementwise.multiply(x, 0, x, 0, y, 0, n);
+            default -> Pooling.max(x, 0, 3, 3 * L, 3, L, y, 0, something ? L : 0);
+        }
+    }
+
+    /** What a network contains once, and would be computed slowly for its first hundreds of predictions. */
+    private void rest() {
+        try (var b = new SimdBackend(1, false)) {
+            int n = 16 * L;
+            var bias = Broadcast.of(Shape.of(1, n), Shape.of(n));
+            for (int round = 0; round < 200; round++) {
+                for (int i = 0; i < 20; i++) {
+                    b.sum(1, 5, n, matrix, result);
+                    b.map(new ScalarFunction.Affine(0.5, 1), n, matrix, result);
+                    b.arithmetic(Arithmetic.ADD, bias, matrix, matrix, result);
+                    b.softmax(1, n, matrix, result);
+                }
+                LockSupport.parkNanos(PAUSE_NANOS);
+            }
+        }
     }
 }

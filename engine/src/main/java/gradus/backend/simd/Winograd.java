@@ -1,12 +1,13 @@
 package gradus.backend.simd;
 
-import static gradus.backend.simd.Elementwise.load;
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
+import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.MicroKernel.COLUMN_PITCH;
 import static gradus.backend.simd.MicroKernel.MR;
 import static gradus.backend.simd.MicroKernel.NR;
 import static gradus.backend.simd.MicroKernel.PITCH;
+import static jdk.incubator.vector.FloatVector.fromArray;
 
 import gradus.backend.Window;
 import java.util.Arrays;
@@ -506,47 +507,74 @@ final class Winograd implements Workers.Task {
         }
     }
 
-    /**
-     * NR channels of up to four neighbouring pixels, with bias, residual and ReLU. What is not wanted is zeros, and minus
-     * infinity to cut off at. Written out so as not to be inlined, as {@link WinogradTransforms} says.
-     */
+    /** NR channels of up to four neighbouring pixels, with bias, residual and ReLU; what is not wanted is zeros. */
     private void store(float[] t, int at, int pixels, int to) {
-        float[] y = this.y.array();
-        int f = filters;
-        float[] shifts = bias == null ? ZEROS : bias.array();
-        int shift = bias == null ? 0 : bias.offset() + to % f;
-        float[] added = residual == null ? ZEROS : residual.array();
-        int add = residual == null ? 0 : residual.offset() + to;
-        int step = residual == null ? 0 : f;
-        var least = FloatVector.broadcast(Lanes.SPECIES, relu ? 0 : Float.NEGATIVE_INFINITY);
-        var left = load(shifts, shift);
-        var right = load(shifts, shift + L);
-        int o = this.y.offset() + to;
-        var a0 = load(t, at).add(left).add(load(added, add));
-        var b0 = load(t, at + L).add(right).add(load(added, add + L));
+        boolean biased = bias != null;
+        boolean added = residual != null;
+        store(
+                t,
+                at,
+                pixels,
+                biased ? bias.array() : ZEROS,
+                biased ? bias.offset() + to % filters : 0,
+                added ? residual.array() : ZEROS,
+                added ? residual.offset() + to : 0,
+                added ? filters : 0,
+                relu,
+                y.array(),
+                y.offset() + to,
+                filters);
+    }
+
+    /**
+     * The same for pixels that are {@code f} apart in y and {@code step} in what is added. Written out so as not to be
+     * inlined, as {@link WinogradTransforms} says; and with no method between it and the Vector API, whose own methods are
+     * always inlined, because {@link WarmUp} calls it with nothing to do so often that others would not be.
+     */
+    static void store(
+            float[] t,
+            int at,
+            int pixels,
+            float[] shifts,
+            int shift,
+            float[] added,
+            int add,
+            int step,
+            boolean relu,
+            float[] y,
+            int o,
+            int f) {
+        if (pixels == 0) {
+            return;
+        }
+        var least = FloatVector.broadcast(SPECIES, relu ? 0 : Float.NEGATIVE_INFINITY);
+        var left = fromArray(SPECIES, shifts, shift);
+        var right = fromArray(SPECIES, shifts, shift + L);
+        var a0 = fromArray(SPECIES, t, at).add(left).add(fromArray(SPECIES, added, add));
+        var b0 = fromArray(SPECIES, t, at + L).add(right).add(fromArray(SPECIES, added, add + L));
         a0.max(least).intoArray(y, o);
         b0.max(least).intoArray(y, o + L);
         if (pixels > 1) {
             o += f;
             add += step;
-            var a1 = load(t, at + NR).add(left).add(load(added, add));
-            var b1 = load(t, at + NR + L).add(right).add(load(added, add + L));
+            var a1 = fromArray(SPECIES, t, at + NR).add(left).add(fromArray(SPECIES, added, add));
+            var b1 = fromArray(SPECIES, t, at + NR + L).add(right).add(fromArray(SPECIES, added, add + L));
             a1.max(least).intoArray(y, o);
             b1.max(least).intoArray(y, o + L);
         }
         if (pixels > 2) {
             o += f;
             add += step;
-            var a2 = load(t, at + 2 * NR).add(left).add(load(added, add));
-            var b2 = load(t, at + 2 * NR + L).add(right).add(load(added, add + L));
+            var a2 = fromArray(SPECIES, t, at + 2 * NR).add(left).add(fromArray(SPECIES, added, add));
+            var b2 = fromArray(SPECIES, t, at + 2 * NR + L).add(right).add(fromArray(SPECIES, added, add + L));
             a2.max(least).intoArray(y, o);
             b2.max(least).intoArray(y, o + L);
         }
         if (pixels > 3) {
             o += f;
             add += step;
-            var a3 = load(t, at + 3 * NR).add(left).add(load(added, add));
-            var b3 = load(t, at + 3 * NR + L).add(right).add(load(added, add + L));
+            var a3 = fromArray(SPECIES, t, at + 3 * NR).add(left).add(fromArray(SPECIES, added, add));
+            var b3 = fromArray(SPECIES, t, at + 3 * NR + L).add(right).add(fromArray(SPECIES, added, add + L));
             a3.max(least).intoArray(y, o);
             b3.max(least).intoArray(y, o + L);
         }

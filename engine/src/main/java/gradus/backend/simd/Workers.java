@@ -78,6 +78,9 @@ final class Workers implements AutoCloseable {
         if (idle) {
             return false;
         }
+        if (count > 1) { // worth waiting for
+            WarmUp.await();
+        }
         // no kernel cuts its work into more parts than a share can count
         if (count <= 1 || threads.length == 0 || count > MASK) {
             runHere(work, count);
