@@ -23,6 +23,8 @@ final class ProgressDisplay implements Callback {
     private long rateStart;
     private long rateSamples = -1;
     private int width;
+    private double epochWaited;
+    private double waited;
 
     ProgressDisplay(PrintWriter out, boolean terminal) {
         this.out = out;
@@ -38,12 +40,14 @@ final class ProgressDisplay implements Callback {
     @Override
     public void onEpochBegin(Training<?> training, int epoch) {
         epochStart = System.nanoTime();
+        epochWaited = 0;
         rateSamples = -1;
     }
 
     @Override
     public void onBatchEnd(Training<?> training, Progress p) {
         long now = System.nanoTime();
+        epochWaited = p.secondsWaited();
         if (rateSamples < 0) { // the first step compiles; the speed is that of the others
             rateStart = now;
             rateSamples = p.samples();
@@ -81,6 +85,7 @@ final class ProgressDisplay implements Callback {
                 line.append(String.format(Locale.ROOT, "  %s %.4f", name, v));
             }
         });
+        waited += epochWaited;
         draw("");
         out.println(line + String.format(Locale.ROOT, "  %.0f s", seconds));
         out.flush();
@@ -90,6 +95,11 @@ final class ProgressDisplay implements Callback {
     @Override
     public void onTrainEnd(Training<?> training, History history) {
         draw("");
+    }
+
+    /** Seconds of all epochs in which no step was computed because there was no batch yet. */
+    double secondsWaited() {
+        return waited;
     }
 
     private static String accuracy(Progress p) {

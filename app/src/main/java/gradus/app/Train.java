@@ -320,8 +320,9 @@ final class Train implements Callable<Integer> {
         }
 
         var callbacks = new ArrayList<Callback>();
+        var display = new ProgressDisplay(progress, ProgressDisplay.onTerminal());
         if (!quiet) {
-            callbacks.add(new ProgressDisplay(progress, ProgressDisplay.onTerminal()));
+            callbacks.add(display);
         }
         callbacks.add(new SaveCheckpoint(file, null, metadata));
         callbacks.add(new CsvHistory(folder.resolve("history.csv")));
@@ -353,8 +354,13 @@ final class Train implements Callable<Integer> {
             }
         }
         if (!quiet) {
-            progress.println("trained in " + ProgressDisplay.time((System.nanoTime() - start) / 1e9)
-                    + "; results are in " + folder);
+            double seconds = (System.nanoTime() - start) / 1e9;
+            progress.println(String.format(
+                    Locale.ROOT,
+                    "trained in %s, %.1f %% of it waiting for pictures; results are in %s",
+                    ProgressDisplay.time(seconds),
+                    100 * display.secondsWaited() / seconds,
+                    folder));
             progress.flush();
         }
         var judge = Judge.of(s.data, net, r.preprocess(), heldOut, backend);

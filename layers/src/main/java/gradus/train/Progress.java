@@ -14,6 +14,7 @@ import java.util.Map;
  * @param metrics means so far in this epoch
  * @param learningRate of the last step
  * @param samplesPerSecond in this epoch, as far as it was computed now
+ * @param secondsWaited of this epoch, as far as it was computed now, for batches; steps took the rest
  */
 public record Progress(
         int epoch,
@@ -24,4 +25,5 @@ public record Progress(
         double loss,
         Map<String, Double> metrics,
         double learningRate,
-        double samplesPerSecond) {}
+        double samplesPerSecond,
+        double secondsWaited) {}

@@ -440,8 +440,15 @@ public final class Training<B> {
             }
             long start = System.nanoTime();
             long before = position.samples();
-            while (!stop && batches.hasNext()) {
-                trainStep(batches.next(), options);
+            long waited = 0;
+            while (!stop) {
+                long asked = System.nanoTime();
+                Batch batch = batches.hasNext() ? batches.next() : null;
+                waited += System.nanoTime() - asked;
+                if (batch == null) {
+                    break;
+                }
+                trainStep(batch, options);
                 double seconds = (System.nanoTime() - start) * 1e-9;
                 Position p = position;
                 var progress = new Progress(
@@ -453,7 +460,8 @@ public final class Training<B> {
                         p.lossSum() / p.samples(),
                         means(p),
                         lastLearningRate,
-                        (p.samples() - before) / seconds);
+                        (p.samples() - before) / seconds,
+                        waited * 1e-9);
                 options.callbacks().forEach(c -> c.onBatchEnd(this, progress));
             }
         } finally {

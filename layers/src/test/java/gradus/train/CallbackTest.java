@@ -10,9 +10,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -76,6 +78,55 @@ class CallbackTest {
                         "end of 1",
                         "end"),
                 told);
+    }
+
+    /** What steps wait for batches is told, and nothing else. */
+    @Test
+    void timeWaited() {
+        var given = Samples.of(5, 4, 1);
+        DataSource slow = new DataSource() {
+            @Override
+            public int size() {
+                return given.size();
+            }
+
+            @Override
+            public int batchSize() {
+                return given.batchSize();
+            }
+
+            @Override
+            public Iterable<Batch> epoch(int epoch) {
+                Iterator<Batch> batches = given.epoch(epoch).iterator();
+                return () -> new Iterator<>() {
+                    @Override
+                    public boolean hasNext() {
+                        return batches.hasNext();
+                    }
+
+                    @Override
+                    public Batch next() {
+                        LockSupport.parkNanos(50_000_000);
+                        return batches.next();
+                    }
+                };
+            }
+        };
+        for (DataSource source : List.of(given, slow)) {
+            var waited = new ArrayList<Double>();
+            var all = new ArrayList<Double>();
+            Callback watch = new Callback() {
+                @Override
+                public void onBatchEnd(Training<?> t, Progress p) {
+                    waited.add(p.secondsWaited());
+                    all.add(p.samples() / p.samplesPerSecond());
+                }
+            };
+            training().fit(source, null, FitOptions.of(1).callbacks(watch));
+            boolean half = waited.get(0) >= 0.04 && waited.get(1) >= 0.08;
+            assertEquals(source == slow, half, () -> waited + " of " + all);
+            assertTrue(waited.get(1) <= all.get(1) + 1e-9);
+        }
     }
 
     @Test
