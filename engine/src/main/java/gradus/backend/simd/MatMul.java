@@ -16,8 +16,8 @@ import java.util.Arrays;
  * <p><b>A B, rows of A in one piece each</b> (matrices, 1 x 1 convolutions of any stride): B is packed into panels of
  * {@link MicroKernel#NR} columns over its whole depth, once for all runs where it does not change. A worker copies a block
  * of rows of A into its scratch memory, then sends the block's tiles past a strip of panels, then past the next: both stay
- * in the second-level cache meanwhile. Copying puts the rows at the distance the micro-kernel wants
- * and costs 1 / (2 columns) of the arithmetic. A part of the work is such a block or, where there are few of them, the
+ * in the second-level cache meanwhile; where one strip is all, tile after tile is copied to the same place, which stays in
+ * the first. Copying puts the rows at the distance the micro-kernel wants and costs 1 / (2 columns) of the arithmetic. A part of the work is such a block or, where there are few of them, the
  * block and some of the columns.
  *
  * <p><b>A B, rows of A gathered from under windows.</b> C is cut into blocks of rows and columns, one part of the work each.
@@ -410,26 +410,35 @@ final class MatMul implements Workers.Task {
         int rows = share(m, MR, block % rowBlocks + 1, rowBlocks) - m0;
         int n0 = share(n, NR, columns, columnBlocks);
         int n1 = share(n, NR, columns + 1, columnBlocks);
-        if (copied[worker * APART] != block) {
-            copied[worker * APART] = block;
-            a.copy(m0, rows, group * aGroup, k, scratch, BASE + worker * SCRATCH);
-            for (int r = 0; r < rows; r++) {
-                starts[worker][r] = cAt(group, m0 + r);
-            }
-        }
         int width = ceil(n1 - n0, ceil(n1 - n0, Math.clamp(STRIP_SIZE / Math.max(1, k) / NR, 1, STRIP) * NR));
         width = ceil(width, NR) * NR;
+        boolean once = columnBlocks == 1 && width >= n1 - n0; // then no tile of rows is needed again
+        if (!once && copied[worker * APART] != block) {
+            copied[worker * APART] = block;
+            copy(group, m0, rows, worker);
+        }
         for (int strip = n0; strip < n1; strip += width) {
             int end = Math.min(n1, strip + width);
             for (int r = 0; r < rows; ) {
                 int tile = MicroKernel.tile(rows - r);
                 int valid = Math.min(tile, rows - r);
+                if (once) {
+                    copy(group, m0 + r, valid, worker);
+                }
                 for (int column = strip; column < end; column += NR) {
                     int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
-                    multiply(worker, group, r, tile, valid, k, panel, packed, column, n1, false, true);
+                    multiply(worker, group, once ? 0 : r, tile, valid, k, panel, packed, column, n1, false, true);
                 }
                 r += valid;
             }
+        }
+    }
+
+    /** Copies rows [m0, m0 + rows) of A to the worker's scratch memory. */
+    private void copy(int group, int m0, int rows, int worker) {
+        a.copy(m0, rows, group * aGroup, k, scratch, BASE + worker * SCRATCH);
+        for (int r = 0; r < rows; r++) {
+            starts[worker][r] = cAt(group, m0 + r);
         }
     }
 
@@ -447,7 +456,6 @@ final class MatMul implements Workers.Task {
             int n1,
             boolean add,
             boolean last) {
-        int[] at = addresses[worker];
         int[] to = starts[worker];
         int aAt = BASE + worker * SCRATCH + row * PITCH;
         // the bias comes with the first block of the sum, as does the residual; ReLU with the last
@@ -455,19 +463,31 @@ final class MatMul implements Workers.Task {
         float[] shifts = biased ? bias.array() : MicroKernel.ZEROS;
         int shiftsAt = biased ? bias.offset() + group * cGroup + column : 0;
         if (valid == tile && column + NR <= n1) {
-            for (int r = 0; r < tile; r++) {
-                at[r] = to[row + r] + column;
-            }
             float[] addend = add ? c : residual == null ? null : residual.array();
             int shift = add || residual == null ? 0 : residual.offset() - cStart;
             MicroKernel.rows(
-                    tile, depth, scratch, aAt, right, panel, c, at, shifts, shiftsAt, addend, shift, last && relu);
+                    tile,
+                    depth,
+                    scratch,
+                    aAt,
+                    right,
+                    panel,
+                    c,
+                    to,
+                    row,
+                    column,
+                    shifts,
+                    shiftsAt,
+                    addend,
+                    shift,
+                    last && relu);
             return;
         }
+        int[] at = addresses[worker];
         for (int r = 0; r < tile; r++) {
             at[r] = tileAt(worker, r);
         }
-        MicroKernel.rows(tile, depth, scratch, aAt, right, panel, scratch, at, shifts, shiftsAt, null, 0, false);
+        MicroKernel.rows(tile, depth, scratch, aAt, right, panel, scratch, at, 0, 0, shifts, shiftsAt, null, 0, false);
         for (int r = 0; r < valid; r++) {
             put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, c, to[row + r] + column);
         }

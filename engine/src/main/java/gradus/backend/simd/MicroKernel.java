@@ -33,7 +33,7 @@ import jdk.incubator.vector.FloatVector;
  * instruction. Instructions count where a processor computes for a second program at the same time and has none to spare: a
  * register for each row would cost an addition for every load (a third of the speed). The compiler spends nine more on an
  * index counted from 0; the tiles for 16 registers count A's own index instead, which is known not to be negative and so
- * needs no sign extension. Row r of C starts at {@code c[at[r]]}.
+ * needs no sign extension. Row r of C starts at {@code c[at[r]]}, in {@link #rows} at {@code c[at[row + r] + column]}.
  *
  * <p>Sums start from the bias or zero, and what C held, if it is to be added to, comes last, so that splitting a long sum
  * into calls also keeps its rounding error small. Residual and ReLU are applied to the sums while they are in registers.
@@ -102,6 +102,8 @@ final class MicroKernel {
      * A tile {@code c = bias + A B + addend}, then ReLU if wanted.
      *
      * @param tile rows, as {@link #tile} says
+     * @param at where rows of C start, those of the tile from number {@code row} on
+     * @param column where in these rows the tile starts
      * @param bias NR numbers from biasAt on, the same for all rows; {@link #ZEROS} where there is none
      * @param addend its element for {@code c[o]} is {@code addend[o + shift]}; may be c itself; null where there is none
      */
@@ -114,23 +116,25 @@ final class MicroKernel {
             int bAt,
             float[] c,
             int[] at,
+            int row,
+            int column,
             float[] bias,
             int biasAt,
             float[] addend,
             int shift,
             boolean relu) {
         if (tile == SMALL) {
-            rows4(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+            rows4(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
         } else if (FEW_REGISTERS && tile == MR) {
-            rows6(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+            rows6(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
         } else if (FEW_REGISTERS) {
-            rows5(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+            rows5(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
         } else if (tile == MR) {
-            rows10(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+            rows10(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
         } else if (tile == LEAST) {
-            rows8(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+            rows8(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
         } else {
-            rows9(depth, a, aAt, b, bAt, c, at, bias, biasAt, addend, shift, relu);
+            rows9(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
         }
     }
 
@@ -160,6 +164,8 @@ final class MicroKernel {
             int bAt,
             float[] c,
             int[] at,
+            int row,
+            int column,
             float[] bias,
             int biasAt,
             float[] addend,
@@ -189,16 +195,16 @@ final class MicroKernel {
         }
         int o;
         if (addend != null) {
-            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
-            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
-            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
-            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
-            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
-            o = at[5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
-            o = at[6] + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
-            o = at[7] + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
-            o = at[8] + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
-            o = at[9] + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
+            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 6] + column + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 7] + column + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 8] + column + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 9] + column + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
         }
         if (relu) {
             var z = FloatVector.zero(SPECIES);
@@ -213,16 +219,16 @@ final class MicroKernel {
             p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
             p9 = p9.blend(z, p9.compare(LE, z)); q9 = q9.blend(z, q9.compare(LE, z));
         }
-        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
-        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
-        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
-        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
-        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
-        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
-        o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
-        o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
-        o = at[8]; p8.intoArray(c, o); q8.intoArray(c, o + L);
-        o = at[9]; p9.intoArray(c, o); q9.intoArray(c, o + L);
+        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[row + 5] + column; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[row + 6] + column; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[row + 7] + column; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[row + 8] + column; p8.intoArray(c, o); q8.intoArray(c, o + L);
+        o = at[row + 9] + column; p9.intoArray(c, o); q9.intoArray(c, o + L);
     }
 
     private static void rows9(
@@ -233,6 +239,8 @@ final class MicroKernel {
             int bAt,
             float[] c,
             int[] at,
+            int row,
+            int column,
             float[] bias,
             int biasAt,
             float[] addend,
@@ -260,15 +268,15 @@ final class MicroKernel {
         }
         int o;
         if (addend != null) {
-            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
-            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
-            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
-            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
-            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
-            o = at[5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
-            o = at[6] + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
-            o = at[7] + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
-            o = at[8] + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
+            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 6] + column + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 7] + column + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 8] + column + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
         }
         if (relu) {
             var z = FloatVector.zero(SPECIES);
@@ -282,15 +290,15 @@ final class MicroKernel {
             p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
             p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
         }
-        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
-        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
-        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
-        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
-        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
-        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
-        o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
-        o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
-        o = at[8]; p8.intoArray(c, o); q8.intoArray(c, o + L);
+        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[row + 5] + column; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[row + 6] + column; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[row + 7] + column; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[row + 8] + column; p8.intoArray(c, o); q8.intoArray(c, o + L);
     }
 
     private static void rows8(
@@ -301,6 +309,8 @@ final class MicroKernel {
             int bAt,
             float[] c,
             int[] at,
+            int row,
+            int column,
             float[] bias,
             int biasAt,
             float[] addend,
@@ -327,14 +337,14 @@ final class MicroKernel {
         }
         int o;
         if (addend != null) {
-            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
-            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
-            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
-            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
-            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
-            o = at[5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
-            o = at[6] + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
-            o = at[7] + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 6] + column + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 7] + column + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
         }
         if (relu) {
             var z = FloatVector.zero(SPECIES);
@@ -347,14 +357,14 @@ final class MicroKernel {
             p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
             p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
         }
-        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
-        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
-        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
-        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
-        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
-        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
-        o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
-        o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[row + 5] + column; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[row + 6] + column; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[row + 7] + column; p7.intoArray(c, o); q7.intoArray(c, o + L);
     }
 
     private static void rows6(
@@ -365,6 +375,8 @@ final class MicroKernel {
             int bAt,
             float[] c,
             int[] at,
+            int row,
+            int column,
             float[] bias,
             int biasAt,
             float[] addend,
@@ -423,12 +435,12 @@ final class MicroKernel {
         }
         int o;
         if (addend != null) {
-            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
-            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
-            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
-            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
-            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
-            o = at[5] + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
         }
         if (relu) {
             var z = FloatVector.zero(SPECIES);
@@ -439,12 +451,12 @@ final class MicroKernel {
             p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
             p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
         }
-        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
-        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
-        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
-        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
-        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
-        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[row + 5] + column; p5.intoArray(c, o); q5.intoArray(c, o + L);
     }
 
     private static void rows5(
@@ -455,6 +467,8 @@ final class MicroKernel {
             int bAt,
             float[] c,
             int[] at,
+            int row,
+            int column,
             float[] bias,
             int biasAt,
             float[] addend,
@@ -482,11 +496,11 @@ final class MicroKernel {
         }
         int o;
         if (addend != null) {
-            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
-            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
-            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
-            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
-            o = at[4] + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
         }
         if (relu) {
             var z = FloatVector.zero(SPECIES);
@@ -496,11 +510,11 @@ final class MicroKernel {
             p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
             p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
         }
-        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
-        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
-        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
-        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
-        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
     }
 
     private static void rows4(
@@ -511,6 +525,8 @@ final class MicroKernel {
             int bAt,
             float[] c,
             int[] at,
+            int row,
+            int column,
             float[] bias,
             int biasAt,
             float[] addend,
@@ -532,10 +548,10 @@ final class MicroKernel {
         }
         int o;
         if (addend != null) {
-            o = at[0] + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
-            o = at[1] + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
-            o = at[2] + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
-            o = at[3] + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
         }
         if (relu) {
             var z = FloatVector.zero(SPECIES);
@@ -544,10 +560,10 @@ final class MicroKernel {
             p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
             p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
         }
-        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
-        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
-        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
-        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
     }
 
     private static void columns12(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {

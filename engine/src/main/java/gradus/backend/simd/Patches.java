@@ -111,7 +111,7 @@ final class Patches {
     /** Copies rows {@code [row, row + count)} of {@link #direct} A, k elements of each, to every {@link MicroKernel#PITCH}. */
     void copy(int row, int count, int channel, int k, float[] y, int at) {
         for (int r = 0; r < count; r++) {
-            copy(at(row + r) + channel, y, at + r * MicroKernel.PITCH, k);
+            System.arraycopy(x, at(row + r) + channel, y, at + r * MicroKernel.PITCH, k);
         }
     }
 

@@ -125,7 +125,7 @@ final class WarmUp implements Runnable {
         if (kernel < TILES.length) {
             int depth = something ? 32 : MicroKernel.NOTHING;
             float[] addend = odd ? null : y;
-            MicroKernel.rows(TILES[kernel], depth, x, 0, x, 0, y, at, MicroKernel.ZEROS, 0, addend, 0, relu);
+            MicroKernel.rows(TILES[kernel], depth, x, 0, x, 0, y, at, 0, 0, MicroKernel.ZEROS, 0, addend, 0, relu);
             return;
         }
         switch (kernel - TILES.length) {

@@ -109,9 +109,17 @@ final class Winograd implements Workers.Task {
         final float[][] from = new float[6][];
         final int[] at = new int[6 + 64];
         final int[] rows = new int[MicroKernel.MR_COLUMNS + 64];
+
+        /** Rows of products, one after the other. */
+        final int[] apart = new int[MR];
+
         float[] v = Lanes.array(0);
         float[] m = Lanes.array(0);
         float[] t = Lanes.array(0);
+
+        Scratch() {
+            Arrays.setAll(apart, r -> r * NR);
+        }
 
         private void reserve(int v, int m, int t) {
             this.v = atLeast(this.v, v);
@@ -443,11 +451,23 @@ final class Winograd implements Workers.Task {
                 int to = BASE + position * room * NR;
                 for (int t = 0; t < count; ) {
                     int tile = MicroKernel.tile(count - t);
-                    for (int r = 0; r < tile; r++) {
-                        s.rows[r] = to + (t + r) * NR;
-                    }
                     int from = BASE + t * PITCH + position * c;
-                    MicroKernel.rows(tile, c, v, from, kernel, b, s.m, s.rows, MicroKernel.ZEROS, 0, null, 0, false);
+                    MicroKernel.rows(
+                            tile,
+                            c,
+                            v,
+                            from,
+                            kernel,
+                            b,
+                            s.m,
+                            s.apart,
+                            0,
+                            to + t * NR,
+                            MicroKernel.ZEROS,
+                            0,
+                            null,
+                            0,
+                            false);
                     t += tile;
                 }
             }
