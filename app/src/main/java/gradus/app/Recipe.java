@@ -51,8 +51,8 @@ record Recipe(
     /** Made-up hand signs: the complete 50-layer network in a few minutes on two cores. */
     private static final Recipe GENERATED = new Recipe(
             "resnet50",
-            6200,
-            4,
+            24800,
+            2,
             16,
             "adam",
             1.5e-3,

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * {@code ./gradus jmh --figures}: runs commands of {@code ./gradus}, keeps what they print of figures in {@link Results},
@@ -21,11 +22,11 @@ import java.util.regex.Pattern;
  */
 final class Figures {
     static final String USAGE = """
-            usage: ./gradus jmh --figures [--signs DIR] [--golden DIR] [NAME...]
+            usage: ./gradus jmh --figures [--signs DIR] [--golden DIR] [--cifar TRAIN,TEST] [NAME...]
               runs the commands whose figures README.md and docs/performance.md show, or those of these names, one after the
-              other, and writes the tables; a row that needs a folder which is not given stays as it is
-              NAME: train, evaluate, train_signs, golden, golden_exact, golden_reference, bench_A_b1, bench_A_b16, bench_B,
-                    bench_C, bench_D, cold_start, kernels_1, kernels_all, profile_A, profile_C
+              other, and writes the tables; a row that needs a folder or files which are not given stays as it is
+              NAME: train, evaluate, train_signs, train_cifar, golden, golden_exact, golden_reference, bench_A_b1, bench_A_b16,
+                    bench_B, bench_C, bench_C_recompute, bench_D, cold_start, kernels_1, kernels_all, profile_A, profile_C
             """;
 
     private static final String BENCH =
@@ -38,6 +39,10 @@ final class Figures {
             "case=(\\S+) threads=(\\d+) batch=\\d+ gflops=([\\d.]+) p50_ms=([\\d.]+) .*percent_of_peak=([\\d.]+)";
     private static final String STEPS =
             "(?m)^ *([\\d.]+) +([\\d.]+) +([\\d.]+) +(\\d+) +([\\d.]+) +(\\d+)  (\\S+) (\\d+) steps$";
+
+    /** Options that give folders or files, and what stands for these in commands. */
+    private static final Map<String, String> GIVEN =
+            Map.of("--signs", "DIR", "--golden", "GOLDEN", "--cifar", "TRAIN,TEST");
 
     private static final String FILE = "figures.jsonl";
     private static final String PERFORMANCE = "docs/performance.md";
@@ -55,6 +60,11 @@ final class Figures {
                 ACCURACY,
                 "{time}; {1} % of the {2} test photographs of SIGNS (12 of them are copies of training photographs: the"
                         + " data set is like that)"),
+        train_cifar(
+                "train --data cifar10:TRAIN,TEST",
+                ACCURACY,
+                "{time}; {1} % of {2} test pictures of CIFAR-10, ResNet-20, after the first 5000 training pictures, of"
+                        + " which 501 were only watched"),
         golden("golden GOLDEN", PASSED, "{1} passed, {2} failed"),
         golden_exact("golden GOLDEN --exact", PASSED, "{1} passed, {2} failed"),
         golden_reference("golden GOLDEN --backend reference --precision float64", PASSED, "{1} passed, {2} failed"),
@@ -62,6 +72,8 @@ final class Figures {
         bench_A_b16("bench A_infer224_b16", BENCH, "16 of them: " + BENCH_TEXT),
         bench_B("bench B_infer64_b32", BENCH, "the notebooks' ResNet-50, 32 pictures of 64 x 64: " + BENCH_TEXT),
         bench_C("bench C_train64_b32", BENCH, "its training step: " + BENCH_TEXT),
+        bench_C_recompute(
+                "bench C_train64_b32 --recompute", BENCH, "the same, activations computed twice: " + BENCH_TEXT),
         bench_D("bench D_train224_b8", BENCH, "the training step of 8 pictures of 224 x 224: " + BENCH_TEXT),
         cold_start(
                 "bench cold_start",
@@ -86,8 +98,10 @@ final class Figures {
         List<String> arguments(Map<String, String> folders) {
             var words = new ArrayList<String>();
             for (String word : command.split(" ")) {
-                words.add(word.replace("signs:DIR", "signs:" + folders.get("--signs"))
-                        .replace("GOLDEN", String.valueOf(folders.get("--golden"))));
+                for (var given : GIVEN.entrySet()) {
+                    word = word.replace(given.getValue(), String.valueOf(folders.get(given.getKey())));
+                }
+                words.add(word);
             }
             if (this == kernels_all) {
                 words.addAll(List.of(
@@ -97,9 +111,10 @@ final class Figures {
         }
 
         String missing(Map<String, String> folders) {
-            return command.contains("signs:DIR") && !folders.containsKey("--signs")
-                    ? "--signs"
-                    : command.contains("GOLDEN") && !folders.containsKey("--golden") ? "--golden" : null;
+            return GIVEN.keySet().stream()
+                    .filter(option -> command.contains(GIVEN.get(option)) && !folders.containsKey(option))
+                    .findFirst()
+                    .orElse(null);
         }
     }
 
@@ -116,11 +131,15 @@ final class Figures {
         try {
             for (int i = 0; i < arguments.size(); i++) {
                 String a = arguments.get(i);
-                if (a.equals("--signs") || a.equals("--golden")) {
+                if (GIVEN.containsKey(a)) {
                     if (i + 1 == arguments.size()) {
-                        throw new IllegalArgumentException(a + " needs a folder");
+                        throw new IllegalArgumentException(a + " needs " + GIVEN.get(a));
                     }
-                    folders.put(a, Path.of(arguments.get(++i)).toAbsolutePath().toString());
+                    folders.put(
+                            a,
+                            Arrays.stream(arguments.get(++i).split(","))
+                                    .map(file -> Path.of(file).toAbsolutePath().toString())
+                                    .collect(Collectors.joining(",")));
                 } else {
                     wanted.add(Figure.valueOf(a));
                 }
