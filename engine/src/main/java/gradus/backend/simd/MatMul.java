@@ -634,13 +634,22 @@ final class MatMul implements Workers.Task {
             int q = k0 % Math.max(1, width);
             int p = k0 / Math.max(1, width) % Math.max(1, height);
             int image = k0 / Math.max(1, width * height);
-            for (int i = k0; i < k1; i++) {
+            for (int i = k0; i < k1; ) {
                 int row = image * a.positions() + (p0 + p) * pitch + q0 + q;
-                a.row(row, m0, m1, group * aGroup, scratch, aAt + (i - k0) * COLUMN_PITCH);
-                if (b.hasRows()) {
-                    b.packRow(group, row, i - k0, k1 - k0, n0, n1, scratch, bAt);
+                int count = byTap ? Math.min(width - q, k1 - i) : k1 - i; // rows that follow each other
+                if (byTap || a.isPlain()) {
+                    a.columns(row, count, m0, m1, group * aGroup, scratch, aAt + (i - k0) * COLUMN_PITCH);
+                } else {
+                    for (int r = 0; r < count; r++) {
+                        a.row(row + r, m0, m1, group * aGroup, scratch, aAt + (i - k0 + r) * COLUMN_PITCH);
+                    }
                 }
-                if (++q == width) { // counted, because divisions take as long as copying a row
+                if (b.hasRows()) {
+                    b.packRows(group, row, count, i - k0, k1 - k0, n0, n1, scratch, bAt);
+                }
+                i += count;
+                q += count;
+                if (q >= width) {
                     q = 0;
                     if (++p == height) {
                         p = 0;

@@ -53,6 +53,40 @@ final class Panels {
         x = null;
     }
 
+    /** The same for {@code count} rows that follow each other: {@link #packRow}, four panels at a time. */
+    void packRows(int group, int row, int count, int i, int depth, int n0, int n1, float[] y, int at) {
+        int from = start + tap[0] + group * this.group + row * this.row;
+        int column = n0;
+        for (; column + 4 * NR <= n1; column += 4 * NR) {
+            fourPanels(from + column, count, y, at + (column - n0) * depth + i * NR, depth * NR);
+        }
+        for (int r = 0; r < count && column < n1; r++) {
+            packRow(from + r * this.row, i + r, depth, column, n1, y, at + (column - n0) * depth);
+        }
+    }
+
+    private void fourPanels(int from, int count, float[] y, int to, int panel) {
+        float[] x = this.x;
+        for (int r = 0; r < count; r++, from += row, to += NR) {
+            var a = FloatVector.fromArray(SPECIES, x, from);
+            var b = FloatVector.fromArray(SPECIES, x, from + L);
+            var c = FloatVector.fromArray(SPECIES, x, from + 2 * L);
+            var d = FloatVector.fromArray(SPECIES, x, from + 3 * L);
+            a.intoArray(y, to);
+            b.intoArray(y, to + L);
+            c.intoArray(y, to + panel);
+            d.intoArray(y, to + panel + L);
+            a = FloatVector.fromArray(SPECIES, x, from + 4 * L);
+            b = FloatVector.fromArray(SPECIES, x, from + 5 * L);
+            c = FloatVector.fromArray(SPECIES, x, from + 6 * L);
+            d = FloatVector.fromArray(SPECIES, x, from + 7 * L);
+            a.intoArray(y, to + 2 * panel);
+            b.intoArray(y, to + 2 * panel + L);
+            c.intoArray(y, to + 3 * panel);
+            d.intoArray(y, to + 3 * panel + L);
+        }
+    }
+
     /** Columns [n0, n1) of a row of the first matrix, as row {@code i} of panels so deep, the first of them at {@code y[at]}. */
     void packRow(int group, int row, int i, int depth, int n0, int n1, float[] y, int at) {
         packRow(start + tap[0] + group * this.group + row * this.row, i, depth, n0, n1, y, at);

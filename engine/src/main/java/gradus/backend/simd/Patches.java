@@ -225,6 +225,49 @@ final class Patches {
         }
     }
 
+    /**
+     * Elements {@code [k0, k1)} of {@code count} rows that follow each other along one row of the grid, or anywhere if
+     * {@link #plain}; of one tap, which lies inside the image for all of them. Each goes to the next
+     * {@link MicroKernel#COLUMN_PITCH} of y; up to a vector of garbage may be written behind it.
+     */
+    void columns(int row, int count, int k0, int k1, int channel, float[] y, int at) {
+        int from = start + row * pixel + channel + k0;
+        int step = pixel;
+        if (!plain) {
+            int tap = k0 / channels;
+            int ih = row / gridW % gridH * stepH + tapH[tap / tapsW];
+            int iw = row % gridW * stepW + tapW[tap % tapsW];
+            from = start + ((row / gridW / gridH * h + ih) * w + iw) * pixel + channel + k0 - tap * channels;
+            step = stepW * pixel;
+        }
+        int n = k1 - k0;
+        int c = 0;
+        for (; c + 4 * L <= n; c += 4 * L) {
+            fourColumns(from + c, step, count, y, at + c);
+        }
+        for (int r = 0; r < count && c < n; r++) {
+            copy(from + r * step + c, y, at + r * MicroKernel.COLUMN_PITCH + c, n - c);
+        }
+    }
+
+    private void fourColumns(int from, int step, int count, float[] y, int to) {
+        float[] x = this.x;
+        for (int r = 0; r < count; r++, from += step, to += MicroKernel.COLUMN_PITCH) {
+            var a = FloatVector.fromArray(SPECIES, x, from);
+            var b = FloatVector.fromArray(SPECIES, x, from + L);
+            var c = FloatVector.fromArray(SPECIES, x, from + 2 * L);
+            var d = FloatVector.fromArray(SPECIES, x, from + 3 * L);
+            a.intoArray(y, to);
+            b.intoArray(y, to + L);
+            c.intoArray(y, to + 2 * L);
+            d.intoArray(y, to + 3 * L);
+        }
+    }
+
+    boolean isPlain() {
+        return plain;
+    }
+
     /** Whether a row of A is many runs too short for each to find its own way, as under a first kernel on three channels. */
     boolean shortRuns() {
         return !plain && tapsH > 1 && span == tapsW && span * channels < SHORT;
