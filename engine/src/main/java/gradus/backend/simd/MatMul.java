@@ -48,6 +48,9 @@ final class MatMul implements Workers.Task {
     private static final int ROWS = 22 * MR;
     private static final int ROWS_TRANSPOSED = 128;
 
+    /** As many as this if they are all: then rows of A are copied whole. */
+    private static final int ALL_ROWS_TRANSPOSED = 160;
+
     /** Most rows of A that are copied together before they meet the panels of B, which then stay in the first cache. */
     private static final int BLOCK = 100 / MR * MR;
 
@@ -173,7 +176,7 @@ final class MatMul implements Workers.Task {
         scratch = Lanes.array(workers.count() * SCRATCH);
         addresses = new int[workers.count()][MR_COLUMNS + APART];
         starts = new int[workers.count()][BLOCK + APART];
-        grid = new int[workers.count()][MR + APART];
+        grid = new int[workers.count()][BLOCK + APART];
         copied = new int[workers.count() * APART];
     }
 
@@ -330,7 +333,7 @@ final class MatMul implements Workers.Task {
         phase = Phase.TRANSPOSED;
         byTap = a.channels() >= ROWS_TRANSPOSED / 4 && a.taps() > 1;
         tapRows = byTap ? a.channels() : m;
-        rowBlocks = ceil(tapRows, ROWS_TRANSPOSED);
+        rowBlocks = ceil(tapRows, tapRows <= ALL_ROWS_TRANSPOSED ? ALL_ROWS_TRANSPOSED : ROWS_TRANSPOSED);
         rowBlock = ceil(ceil(tapRows, rowBlocks), 4) * 4;
         rowBlocks = ceil(tapRows, rowBlock) * (m / tapRows);
         partitionColumns(rowBlocks * Math.max(1, k / 512));
@@ -639,6 +642,8 @@ final class MatMul implements Workers.Task {
                 int count = byTap ? Math.min(width - q, k1 - i) : k1 - i; // rows that follow each other
                 if (byTap || a.isPlain()) {
                     a.columns(row, count, m0, m1, group * aGroup, scratch, aAt + (i - k0) * COLUMN_PITCH);
+                } else if (m0 == 0 && m1 == m && a.shortRuns()) {
+                    wholeRows(row, count, group, aAt + (i - k0) * COLUMN_PITCH, worker);
                 } else {
                     for (int r = 0; r < count; r++) {
                         a.row(row + r, m0, m1, group * aGroup, scratch, aAt + (i - k0 + r) * COLUMN_PITCH);
@@ -666,6 +671,18 @@ final class MatMul implements Workers.Task {
                 }
                 row += valid;
             }
+        }
+    }
+
+    /** Copies rows of A that consist of many short runs. */
+    private void wholeRows(int row, int count, int group, int at, int worker) {
+        int[] rows = grid[worker];
+        for (int r0 = 0; r0 < count; r0 += BLOCK) {
+            int n = Math.min(BLOCK, count - r0);
+            for (int r = 0; r < n; r++) {
+                rows[r] = row + r0 + r;
+            }
+            a.rows(rows, n, group * aGroup, scratch, at + r0 * COLUMN_PITCH, COLUMN_PITCH, starts[worker]);
         }
     }
 

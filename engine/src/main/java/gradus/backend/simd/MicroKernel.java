@@ -63,7 +63,7 @@ final class MicroKernel {
     static final int PITCH = DEPTH + 16;
 
     /** Elements from one k to the next in a block of columns: an odd number of cache lines, for the same reason. */
-    static final int COLUMN_PITCH = 144;
+    static final int COLUMN_PITCH = 176;
 
     /** A depth with which {@link #rows} returns at once: see {@link WarmUp}. */
     static final int NOTHING = -1;
