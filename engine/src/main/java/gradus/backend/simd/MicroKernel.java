@@ -42,13 +42,17 @@ final class MicroKernel {
     /** x86 without AVX-512 has 16 vector registers; whatever else this runs on has 32. */
     private static final boolean FEW_REGISTERS = L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8 && isX86();
 
-    /** Most rows of a tile; what is left of a block of rows is shared out among tiles of one row less. */
+    /** Most rows of a tile; a block of rows is shared out equally among tiles. */
     static final int MR = FEW_REGISTERS ? 6 : 10;
 
-    /** Rows of the smallest tile, for a few rows; and of the next. */
+    /** Rows of the smallest tile, for a few rows. */
     private static final int SMALL = 4;
 
+    /** Rows of the smallest tile for more rows than that. */
     private static final int LEAST = FEW_REGISTERS ? SMALL : 8;
+
+    /** All sizes of tiles of {@link #rows}. */
+    static final int[] TILES = FEW_REGISTERS ? new int[] {MR, 5, SMALL} : new int[] {MR, 9, LEAST, SMALL};
 
     /** Most rows of a tile of {@link #columns}. */
     static final int MR_COLUMNS = FEW_REGISTERS ? 6 : 12;

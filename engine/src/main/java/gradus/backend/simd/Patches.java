@@ -264,6 +264,7 @@ final class Patches {
         }
     }
 
+    /** Whether row r of A is pixel r of the input. */
     boolean isPlain() {
         return plain;
     }

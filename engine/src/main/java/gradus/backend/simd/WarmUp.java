@@ -3,6 +3,7 @@ package gradus.backend.simd;
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.MicroKernel.NR;
+import static gradus.backend.simd.MicroKernel.TILES;
 
 import gradus.backend.Arithmetic;
 import gradus.backend.Broadcast;
@@ -40,8 +41,6 @@ final class WarmUp implements Runnable {
 
     /** The longest that anybody waits: the compiler may be switched off. */
     private static final long LONGEST_NANOS = 1_500_000_000;
-
-    private static final int[] TILES = MicroKernel.MR == 6 ? new int[] {6, 5, 4} : new int[] {10, 9, 8, 4};
 
     private static final CountDownLatch COMPILED = new CountDownLatch(1);
     private static Thread thread;
@@ -98,14 +97,15 @@ final class WarmUp implements Runnable {
         int left = fast.length;
         for (int round = 0; left > 0 && System.nanoTime() < end; round++) {
             for (int kernel = 0; kernel < fast.length; kernel++) {
-                for (int i = 0; i < CALLS && !fast[kernel]; i++) {
+                if (fast[kernel]) {
+                    continue;
+                }
+                for (int i = 0; i < CALLS; i++) {
                     call(kernel, round, false);
                 }
                 long start = System.nanoTime();
-                if (!fast[kernel]) {
-                    call(kernel, round, true);
-                }
-                if (!fast[kernel] && round > ROUNDS / 2 && System.nanoTime() - start < FAST_NANOS) {
+                call(kernel, round, true);
+                if (round > ROUNDS / 2 && System.nanoTime() - start < FAST_NANOS) {
                     fast[kernel] = true;
                     left--;
                 }
