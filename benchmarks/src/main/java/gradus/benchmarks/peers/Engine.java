@@ -15,7 +15,7 @@ enum Engine {
     tensorflow("TensorFlow", "benchmarks/peers/tensorflow/target/lib", "gradus.peers.TensorFlowPeer"),
     dl4j("DL4J", "benchmarks/peers/dl4j/target/lib", "gradus.peers.Dl4j");
 
-    /** As the script starts it. */
+    /** As the script starts it, {@link #ALIGNED} except for a cold start. */
     private static final List<String> OURS = List.of(
             "--add-modules",
             "jdk.incubator.vector",
@@ -28,6 +28,8 @@ enum Engine {
             "-Djdk.reflect.useNativeAccessorOnly=true",
             "-XX:+IgnoreUnrecognizedVMOptions",
             "-XX:+UseTransparentHugePages");
+
+    private static final String ALIGNED = "-XX:ObjectAlignmentInBytes=64";
 
     /**
      * Their data lies outside the heap. What DL4J no longer needs is freed when the collector finds it, so it is told how much
@@ -64,10 +66,13 @@ enum Engine {
     }
 
     /** What starts its program on a case; what that says of errors goes to the log. */
-    ProcessBuilder process(Case c, int threads, String layout, Path root, Path log) {
+    ProcessBuilder process(Case c, boolean cold, int threads, String layout, Path root, Path log) {
         var command = new ArrayList<>(
                 List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
         command.addAll(this == gradus ? OURS : THEIRS);
+        if (this == gradus && !cold) {
+            command.add(ALIGNED);
+        }
         command.add("-D" + Peer.FOLDER + "=" + root.resolve("benchmarks/target"));
         command.add("-D" + Peer.LAYOUT + "=" + layout);
         command.addAll(List.of("-XX:ErrorFile=" + log, "-cp", root.resolve(jars) + File.separator + "*", main));

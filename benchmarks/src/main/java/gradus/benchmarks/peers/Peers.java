@@ -171,7 +171,7 @@ public final class Peers {
 
     /** Its process, ready for the first round, unless it ended before. */
     private Worker warm(Engine engine, Case c, int count) throws IOException, InterruptedException {
-        var worker = new Worker(engine.process(c, count, layout, root, log));
+        var worker = new Worker(engine.process(c, false, count, layout, root, log));
         if (Double.isNaN(worker.first()) || Double.isNaN(worker.slice(WARM_UP))) {
             if (failure(engine, worker) == ABORTED && engine == Engine.pytorch && layout.equals("nhwc")) {
                 System.out.println("PyTorch ends with an abort in NHWC here; going on in NCHW");
@@ -197,7 +197,7 @@ public final class Peers {
         var seconds = new double[Engine.values().length][STARTS];
         for (int start = -1; start < STARTS; start++) {
             for (Engine engine : start % 2 == 0 ? engines : engines.reversed()) {
-                try (var worker = new Worker(engine.process(Case.A_infer224_b1, count, layout, root, log))) {
+                try (var worker = new Worker(engine.process(Case.A_infer224_b1, true, count, layout, root, log))) {
                     double first = worker.first();
                     var figures = new LinkedHashMap<String, Object>(worker.ask(0));
                     if (figures.isEmpty()) {

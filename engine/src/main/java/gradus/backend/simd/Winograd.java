@@ -48,6 +48,14 @@ final class Winograd implements Workers.Task {
     /** Input channels in a block of the kernel gradient: one row of the block is a row of the micro-kernel's columns. */
     private static final int CHANNELS = 128;
 
+    /**
+     * Input and output channels of the kernel that are transformed together: runs of the result are so many times NR numbers
+     * long. Row by row they would be NR, far apart, and wait for memory one by one: two and a half times as slow.
+     */
+    private static final int KERNEL_CHANNELS = 16;
+
+    private static final int KERNEL_FILTERS = 64;
+
     private static final float[] ZEROS = new float[1 << 12];
 
     private enum Phase {
@@ -188,7 +196,7 @@ final class Winograd implements Workers.Task {
 
     /** Whether an image has enough tiles to earn back what transforming the kernel costs. */
     private static boolean reused(Window g, int m) {
-        return MatMul.ceil(g.oh(), m) * MatMul.ceil(g.ow(), m) * 16384L >= (long) g.c() * g.f();
+        return MatMul.ceil(g.oh(), m) * MatMul.ceil(g.ow(), m) * 65536L >= (long) g.c() * g.f();
     }
 
     /** Elements of the transformed kernel. */
@@ -203,8 +211,7 @@ final class Winograd implements Workers.Task {
         this.w = w;
         kernel = y.array();
         kernelAt = y.offset();
-        reserve(0, 0, 3 * alpha * filters);
-        workers.run(start(Phase.KERNEL), g.c() / 8);
+        transformKernel(Phase.KERNEL);
         end();
     }
 
@@ -229,8 +236,7 @@ final class Winograd implements Workers.Task {
             kernelAt = w.offset();
         } else {
             ownKernel();
-            reserve(0, 0, 3 * alpha * filters);
-            workers.run(start(Phase.KERNEL), g.c() / 8);
+            transformKernel(Phase.KERNEL);
         }
         convolve(x, y);
         end();
@@ -241,8 +247,7 @@ final class Winograd implements Workers.Task {
         turn();
         this.w = w;
         ownKernel();
-        reserve(9 * L * filters, L * L, 3 * alpha * filters);
-        workers.run(start(Phase.TURNED_KERNEL), g.f() / L);
+        transformKernel(Phase.TURNED_KERNEL);
         convolve(dy, dx);
         end();
     }
@@ -265,6 +270,12 @@ final class Winograd implements Workers.Task {
         }
         workers.run(start(Phase.KERNEL_GRADIENT), g.c() / 8);
         end();
+    }
+
+    private void transformKernel(Phase phase) {
+        int block = KERNEL_CHANNELS * KERNEL_FILTERS;
+        reserve(9 * block, L * L, 3 * alpha * block);
+        workers.run(start(phase), MatMul.ceil(channels, KERNEL_CHANNELS) * MatMul.ceil(filters, KERNEL_FILTERS));
     }
 
     private void begin(Window g, int m) {
@@ -361,13 +372,10 @@ final class Winograd implements Workers.Task {
     public void run(int part, int worker) {
         Scratch s = scratch[worker];
         switch (phase) {
-            case KERNEL -> {
-                for (int c = part * 8; c < part * 8 + 8; c++) {
-                    Arrays.fill(s.from, 0, 3, w.array());
-                    transformKernel(s, w.offset() + c * filters, channels * filters, c);
-                }
+            case KERNEL, TURNED_KERNEL -> {
+                int blocks = MatMul.ceil(filters, KERNEL_FILTERS);
+                kernel(s, part / blocks * KERNEL_CHANNELS, part % blocks * KERNEL_FILTERS);
             }
-            case TURNED_KERNEL -> turnedKernel(s, part * L);
             case TRANSFORM -> {
                 transformInputs(s, part * 4, Math.min(tiles - part * 4, 4), v, BASE + part * 4 * PITCH);
             }
@@ -396,39 +404,49 @@ final class Winograd implements Workers.Task {
 
     // ---- kernels ----
 
-    /** Input channel c of the kernel, whose tap (i, j) begins at {@code at + (3 i + j) tap} of s.from[0..2]. */
-    private void transformKernel(Scratch s, int at, int tap, int c) {
-        int f = filters;
-        for (int j = 0; j < 3; j++) {
-            for (int i = 0; i < 3; i++) {
-                s.at[i] = at + (3 * i + j) * tap;
+    /** Input channels from c0 and output channels from f0 on; the turned kernel's are w's the other way round. */
+    private void kernel(Scratch s, int c0, int f0) {
+        int width = Math.min(KERNEL_FILTERS, filters - f0);
+        if (phase == Phase.KERNEL) {
+            Arrays.fill(s.from, 0, 3, w.array());
+            transformKernel(s, w.offset() + c0 * filters + f0, channels * filters, filters, c0, f0, width);
+            return;
+        }
+        for (int tap = 0; tap < 9; tap++) {
+            int from = w.offset() + ((8 - tap) * filters + f0) * channels + c0;
+            for (int j = 0; j < width; j += L) {
+                for (int c = 0; c < KERNEL_CHANNELS; c += L) {
+                    int to = BASE + (tap * KERNEL_CHANNELS + c) * width + j;
+                    Transpose.block(w.array(), from + j * channels + c, channels, s.v, to, width, s.m, BASE);
+                }
             }
-            WinogradTransforms.kernel(m, f, s.from, s.at, s.t, BASE + j * f, 3 * f, NR);
+        }
+        Arrays.fill(s.from, 0, 3, s.v);
+        transformKernel(s, BASE, KERNEL_CHANNELS * width, width, c0, f0, width);
+    }
+
+    /** Of these, tap (i, j) of input channel c begins at {@code at + (3 i + j) tap + c row} of s.from[0..2]. */
+    private void transformKernel(Scratch s, int at, int tap, int row, int c0, int f0, int width) {
+        int run = KERNEL_CHANNELS * NR;
+        int block = KERNEL_CHANNELS * width;
+        for (int c = 0; c < KERNEL_CHANNELS; c++) {
+            for (int j = 0; j < 3; j++) {
+                for (int i = 0; i < 3; i++) {
+                    s.at[i] = at + (3 * i + j) * tap + c * row;
+                }
+                WinogradTransforms.kernel(m, width, s.from, s.at, s.t, BASE + j * block + c * NR, 3 * block, run);
+            }
         }
         Arrays.fill(s.from, 0, 3, s.t);
         int step = channels * NR;
-        for (int i = 0; i < alpha; i++) {
-            for (int j = 0; j < 3; j++) {
-                s.at[j] = BASE + (3 * i + j) * f;
+        for (int panel = 0; panel < width / NR; panel++) {
+            for (int i = 0; i < alpha; i++) {
+                for (int j = 0; j < 3; j++) {
+                    s.at[j] = BASE + (3 * i + j) * block + panel * run;
+                }
+                int to = kernelAt + ((f0 / NR + panel) * positions + i * alpha) * step + c0 * NR;
+                WinogradTransforms.kernel(m, run, s.from, s.at, kernel, to, step, NR);
             }
-            int to = kernelAt + i * alpha * step + c * NR;
-            WinogradTransforms.kernel(m, f, s.from, s.at, kernel, to, step, positions * step);
-        }
-    }
-
-    /** Input channels [c0, c0 + L) of the turned kernel, which are output channels of w, as its columns are of w's rows. */
-    private void turnedKernel(Scratch s, int c0) {
-        int f = filters;
-        int inputs = channels;
-        for (int tap = 0; tap < 9; tap++) {
-            int from = w.offset() + (8 - tap) * f * inputs + c0;
-            for (int j = 0; j < f; j += L) {
-                Transpose.block(w.array(), from + j * inputs, inputs, s.v, BASE + tap * L * f + j, f, s.m, BASE);
-            }
-        }
-        for (int c = 0; c < L; c++) {
-            Arrays.fill(s.from, 0, 3, s.v);
-            transformKernel(s, BASE + c * f, L * f, c0 + c);
         }
     }
 
