@@ -42,11 +42,27 @@ final class Winograd implements Workers.Task {
     /** As few tiles as this are transformed by all workers together. */
     private static final int FEW_TILES = 60;
 
+    /**
+     * Kernels larger than this many bytes, of no more than so many tiles, are not transformed as a whole: every worker
+     * transforms a panel and multiplies it with all tiles while it is in its cache.
+     */
+    private static final int OWN = 1 << 21;
+
+    private static final int OWN_TILES = 130;
+
     /** Tiles that are gathered before kernel gradients are added up. */
     private static final int TILES_GRADIENT = 192;
 
+    /** Tiles that a worker transforms together for it. */
+    private static final int GATHER = 8;
+
     /** Input channels in a block of the kernel gradient: one row of the block is a row of the micro-kernel's columns. */
-    private static final int CHANNELS = 128;
+    private static final int CHANNELS = 144;
+
+    /** Input and output channels whose kernel gradient one worker computes and transforms where there are few tiles. */
+    private static final int GRADIENT_CHANNELS = 48;
+
+    private static final int GRADIENT_FILTERS = 64;
 
     /**
      * Input and output channels of the kernel that are transformed together: runs of the result are so many times NR numbers
@@ -60,7 +76,6 @@ final class Winograd implements Workers.Task {
 
     private enum Phase {
         KERNEL,
-        TURNED_KERNEL,
         TRANSFORM,
         CONVOLVE,
         GATHER,
@@ -100,6 +115,13 @@ final class Winograd implements Workers.Task {
     private int tiles;
     private int block;
     private boolean shared;
+
+    /** Whether each worker transforms the part of the kernel, or of its gradient, that it needs. */
+    private boolean own;
+
+    /** Whether the kernel is w turned around, for the derivative by x. */
+    private boolean turned;
+
     private int firstTile;
     private int gathered;
     private float[] kernel;
@@ -121,6 +143,7 @@ final class Winograd implements Workers.Task {
         /** Rows of products, one after the other. */
         final int[] apart = new int[MR];
 
+        float[] u = Lanes.array(0);
         float[] v = Lanes.array(0);
         float[] m = Lanes.array(0);
         float[] t = Lanes.array(0);
@@ -145,7 +168,7 @@ final class Winograd implements Workers.Task {
     long scratchElements() {
         long elements = (long) u.length + v.length + d.length;
         for (Scratch s : scratch) {
-            elements += s.v.length + s.m.length + s.t.length;
+            elements += s.u.length + s.v.length + s.m.length + s.t.length;
         }
         return elements;
     }
@@ -211,7 +234,7 @@ final class Winograd implements Workers.Task {
         this.w = w;
         kernel = y.array();
         kernelAt = y.offset();
-        transformKernel(Phase.KERNEL);
+        transformKernel();
         end();
     }
 
@@ -234,9 +257,6 @@ final class Winograd implements Workers.Task {
         if (transformed) {
             kernel = w.array();
             kernelAt = w.offset();
-        } else {
-            ownKernel();
-            transformKernel(Phase.KERNEL);
         }
         convolve(x, y);
         end();
@@ -246,8 +266,6 @@ final class Winograd implements Workers.Task {
         begin(g, m);
         turn();
         this.w = w;
-        ownKernel();
-        transformKernel(Phase.TURNED_KERNEL);
         convolve(dy, dx);
         end();
     }
@@ -257,25 +275,45 @@ final class Winograd implements Workers.Task {
         this.x = x;
         this.dy = dy;
         y = dw;
-        ownKernel();
         int most = Math.min(tiles, TILES_GRADIENT);
         int blocks = MatMul.ceil(g.c(), CHANNELS);
         v = atLeast(v, positions * blocks * most * COLUMN_PITCH);
         d = atLeast(d, positions * most * g.f());
-        reserve(positions * g.c(), 0, Math.max(positions * Math.max(g.c(), g.f()), 3 * alpha * g.f()));
-        for (firstTile = 0; firstTile < tiles; firstTile += gathered) {
-            gathered = Math.min(TILES_GRADIENT, tiles - firstTile);
-            workers.run(start(Phase.GATHER), MatMul.ceil(gathered, 4));
-            workers.run(start(Phase.MULTIPLY), positions * blocks);
+        int gather = Math.max(m * GATHER * GRADIENT_FILTERS, alpha * GATHER * CHANNELS);
+        reserve(0, 0, alpha * Math.max(gather, 3 * g.f()));
+        own = tiles <= FEW_TILES;
+        if (own) {
+            gather(0);
+            for (Scratch s : scratch) {
+                s.u = atLeast(s.u, positions * GRADIENT_CHANNELS * GRADIENT_FILTERS);
+            }
+            int parts = MatMul.ceil(g.c(), GRADIENT_CHANNELS) * MatMul.ceil(g.f(), GRADIENT_FILTERS);
+            workers.run(start(Phase.KERNEL_GRADIENT), parts);
+        } else {
+            ownKernel();
+            for (int tile = 0; tile < tiles; tile += gathered) {
+                gather(tile);
+                workers.run(start(Phase.MULTIPLY), positions * blocks);
+            }
+            workers.run(start(Phase.KERNEL_GRADIENT), g.c() / 8);
         }
-        workers.run(start(Phase.KERNEL_GRADIENT), g.c() / 8);
         end();
     }
 
-    private void transformKernel(Phase phase) {
+    private void gather(int tile) {
+        firstTile = tile;
+        gathered = Math.min(TILES_GRADIENT, tiles - tile);
+        workers.run(start(Phase.GATHER), MatMul.ceil(gathered, GATHER));
+    }
+
+    private void transformKernel() {
+        reserveForKernel();
+        workers.run(start(Phase.KERNEL), channels / KERNEL_CHANNELS * MatMul.ceil(filters, KERNEL_FILTERS));
+    }
+
+    private void reserveForKernel() {
         int block = KERNEL_CHANNELS * KERNEL_FILTERS;
         reserve(9 * block, L * L, 3 * alpha * block);
-        workers.run(start(phase), MatMul.ceil(channels, KERNEL_CHANNELS) * MatMul.ceil(filters, KERNEL_FILTERS));
     }
 
     private void begin(Window g, int m) {
@@ -307,6 +345,7 @@ final class Winograd implements Workers.Task {
         filters = swap;
         top = 2 - top;
         left = 2 - left;
+        turned = true;
         cut();
     }
 
@@ -334,6 +373,7 @@ final class Winograd implements Workers.Task {
         bias = null;
         residual = null;
         relu = false;
+        turned = false;
         y = null;
         kernel = null;
     }
@@ -350,7 +390,18 @@ final class Winograd implements Workers.Task {
     private void convolve(Memory x, Memory y) {
         this.x = x;
         this.y = y;
-        shared = tiles <= FEW_TILES;
+        long size = 4L * positions * channels * filters;
+        own = kernel == null && size > OWN && tiles <= OWN_TILES;
+        shared = tiles <= FEW_TILES || own;
+        if (own) {
+            reserveForKernel();
+            for (Scratch s : scratch) {
+                s.u = atLeast(s.u, positions * channels * NR);
+            }
+        } else if (kernel == null) {
+            ownKernel();
+            transformKernel();
+        }
         if (shared) {
             v = atLeast(v, (tiles + MR) * PITCH);
             reserve(0, positions * (tiles + MR) * NR, Math.max(positions * channels, positions * NR + m * m * NR));
@@ -358,7 +409,7 @@ final class Winograd implements Workers.Task {
             workers.run(start(Phase.CONVOLVE), filters / NR);
             return;
         }
-        boolean large = 4L * positions * channels * filters > LARGE;
+        boolean large = size > LARGE;
         int most = large ? Math.clamp(LARGE / (4L * positions * channels), TILES, FEW_TILES) : TILES;
         int threads = workers.count();
         int blocks = MatMul.ceil(MatMul.ceil(tiles, most), threads) * threads;
@@ -372,14 +423,21 @@ final class Winograd implements Workers.Task {
     public void run(int part, int worker) {
         Scratch s = scratch[worker];
         switch (phase) {
-            case KERNEL, TURNED_KERNEL -> {
+            case KERNEL -> {
                 int blocks = MatMul.ceil(filters, KERNEL_FILTERS);
-                kernel(s, part / blocks * KERNEL_CHANNELS, part % blocks * KERNEL_FILTERS);
+                int f0 = part % blocks * KERNEL_FILTERS;
+                int width = Math.min(KERNEL_FILTERS, filters - f0);
+                kernel(s, part / blocks * KERNEL_CHANNELS, f0, width, kernel, panel(f0 / NR));
             }
             case TRANSFORM -> {
                 transformInputs(s, part * 4, Math.min(tiles - part * 4, 4), v, BASE + part * 4 * PITCH);
             }
             case CONVOLVE -> {
+                if (own) {
+                    for (int c = 0; c < channels; c += KERNEL_CHANNELS) {
+                        kernel(s, c, part * NR, NR, s.u, BASE);
+                    }
+                }
                 if (shared) {
                     convolve(s, v, 0, tiles, part, part + 1);
                 } else {
@@ -389,50 +447,71 @@ final class Winograd implements Workers.Task {
                     convolve(s, s.v, t0, count, 0, filters / NR);
                 }
             }
-            case GATHER -> gather(s, part * 4, Math.min(gathered, part * 4 + 4));
+            case GATHER -> gather(s, part * GATHER, Math.min(gathered, part * GATHER + GATHER));
             case MULTIPLY -> {
                 int blocks = MatMul.ceil(channels, CHANNELS);
-                multiply(s, part / blocks, part % blocks);
+                int c0 = part % blocks * CHANNELS;
+                int c1 = Math.min(channels, c0 + CHANNELS);
+                int to = BASE + (part / blocks * channels + c0) * filters;
+                multiply(s, part / blocks, c0, c1, 0, filters, u, to, filters);
             }
             case KERNEL_GRADIENT -> {
-                for (int c = part * 8; c < part * 8 + 8; c++) {
-                    kernelGradient(s, c);
+                if (!own) {
+                    kernelGradient(
+                            s, part * 8, part * 8 + 8, 0, filters, u, BASE + part * 8 * filters, channels, filters);
+                    return;
                 }
+                int blocks = MatMul.ceil(filters, GRADIENT_FILTERS);
+                int c0 = part / blocks * GRADIENT_CHANNELS;
+                int f0 = part % blocks * GRADIENT_FILTERS;
+                int c1 = Math.min(channels, c0 + GRADIENT_CHANNELS);
+                int f1 = Math.min(filters, f0 + GRADIENT_FILTERS);
+                for (int position = 0; position < positions; position++) {
+                    multiply(s, position, c0, c1, f0, f1, s.u, BASE + position * (c1 - c0) * (f1 - f0), f1 - f0);
+                }
+                kernelGradient(s, c0, c1, f0, f1, s.u, BASE, c1 - c0, f1 - f0);
             }
         }
     }
 
     // ---- kernels ----
 
-    /** Input channels from c0 and output channels from f0 on; the turned kernel's are w's the other way round. */
-    private void kernel(Scratch s, int c0, int f0) {
-        int width = Math.min(KERNEL_FILTERS, filters - f0);
-        if (phase == Phase.KERNEL) {
+    /** Where a panel of the transformed kernel begins. */
+    private int panel(int panel) {
+        return kernelAt + panel * positions * channels * NR;
+    }
+
+    /**
+     * Input channels from c0 on and {@code width} output channels from f0 on, to the panels from {@code to[at]} on. The turned
+     * kernel's are w's the other way round.
+     */
+    private void kernel(Scratch s, int c0, int f0, int width, float[] to, int at) {
+        if (!turned) {
             Arrays.fill(s.from, 0, 3, w.array());
-            transformKernel(s, w.offset() + c0 * filters + f0, channels * filters, filters, c0, f0, width);
+            transformKernel(s, w.offset() + c0 * filters + f0, channels * filters, filters, width, to, at + c0 * NR);
             return;
         }
         for (int tap = 0; tap < 9; tap++) {
             int from = w.offset() + ((8 - tap) * filters + f0) * channels + c0;
             for (int j = 0; j < width; j += L) {
                 for (int c = 0; c < KERNEL_CHANNELS; c += L) {
-                    int to = BASE + (tap * KERNEL_CHANNELS + c) * width + j;
-                    Transpose.block(w.array(), from + j * channels + c, channels, s.v, to, width, s.m, BASE);
+                    int block = BASE + (tap * KERNEL_CHANNELS + c) * width + j;
+                    Transpose.block(w.array(), from + j * channels + c, channels, s.v, block, width, s.m, BASE);
                 }
             }
         }
         Arrays.fill(s.from, 0, 3, s.v);
-        transformKernel(s, BASE, KERNEL_CHANNELS * width, width, c0, f0, width);
+        transformKernel(s, BASE, KERNEL_CHANNELS * width, width, width, to, at + c0 * NR);
     }
 
-    /** Of these, tap (i, j) of input channel c begins at {@code at + (3 i + j) tap + c row} of s.from[0..2]. */
-    private void transformKernel(Scratch s, int at, int tap, int row, int c0, int f0, int width) {
+    /** Of these, tap (i, j) of input channel c begins at {@code from + (3 i + j) tap + c row} of s.from[0..2]. */
+    private void transformKernel(Scratch s, int from, int tap, int row, int width, float[] to, int at) {
         int run = KERNEL_CHANNELS * NR;
         int block = KERNEL_CHANNELS * width;
         for (int c = 0; c < KERNEL_CHANNELS; c++) {
             for (int j = 0; j < 3; j++) {
                 for (int i = 0; i < 3; i++) {
-                    s.at[i] = at + (3 * i + j) * tap + c * row;
+                    s.at[i] = from + (3 * i + j) * tap + c * row;
                 }
                 WinogradTransforms.kernel(m, width, s.from, s.at, s.t, BASE + j * block + c * NR, 3 * block, run);
             }
@@ -444,8 +523,8 @@ final class Winograd implements Workers.Task {
                 for (int j = 0; j < 3; j++) {
                     s.at[j] = BASE + (3 * i + j) * block + panel * run;
                 }
-                int to = kernelAt + ((f0 / NR + panel) * positions + i * alpha) * step + c0 * NR;
-                WinogradTransforms.kernel(m, run, s.from, s.at, kernel, to, step, NR);
+                int o = at + (panel * positions + i * alpha) * step;
+                WinogradTransforms.kernel(m, run, s.from, s.at, to, o, step, NR);
             }
         }
     }
@@ -465,7 +544,7 @@ final class Winograd implements Workers.Task {
         int room = count + MR;
         for (int panel = p0; panel < p1; panel++) {
             for (int position = 0; position < positions; position++) {
-                int b = kernelAt + (panel * positions + position) * c * NR;
+                int b = (own ? BASE : panel(panel)) + position * c * NR;
                 int to = BASE + position * room * NR;
                 for (int t = 0; t < count; ) {
                     int tile = MicroKernel.tile(count - t);
@@ -475,7 +554,7 @@ final class Winograd implements Workers.Task {
                             c,
                             v,
                             from,
-                            kernel,
+                            own ? s.u : kernel,
                             b,
                             s.m,
                             s.apart,
@@ -497,7 +576,15 @@ final class Winograd implements Workers.Task {
 
     /** Position q of the transformed tile goes to {@code to[at + q * step]}. */
     private void transformInput(Scratch s, int tile, float[] to, int at, int step) {
-        int c = channels;
+        inputColumns(s, tile, 0, channels, BASE);
+        Arrays.fill(s.from, s.t);
+        for (int i = 0; i < alpha; i++) {
+            inputRow(s, i, channels, BASE, to, at, step);
+        }
+    }
+
+    /** The first pass over c channels from c0 on, to {@code s.t[at]}. */
+    private void inputColumns(Scratch s, int tile, int c0, int c, int at) {
         int h0 = tile / tilesW % tilesH * m - top;
         int w0 = tile % tilesW * m - left;
         int image = tile / tilesW / tilesH * inH;
@@ -505,17 +592,18 @@ final class Winograd implements Workers.Task {
             for (int i = 0; i < alpha; i++) {
                 boolean inside = h0 + i >= 0 && h0 + i < inH && w0 + j >= 0 && w0 + j < inW;
                 s.from[i] = inside ? x.array() : ZEROS;
-                s.at[i] = inside ? x.offset() + ((image + h0 + i) * inW + w0 + j) * c : 0;
+                s.at[i] = inside ? x.offset() + ((image + h0 + i) * inW + w0 + j) * channels + c0 : 0;
             }
-            WinogradTransforms.input(m, c, s.from, s.at, s.t, BASE + j * c, alpha * c);
+            WinogradTransforms.input(m, c, s.from, s.at, s.t, at + j * c, alpha * c);
         }
-        Arrays.fill(s.from, s.t);
-        for (int i = 0; i < alpha; i++) {
-            for (int j = 0; j < alpha; j++) {
-                s.at[j] = BASE + (i * alpha + j) * c;
-            }
-            WinogradTransforms.input(m, c, s.from, s.at, to, at + i * alpha * step, step);
+    }
+
+    /** The second pass, from {@code s.t[at]}; s.from is s.t. */
+    private void inputRow(Scratch s, int i, int c, int from, float[] to, int at, int step) {
+        for (int j = 0; j < alpha; j++) {
+            s.at[j] = from + (i * alpha + j) * c;
         }
+        WinogradTransforms.input(m, c, s.from, s.at, to, at + i * alpha * step, step);
     }
 
     /** From products at {@code s.m[at + position * step]} to NR channels of the tile's pixels. */
@@ -622,83 +710,99 @@ final class Winograd implements Workers.Task {
 
     /** Transforms x and dy of tiles [t0, t1) of those to be gathered. */
     private void gather(Scratch s, int t0, int t1) {
-        int c = channels;
-        int f = filters;
-        int blocks = MatMul.ceil(c, CHANNELS);
-        for (int t = t0; t < t1; t++) {
-            transformInput(s, firstTile + t, s.v, BASE, c);
-            for (int position = 0; position < positions; position++) {
-                for (int k = 0; k < blocks; k++) {
-                    int to = BASE + ((position * blocks + k) * gathered + t) * COLUMN_PITCH;
-                    int from = BASE + position * c + k * CHANNELS;
-                    System.arraycopy(s.v, from, v, to, Math.min(CHANNELS, c - k * CHANNELS));
+        int blocks = MatMul.ceil(channels, CHANNELS);
+        int step = blocks * gathered * COLUMN_PITCH;
+        for (int k = 0; k < blocks; k++) {
+            int width = Math.min(CHANNELS, channels - k * CHANNELS);
+            int size = positions * width;
+            for (int t = t0; t < t1; t++) {
+                inputColumns(s, firstTile + t, k * CHANNELS, width, BASE + (t - t0) * size);
+            }
+            Arrays.fill(s.from, s.t);
+            for (int i = 0; i < alpha; i++) {
+                for (int t = t0; t < t1; t++) {
+                    int to = BASE + (k * gathered + t) * COLUMN_PITCH;
+                    inputRow(s, i, width, BASE + (t - t0) * size, v, to, step);
                 }
             }
-            transformGradient(s, firstTile + t, t);
+        }
+        for (int f = 0; f < filters; f += GRADIENT_FILTERS) {
+            transformGradient(s, t0, t1, f, Math.min(GRADIENT_FILTERS, filters - f));
         }
     }
 
-    /** A dy A' of a tile to {@code d[position][panel][t][NR]}. */
-    private void transformGradient(Scratch s, int tile, int t) {
-        int f = filters;
-        int p = tile / tilesW % tilesH * m;
-        int q = tile % tilesW * m;
-        int image = tile / tilesW / tilesH * outH;
-        for (int j = 0; j < m; j++) {
-            for (int i = 0; i < m; i++) {
-                boolean inside = p + i < outH && q + j < outW;
-                s.from[i] = inside ? dy.array() : ZEROS;
-                s.at[i] = inside ? dy.offset() + ((image + p + i) * outW + q + j) * f : 0;
+    /** A dy A' of tiles, {@code width} output channels from f0 on, to {@code d[position][panel][t][NR]}: in long runs. */
+    private void transformGradient(Scratch s, int t0, int t1, int f0, int width) {
+        int run = (t1 - t0) * NR;
+        int block = (t1 - t0) * width;
+        for (int t = t0; t < t1; t++) {
+            int tile = firstTile + t;
+            int p = tile / tilesW % tilesH * m;
+            int q = tile % tilesW * m;
+            int image = tile / tilesW / tilesH * outH;
+            for (int j = 0; j < m; j++) {
+                for (int i = 0; i < m; i++) {
+                    boolean inside = p + i < outH && q + j < outW;
+                    s.from[i] = inside ? dy.array() : ZEROS;
+                    s.at[i] = inside ? dy.offset() + ((image + p + i) * outW + q + j) * filters + f0 : 0;
+                }
+                int to = BASE + j * block + (t - t0) * NR;
+                WinogradTransforms.outputTransposed(m, width, s.from, s.at, s.t, to, m * block, run);
             }
-            WinogradTransforms.outputTransposed(m, f, s.from, s.at, s.t, BASE + j * f, m * f, NR);
         }
         Arrays.fill(s.from, s.t);
-        int step = gathered * f;
-        for (int i = 0; i < alpha; i++) {
-            for (int j = 0; j < m; j++) {
-                s.at[j] = BASE + (i * m + j) * f;
+        int step = gathered * filters;
+        for (int panel = 0; panel < width / NR; panel++) {
+            for (int i = 0; i < alpha; i++) {
+                for (int j = 0; j < m; j++) {
+                    s.at[j] = BASE + (i * m + j) * block + panel * run;
+                }
+                int to = BASE + i * alpha * step + (f0 + panel * NR) * gathered + t0 * NR;
+                WinogradTransforms.outputTransposed(m, run, s.from, s.at, d, to, step, NR);
             }
-            int to = BASE + i * alpha * step + t * NR;
-            WinogradTransforms.outputTransposed(m, f, s.from, s.at, d, to, step, gathered * NR);
         }
     }
 
-    /** Adds V^T D of the gathered tiles, for one position and block of input channels, to u[position][channel][f]. */
-    private void multiply(Scratch s, int position, int k) {
-        int c0 = k * CHANNELS;
-        int rows = Math.min(CHANNELS, channels - c0);
+    /**
+     * Adds V^T D of the gathered tiles, for one position and the input and output channels of a block: its row number c, from
+     * channel c0 + c on, begins at {@code to[at + c pitch]}.
+     */
+    private void multiply(Scratch s, int position, int c0, int c1, int f0, int f1, float[] to, int at, int pitch) {
         int blocks = MatMul.ceil(channels, CHANNELS);
-        int a = BASE + (position * blocks + k) * gathered * COLUMN_PITCH;
-        for (int c = 0; c < rows; ) {
-            int tile = MicroKernel.tileColumns(rows - c);
-            for (int f = 0; f < filters; f += NR) {
+        int a = BASE + (position * blocks + c0 / CHANNELS) * gathered * COLUMN_PITCH + c0 % CHANNELS;
+        for (int c = 0; c < c1 - c0; ) {
+            int tile = MicroKernel.tileColumns(c1 - c0 - c);
+            for (int f = f0; f < f1; f += NR) {
                 for (int r = 0; r < tile; r++) {
-                    s.rows[r] = BASE + (position * channels + c0 + c + r) * filters + f;
+                    s.rows[r] = at + (c + r) * pitch + f - f0;
                 }
                 int b = BASE + (position * filters + f) * gathered;
-                MicroKernel.columns(tile, gathered, v, a + c, d, b, u, s.rows, firstTile > 0);
+                MicroKernel.columns(tile, gathered, v, a + c, d, b, to, s.rows, firstTile > 0);
             }
             c += tile;
         }
     }
 
-    /** dw of input channel c from u. */
-    private void kernelGradient(Scratch s, int c) {
-        int f = filters;
-        int step = channels * f;
-        Arrays.fill(s.from, u);
-        for (int j = 0; j < alpha; j++) {
-            for (int i = 0; i < alpha; i++) {
-                s.at[i] = BASE + (i * alpha + j) * step + c * f;
-            }
-            WinogradTransforms.kernelTransposed(m, f, s.from, s.at, s.t, BASE + j * f, alpha * f);
-        }
-        Arrays.fill(s.from, s.t);
-        for (int i = 0; i < 3; i++) {
+    /** dw of a block of channels from what {@link #multiply} left at {@code u[at]}, {@code rows} rows for each position. */
+    private void kernelGradient(Scratch s, int c0, int c1, int f0, int f1, float[] u, int at, int rows, int pitch) {
+        int width = f1 - f0;
+        for (int c = 0; c < c1 - c0; c++) {
+            Arrays.fill(s.from, u);
             for (int j = 0; j < alpha; j++) {
-                s.at[j] = BASE + (i * alpha + j) * f;
+                for (int i = 0; i < alpha; i++) {
+                    s.at[i] = at + ((i * alpha + j) * rows + c) * pitch;
+                }
+                WinogradTransforms.kernelTransposed(m, width, s.from, s.at, s.t, BASE + j * width, alpha * width);
             }
-            WinogradTransforms.kernelTransposed(m, f, s.from, s.at, y.array(), y.offset() + 3 * i * step + c * f, step);
+            Arrays.fill(s.from, s.t);
+            for (int i = 0; i < 3; i++) {
+                for (int j = 0; j < alpha; j++) {
+                    s.at[j] = BASE + (i * alpha + j) * width;
+                }
+                int step = channels * filters;
+                int to = y.offset() + 3 * i * step + (c0 + c) * filters + f0;
+                WinogradTransforms.kernelTransposed(m, width, s.from, s.at, y.array(), to, step);
+            }
         }
     }
 }
