@@ -87,7 +87,7 @@ final class MatMul implements Workers.Task {
 
     // a worker's scratch memory: block of A, panels of B, one tile of C
     private static final int A_SIZE = Math.max(BLOCK * PITCH, DEPTH_TRANSPOSED * COLUMN_PITCH) + 16;
-    private static final int B_SIZE = DEPTH * COLUMNS;
+    private static final int B_SIZE = 1 << 17;
     /** Most numbers of all partial results together. */
     private static final int PARTIALS = 16 * ROWS_TRANSPOSED * COLUMNS;
 
@@ -96,6 +96,7 @@ final class MatMul implements Workers.Task {
     private enum Phase {
         PACK,
         DIRECT,
+        FEW_ROWS,
         PLAIN,
         TRANSPOSED,
         ADD_PARTIALS
@@ -272,13 +273,10 @@ final class MatMul implements Workers.Task {
         if (m > 0 && n > 0) {
             splits = 1;
             boolean small = (long) m * n * k * groups < SMALL_WORK;
-            if (!transposed && packed == null && a.direct() && k <= MicroKernel.DEPTH) {
-                packOwn(small);
-            }
             if (transposed) {
                 partitionTransposed();
             } else {
-                partition();
+                partition(small);
             }
             int parts = groups * rowBlocks * columnBlocks * splits;
             if (small) {
@@ -298,11 +296,21 @@ final class MatMul implements Workers.Task {
         then(null, null, false);
     }
 
-    private void partition() {
-        if (packed != null && a.direct() && k <= MicroKernel.DEPTH) {
-            phase = Phase.DIRECT;
+    private void partition(boolean small) {
+        if (a.direct() && k <= MicroKernel.DEPTH) {
             images = 1;
             Arrays.fill(copied, -1);
+            if (packed == null && fewRows()) {
+                phase = Phase.FEW_ROWS;
+                rowBlocks = 1;
+                columnBlock = Math.clamp(B_SIZE / (NR * Math.max(1, k)), 1, PANELS) * NR;
+                columnBlocks = ceil(n, columnBlock);
+                return;
+            }
+            if (packed == null) {
+                packOwn(small);
+            }
+            phase = Phase.DIRECT;
             partitionDirect();
             return;
         }
@@ -316,6 +324,19 @@ final class MatMul implements Workers.Task {
         rowBlock = ceil(ceil(m, rowBlocks), MR) * MR;
         rowBlocks = ceil(m, rowBlock);
         partitionColumns(rowBlocks);
+    }
+
+    /**
+     * Whether there are so few rows that every worker may copy all of them and pack the columns that it multiplies them with:
+     * B, which is larger, then goes from one worker to another no more.
+     */
+    private boolean fewRows() {
+        return groups == 1 && m <= n / workers.count() && m <= BLOCK * (PITCH / rowLength()) && k <= B_SIZE / NR;
+    }
+
+    /** Elements from one block of rows to the next where they lie side by side. */
+    private int rowLength() {
+        return ceil(Math.max(1, k), 16) * 16;
     }
 
     /**
@@ -391,6 +412,10 @@ final class MatMul implements Workers.Task {
         }
         int n0 = part % columnBlocks * columnBlock;
         int n1 = Math.min(n, n0 + columnBlock);
+        if (phase == Phase.FEW_ROWS) {
+            fewRows(n0, n1, worker);
+            return;
+        }
         int rows = rest % rowBlocks;
         rest /= rowBlocks;
         if (phase == Phase.PLAIN) {
@@ -430,7 +455,8 @@ final class MatMul implements Workers.Task {
                 }
                 for (int column = strip; column < end; column += NR) {
                     int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
-                    multiply(worker, group, once ? 0 : r, tile, valid, k, panel, packed, column, n1, false, true);
+                    int at = once ? 0 : r;
+                    multiply(worker, group, at * PITCH, at, tile, valid, k, panel, packed, column, n1, false, true);
                 }
                 r += valid;
             }
@@ -440,15 +466,49 @@ final class MatMul implements Workers.Task {
     /** Copies rows [m0, m0 + rows) of A to the worker's scratch memory. */
     private void copy(int group, int m0, int rows, int worker) {
         a.copy(m0, rows, group * aGroup, k, scratch, BASE + worker * SCRATCH);
+        start(group, m0, rows, worker);
+    }
+
+    private void start(int group, int m0, int rows, int worker) {
         for (int r = 0; r < rows; r++) {
             starts[worker][r] = cAt(group, m0 + r);
         }
     }
 
-    /** The tile from {@code row} on of A in the worker's scratch memory, times a panel of B. */
+    /** All rows of A and columns [n0, n1): blocks of rows lie side by side in the worker's scratch memory. */
+    private void fewRows(int n0, int n1, int worker) {
+        int length = rowLength();
+        int aAt = BASE + worker * SCRATCH;
+        if (copied[worker * APART] < 0) {
+            copied[worker * APART] = 0;
+            for (int row = 0; row < m; row += BLOCK) {
+                a.copy(row, Math.min(BLOCK, m - row), 0, k, scratch, aAt + row / BLOCK * length);
+            }
+        }
+        int bAt = aAt + A_SIZE;
+        b.pack(0, n0 / NR, ceil(n1, NR), k, n, scratch, bAt - n0 * k, scratch, tileAt(worker, 0));
+        for (int row = 0; row < m; ) {
+            int rows = Math.min(m - row, BLOCK - row % BLOCK);
+            int tile = MicroKernel.tile(rows);
+            int valid = Math.min(tile, rows);
+            start(0, row, valid, worker);
+            int at = row % BLOCK * PITCH + row / BLOCK * length;
+            for (int column = n0; column < n1; column += NR) {
+                int panel = bAt + (column - n0) * k;
+                multiply(worker, 0, at, 0, tile, valid, k, panel, scratch, column, n1, false, true);
+            }
+            row += valid;
+        }
+    }
+
+    /**
+     * A tile of A in the worker's scratch memory, from its element {@code from} on, times a panel of B; its rows of C are
+     * those from number {@code row} on of the worker's.
+     */
     private void multiply(
             int worker,
             int group,
+            int from,
             int row,
             int tile,
             int valid,
@@ -460,7 +520,7 @@ final class MatMul implements Workers.Task {
             boolean add,
             boolean last) {
         int[] to = starts[worker];
-        int aAt = BASE + worker * SCRATCH + row * PITCH;
+        int aAt = BASE + worker * SCRATCH + from;
         // the bias comes with the first block of the sum, as does the residual; ReLU with the last
         boolean biased = !add && bias != null;
         float[] shifts = biased ? bias.array() : MicroKernel.ZEROS;
@@ -565,7 +625,7 @@ final class MatMul implements Workers.Task {
             int panel = packed == null
                     ? bAt + (column - n0) * (k1 - k0) + (from - k0) * NR
                     : packedAt + (group * ceil(n, NR) * NR + column) * k + from * NR;
-            multiply(worker, group, 0, tile, valid, to - from, panel, right, column, n1, add, last);
+            multiply(worker, group, 0, 0, tile, valid, to - from, panel, right, column, n1, add, last);
         }
     }
 

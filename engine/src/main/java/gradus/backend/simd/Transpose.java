@@ -11,7 +11,8 @@ import jdk.incubator.vector.VectorShuffle;
 /**
  * Transposes a square block of L vectors of L floats. Element (r, j) has to go to (j, r): for each bit of the indices in
  * turn, rows whose numbers differ in that bit alone exchange the halves in which the lane's bit differs from the row's.
- * That is log2 L passes of full vectors, the passes in between over a scratch block in the first-level cache.
+ * That is log2 L exchanges of full vectors, two of them at a time on four rows in registers, then the others by way of a
+ * scratch block in the first-level cache.
  */
 final class Transpose {
     private static final VectorShuffle<Float> SWAP1 = swap(1);
@@ -39,16 +40,18 @@ final class Transpose {
 
     /** {@code y[yo + j * ys + r] = x[xo + r * xs + j]} for r and j up to L, by way of L * L floats of t at to. */
     static void block(float[] x, int xo, int xs, float[] y, int yo, int ys, float[] t, int to) {
-        exchange(x, xo, xs, t, to, L, 1, SWAP1, HIGH1);
-        if (L == 16) {
-            exchange(t, to, L, t, to, L, 8, SWAP8, HIGH8);
+        if (L == 4) {
+            exchange(x, xo, xs, y, yo, ys, 1, SWAP1, HIGH1, SWAP2, HIGH2);
+        } else if (L == 16) {
+            exchange(x, xo, xs, t, to, L, 1, SWAP1, HIGH1, SWAP2, HIGH2);
+            exchange(t, to, L, y, yo, ys, 4, SWAP4, HIGH4, SWAP8, HIGH8);
+        } else {
+            exchange(x, xo, xs, t, to, L, 1, SWAP1, HIGH1, SWAP2, HIGH2);
+            exchange(t, to, L, y, yo, ys);
         }
-        if (L >= 8) {
-            exchange(t, to, L, t, to, L, 4, SWAP4, HIGH4);
-        }
-        exchange(t, to, L, y, yo, ys, 2, SWAP2, HIGH2);
     }
 
+    /** The lowest bits but one of {@code step} and of twice that: four rows at a time. */
     private static void exchange(
             float[] x,
             int xo,
@@ -56,15 +59,37 @@ final class Transpose {
             float[] y,
             int yo,
             int ys,
-            int bit,
+            int step,
             VectorShuffle<Float> swap,
-            VectorMask<Float> high) {
+            VectorMask<Float> high,
+            VectorShuffle<Float> swap2,
+            VectorMask<Float> high2) {
+        for (int i = 0; i < L / 4; i++) {
+            int r = step == 1 ? 4 * i : i;
+            int from = xo + r * xs;
+            int to = yo + r * ys;
+            FloatVector a = load(x, from);
+            FloatVector b = load(x, from + step * xs);
+            FloatVector c = load(x, from + 2 * step * xs);
+            FloatVector d = load(x, from + 3 * step * xs);
+            FloatVector e = a.blend(b.rearrange(swap), high);
+            FloatVector f = a.rearrange(swap).blend(b, high);
+            FloatVector g = c.blend(d.rearrange(swap), high);
+            FloatVector h = c.rearrange(swap).blend(d, high);
+            e.blend(g.rearrange(swap2), high2).intoArray(y, to);
+            f.blend(h.rearrange(swap2), high2).intoArray(y, to + step * ys);
+            e.rearrange(swap2).blend(g, high2).intoArray(y, to + 2 * step * ys);
+            f.rearrange(swap2).blend(h, high2).intoArray(y, to + 3 * step * ys);
+        }
+    }
+
+    /** Bit 4 of 8 rows. */
+    private static void exchange(float[] x, int xo, int xs, float[] y, int yo, int ys) {
         for (int i = 0; i < L / 2; i++) {
-            int r = (i & -bit) * 2 + (i & (bit - 1)); // the i-th number without that bit
-            FloatVector a = load(x, xo + r * xs);
-            FloatVector b = load(x, xo + (r + bit) * xs);
-            a.blend(b.rearrange(swap), high).intoArray(y, yo + r * ys);
-            a.rearrange(swap).blend(b, high).intoArray(y, yo + (r + bit) * ys);
+            FloatVector a = load(x, xo + i * xs);
+            FloatVector b = load(x, xo + (i + 4) * xs);
+            a.blend(b.rearrange(SWAP4), HIGH4).intoArray(y, yo + i * ys);
+            a.rearrange(SWAP4).blend(b, HIGH4).intoArray(y, yo + (i + 4) * ys);
         }
     }
 }
