@@ -296,7 +296,7 @@ final class Elementwise implements Workers.Task {
     }
 
     /** y = z <= 0 ? 0 : a + b. */
-    private static void add(float[] a, int ao, float[] b, int bo, float[] z, int zo, float[] y, int yo, int n) {
+    static void add(float[] a, int ao, float[] b, int bo, float[] z, int zo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
             FloatVector sum = load(a, ao + i).add(load(b, bo + i));
