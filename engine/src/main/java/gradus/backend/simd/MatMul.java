@@ -306,6 +306,7 @@ final class MatMul implements Workers.Task {
             }
             if (sum != null && !inBlocks()) {
                 phase = Phase.AFTERWARDS;
+                images = 1; // rows as they lie
                 workers.run(this, ceil(m, BLOCK));
             }
         }

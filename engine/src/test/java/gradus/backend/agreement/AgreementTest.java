@@ -96,6 +96,41 @@ public class AgreementTest {
         }
     }
 
+    /** Shapes that the backend computes each in its own way; random ones seldom meet them. */
+    @Test
+    void convolutionsOfManyImagesAndOfFewRows() {
+        for (var g : List.of(
+                new Window(9, 4, 5, 40, 4, 5, 36, 3, 3, 1, 1, 1, 1, 1, 1, 1), // position by position
+                new Window(2, 3, 5, 100, 3, 5, 70, 1, 1, 1, 1, 1, 1, 0, 0, 1), // few rows
+                new Window(4, 6, 6, 330, 6, 6, 323, 1, 1, 1, 1, 1, 1, 0, 0, 1), // few rows in two blocks
+                new Window(5, 16, 16, 64, 16, 16, 40, 1, 1, 1, 1, 1, 1, 0, 0, 1), // many rows
+                new Window(5, 16, 16, 64, 8, 8, 40, 1, 1, 2, 2, 1, 1, 0, 0, 1))) {
+            Tensor x = twins.numbers(inputs(g));
+            Tensor w = twins.numbers(kernels(g));
+            Tensor dy = twins.numbers(results(g));
+            Tensor[] forward = {x, w, twins.numbers(g.f()), twins.numbers(results(g))};
+            int terms = g.kh() * g.kw() * g.c();
+            var relu = new ScalarFunction.Relu();
+            twins.agree(
+                    "conv2dFused " + g,
+                    k(terms),
+                    (b, m, y) -> b.conv2dFused(g, relu, m[0], m[1], m[2], m[3], y),
+                    results(g),
+                    forward,
+                    magnitudes(forward));
+            for (Tensor z : new Tensor[] {null, twins.whole(inputs(g))}) {
+                Tensor[] back = {dy, w, twins.numbers(inputs(g)), z == null ? x : z};
+                twins.agree(
+                        "conv2dInputGradientFused " + g,
+                        k(g.kh() * g.kw() * g.f()),
+                        (b, m, y) -> b.conv2dInputGradientFused(g, m[0], m[1], m[2], z == null ? null : m[3], y),
+                        inputs(g),
+                        back,
+                        magnitudes(back));
+            }
+        }
+    }
+
     @Test
     void convolutionKernelGradient() {
         for (int t = 0; t < TIMES; t++) {

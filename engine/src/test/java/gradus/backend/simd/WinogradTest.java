@@ -30,8 +30,9 @@ class WinogradTest {
     @Test
     void winograd() {
         for (int t = 0; t < 40; t++) {
-            int c = 32 * (1 + twins.random.nextInt(t % 4 == 0 ? 8 : 4));
-            int f = 32 * (1 + twins.random.nextInt(t % 4 == 0 ? 8 : 4));
+            int most = t % 8 == 0 ? 16 : t % 4 == 0 ? 8 : 4;
+            int c = 32 * (1 + twins.random.nextInt(most));
+            int f = 32 * (1 + twins.random.nextInt(most));
             int h = 3 + twins.random.nextInt(12);
             int w = 3 + twins.random.nextInt(12);
             int top = twins.random.nextInt(3);
