@@ -110,6 +110,11 @@ final class Winograd implements Workers.Task {
     private int alpha;
 
     private int positions;
+
+    /** How many rows of a transformed tile lie in one row of a block of A; the next ones lie below, in so many layers. */
+    private int together;
+
+    private int layers;
     private int tilesH;
     private int tilesW;
     private int tiles;
@@ -212,9 +217,9 @@ final class Winograd implements Workers.Task {
                 && Math.min(g.oh(), g.ow()) > 2;
     }
 
-    /** Whether a transformed tile is no longer than a row of a block of A. */
+    /** Whether a row of a transformed tile is no longer than a row of a block of A. */
     private static boolean fits(Window g, int m) {
-        return (m + 2) * (m + 2) * Math.max(g.c(), g.f()) <= MicroKernel.DEPTH;
+        return (m + 2) * Math.max(g.c(), g.f()) <= MicroKernel.DEPTH;
     }
 
     /** Whether an image has enough tiles to earn back what transforming the kernel costs. */
@@ -350,6 +355,8 @@ final class Winograd implements Workers.Task {
     }
 
     private void cut() {
+        together = Math.min(alpha, MicroKernel.DEPTH / (alpha * channels));
+        layers = MatMul.ceil(alpha, together);
         tilesH = MatMul.ceil(outH, m);
         tilesW = MatMul.ceil(outW, m);
         tiles = images * tilesH * tilesW;
@@ -403,7 +410,7 @@ final class Winograd implements Workers.Task {
             transformKernel();
         }
         if (shared) {
-            v = atLeast(v, (tiles + MR) * PITCH);
+            v = atLeast(v, layers * (tiles + MR) * PITCH);
             reserve(0, positions * (tiles + MR) * NR, Math.max(positions * channels, positions * NR + m * m * NR));
             workers.run(start(Phase.TRANSFORM), MatMul.ceil(tiles, 4));
             workers.run(start(Phase.CONVOLVE), filters / NR);
@@ -415,7 +422,10 @@ final class Winograd implements Workers.Task {
         int blocks = MatMul.ceil(MatMul.ceil(tiles, most), threads) * threads;
         block = MatMul.ceil(tiles, blocks);
         int room = block + MR;
-        reserve(room * PITCH, positions * room * NR, Math.max(positions * channels, positions * NR + m * m * NR));
+        reserve(
+                layers * room * PITCH,
+                positions * room * NR,
+                Math.max(positions * channels, positions * NR + m * m * NR));
         workers.run(start(Phase.CONVOLVE), MatMul.ceil(tiles, block));
     }
 
@@ -430,7 +440,8 @@ final class Winograd implements Workers.Task {
                 kernel(s, part / blocks * KERNEL_CHANNELS, f0, width, kernel, panel(f0 / NR));
             }
             case TRANSFORM -> {
-                transformInputs(s, part * 4, Math.min(tiles - part * 4, 4), v, BASE + part * 4 * PITCH);
+                int count = Math.min(tiles - part * 4, 4);
+                transformInputs(s, part * 4, count, v, BASE + part * 4 * PITCH, (tiles + MR) * PITCH);
             }
             case CONVOLVE -> {
                 if (own) {
@@ -443,7 +454,7 @@ final class Winograd implements Workers.Task {
                 } else {
                     int t0 = part * block;
                     int count = Math.min(block, tiles - t0);
-                    transformInputs(s, t0, count, s.v, BASE);
+                    transformInputs(s, t0, count, s.v, BASE, (count + MR) * PITCH);
                     convolve(s, s.v, t0, count, 0, filters / NR);
                 }
             }
@@ -531,10 +542,18 @@ final class Winograd implements Workers.Task {
 
     // ---- convolution ----
 
-    /** Transformed, tile t0 + t at {@code to[at + t PITCH]}. */
-    private void transformInputs(Scratch s, int t0, int count, float[] to, int at) {
+    /**
+     * Transformed, tile t0 + t at {@code to[at + t PITCH]}, position after position; if that is not room enough, the next ones
+     * {@code below} there.
+     */
+    private void transformInputs(Scratch s, int t0, int count, float[] to, int at, int below) {
         for (int t = 0; t < count; t++) {
-            transformInput(s, t0 + t, to, at + t * PITCH, channels);
+            inputColumns(s, t0 + t, 0, channels, BASE);
+            Arrays.fill(s.from, s.t);
+            for (int i = 0; i < alpha; i++) {
+                int row = at + t * PITCH + i / together * below;
+                inputRow(s, i, channels, BASE, to, row - i / together * together * alpha * channels, channels);
+            }
         }
     }
 
@@ -548,7 +567,9 @@ final class Winograd implements Workers.Task {
                 int to = BASE + position * room * NR;
                 for (int t = 0; t < count; ) {
                     int tile = MicroKernel.tile(count - t);
-                    int from = BASE + t * PITCH + position * c;
+                    int from = BASE
+                            + (position / (together * alpha) * room + t) * PITCH
+                            + position % (together * alpha) * c;
                     MicroKernel.rows(
                             tile,
                             c,
@@ -574,15 +595,6 @@ final class Winograd implements Workers.Task {
         }
     }
 
-    /** Position q of the transformed tile goes to {@code to[at + q * step]}. */
-    private void transformInput(Scratch s, int tile, float[] to, int at, int step) {
-        inputColumns(s, tile, 0, channels, BASE);
-        Arrays.fill(s.from, s.t);
-        for (int i = 0; i < alpha; i++) {
-            inputRow(s, i, channels, BASE, to, at, step);
-        }
-    }
-
     /** The first pass over c channels from c0 on, to {@code s.t[at]}. */
     private void inputColumns(Scratch s, int tile, int c0, int c, int at) {
         int h0 = tile / tilesW % tilesH * m - top;
@@ -598,7 +610,7 @@ final class Winograd implements Workers.Task {
         }
     }
 
-    /** The second pass, from {@code s.t[at]}; s.from is s.t. */
+    /** The second pass, from {@code s.t[from]}; position q goes to {@code to[at + q step]}; s.from is s.t. */
     private void inputRow(Scratch s, int i, int c, int from, float[] to, int at, int step) {
         for (int j = 0; j < alpha; j++) {
             s.at[j] = from + (i * alpha + j) * c;
