@@ -17,8 +17,10 @@ import java.util.Arrays;
  * {@link MicroKernel#NR} columns over its whole depth, once for all runs where it does not change. A worker copies a block
  * of rows of A into its scratch memory, then sends the block's tiles past a strip of panels, then past the next: both stay
  * in the second-level cache meanwhile; where one strip is all, tile after tile is copied to the same place, which stays in
- * the first. Copying puts the rows at the distance the micro-kernel wants and costs 1 / (2 columns) of the arithmetic. A part of the work is such a block or, where there are few of them, the
- * block and some of the columns.
+ * the first. Copying puts the rows at the distance the micro-kernel wants and costs 1 / (2 columns) of the arithmetic. A
+ * part of the work is such a block or, where there are few of them, the block and some of the columns. Where there are few
+ * rows and B has to be packed, each worker copies all rows and packs the columns of its parts: what one worker has just
+ * written comes to another slowly.
  *
  * <p><b>A B, rows of A gathered from under windows.</b> C is cut into blocks of rows and columns, one part of the work each.
  * A part walks the inner extent in blocks of at most {@link #DEPTH}; for each it packs its columns of B, unless that has
@@ -87,7 +89,7 @@ final class MatMul implements Workers.Task {
 
     // a worker's scratch memory: block of A, panels of B, one tile of C
     private static final int A_SIZE = Math.max(BLOCK * PITCH, DEPTH_TRANSPOSED * COLUMN_PITCH) + 16;
-    private static final int B_SIZE = 1 << 17;
+    private static final int B_SIZE = Math.max(DEPTH * COLUMNS, 1 << 17);
     /** Most numbers of all partial results together. */
     private static final int PARTIALS = 16 * ROWS_TRANSPOSED * COLUMNS;
 

@@ -59,14 +59,17 @@ final class Winograd implements Workers.Task {
     /** Input channels in a block of the kernel gradient: one row of the block is a row of the micro-kernel's columns. */
     private static final int CHANNELS = 144;
 
-    /** Input and output channels whose kernel gradient one worker computes and transforms where there are few tiles. */
+    /**
+     * Input and output channels whose kernel gradient one worker computes and transforms where there are few tiles; the former
+     * divide those of a block.
+     */
     private static final int GRADIENT_CHANNELS = 48;
 
     private static final int GRADIENT_FILTERS = 64;
 
     /**
      * Input and output channels of the kernel that are transformed together: runs of the result are so many times NR numbers
-     * long. Row by row they would be NR, far apart, and wait for memory one by one: two and a half times as slow.
+     * long. Row by row they would be NR, far apart, and wait for memory one by one: up to four times as slow.
      */
     private static final int KERNEL_CHANNELS = 16;
 
@@ -391,8 +394,8 @@ final class Winograd implements Workers.Task {
 
     /**
      * Each part of the work is some tiles and all output channels; or, where there are few tiles, these are transformed by
-     * all workers together and each multiplies them with its share of the kernel, which is then read once. No element's
-     * arithmetic depends on which.
+     * all workers together and each multiplies them with its share of the kernel, which is then read once; a large kernel's
+     * share it has transformed itself just before. No element's arithmetic depends on which.
      */
     private void convolve(Memory x, Memory y) {
         this.x = x;
