@@ -285,6 +285,19 @@ final class MatMul implements Workers.Task {
 
     /** Computes C = A B, {@code (m, n)} with inner extent k, or C = A^T B. In both cases A's grid was set up before. */
     void run(boolean transposed, int m, int n, int k) {
+        try {
+            compute(transposed, m, n, k);
+        } finally { // or the next product would be followed by what was meant for one that failed
+            a.release();
+            b.release();
+            c = null;
+            packed = null;
+            then(null, null, false);
+            afterwards(null, null);
+        }
+    }
+
+    private void compute(boolean transposed, int m, int n, int k) {
         this.m = m;
         this.n = n;
         this.k = k;
@@ -312,12 +325,6 @@ final class MatMul implements Workers.Task {
                 workers.run(this, ceil(m, BLOCK));
             }
         }
-        a.release();
-        b.release();
-        c = null;
-        packed = null;
-        then(null, null, false);
-        afterwards(null, null);
     }
 
     private void partition(boolean small) {

@@ -39,6 +39,9 @@ final class Winograd implements Workers.Task {
     /** More where the kernel is larger than this many bytes and comes from a cache behind: up to so many bytes of tiles. */
     private static final int LARGE = 1 << 20;
 
+    /** Most numbers of a transformed kernel, 64 MiB. */
+    private static final int MOST = 1 << 24;
+
     /** As few tiles as this are transformed by all workers together. */
     private static final int FEW_TILES = 60;
 
@@ -220,9 +223,9 @@ final class Winograd implements Workers.Task {
                 && Math.min(g.oh(), g.ow()) > 2;
     }
 
-    /** Whether a row of a transformed tile is no longer than a row of a block of A. */
+    /** Whether a row of a transformed tile is no longer than a row of a block of A, and the kernel not too large. */
     private static boolean fits(Window g, int m) {
-        return (m + 2) * Math.max(g.c(), g.f()) <= MicroKernel.DEPTH;
+        return (m + 2) * Math.max(g.c(), g.f()) <= MicroKernel.DEPTH && kernelSize(g, m) <= MOST;
     }
 
     /** Whether an image has enough tiles to earn back what transforming the kernel costs. */
@@ -325,6 +328,7 @@ final class Winograd implements Workers.Task {
     }
 
     private void begin(Window g, int m) {
+        end(); // nothing is left of a convolution that failed
         images = g.n();
         inH = g.h();
         inW = g.w();
