@@ -16,11 +16,11 @@ import java.util.Arrays;
  * <p><b>A B, rows of A in one piece each</b> (matrices, 1 x 1 convolutions of any stride): B is packed into panels of
  * {@link MicroKernel#NR} columns over its whole depth, once for all runs where it does not change. A worker copies a block
  * of rows of A into its scratch memory, then sends the block's tiles past a strip of panels, then past the next: both stay
- * in the second-level cache meanwhile; where one strip is all, tile after tile is copied to the same place, which stays in
- * the first. Copying puts the rows at the distance the micro-kernel wants and costs 1 / (2 columns) of the arithmetic. A
- * part of the work is such a block or, where there are few of them, the block and some of the columns. Where there are few
- * rows and B has to be packed, each worker copies all rows and packs the columns of its parts: what one worker has just
- * written comes to another slowly.
+ * in the second-level cache meanwhile. (Where one strip is all, each tile could be copied just before it is used; but what
+ * comes from memory comes faster in one long piece.) Copying puts the rows at the distance the micro-kernel wants and costs
+ * 1 / (2 columns) of the arithmetic. A part of the work is such a block or, where there are few of them, the block and some
+ * of the columns. Where there are few rows and B has to be packed, each worker copies all rows and packs the columns of its
+ * parts: what one worker has just written comes to another slowly.
  *
  * <p><b>A B, rows of A gathered from under windows.</b> C is cut into blocks of rows and columns, one part of the work each.
  * A part walks the inner extent in blocks of at most {@link #DEPTH}; for each it packs its columns of B, unless that has
@@ -81,7 +81,7 @@ final class MatMul implements Workers.Task {
     /** Runs shorter than this are not worth a block of their own. */
     private static final int SHORT_RUN = 96;
 
-    /** As many parts as this are enough to keep all threads busy. */
+    /** As many parts of A^T B as this are enough to keep all threads busy. */
     private static final int ENOUGH = 8;
 
     /** Multiply-adds below which the caller computes alone. */
@@ -354,7 +354,7 @@ final class MatMul implements Workers.Task {
         rowBlocks = ceil(m, ROWS);
         rowBlock = ceil(ceil(m, rowBlocks), MR) * MR;
         rowBlocks = ceil(m, rowBlock);
-        partitionColumns(rowBlocks);
+        partitionColumns(rowBlocks, 2 * workers.count());
     }
 
     /**
@@ -388,7 +388,7 @@ final class MatMul implements Workers.Task {
         rowBlocks = ceil(tapRows, tapRows <= ALL_ROWS_TRANSPOSED ? ALL_ROWS_TRANSPOSED : ROWS_TRANSPOSED);
         rowBlock = ceil(ceil(tapRows, rowBlocks), 4) * 4;
         rowBlocks = ceil(tapRows, rowBlock) * (m / tapRows);
-        partitionColumns(rowBlocks * Math.max(1, k / 512));
+        partitionColumns(rowBlocks * Math.max(1, k / 512), ENOUGH); // splits, and so sums, depend on it
         int blocks = rowBlocks * columnBlocks;
         if (groups == 1 && (long) m * n <= PARTIALS) {
             int most = Math.min(k / 512, PARTIALS / (m * n));
@@ -396,9 +396,10 @@ final class MatMul implements Workers.Task {
         }
     }
 
-    private void partitionColumns(int blocks) {
+    /** Wide parts, which read long pieces of B's rows, unless there are too few of them. */
+    private void partitionColumns(int blocks, int enough) {
         columnBlock = COLUMNS;
-        while (columnBlock > 64 && groups * blocks * ceil(n, columnBlock) < (columnBlock > 128 ? ENOUGH : ENOUGH / 2)) {
+        while (columnBlock > 64 && groups * blocks * ceil(n, columnBlock) < (columnBlock > 128 ? enough : enough / 2)) {
             columnBlock /= 2;
         }
         columnBlocks = ceil(n, columnBlock);
@@ -475,8 +476,7 @@ final class MatMul implements Workers.Task {
         int n1 = share(n, NR, columns + 1, columnBlocks);
         int width = ceil(n1 - n0, ceil(n1 - n0, Math.clamp(STRIP_SIZE / Math.max(1, k) / NR, 1, STRIP) * NR));
         width = ceil(width, NR) * NR;
-        boolean once = columnBlocks == 1 && width >= n1 - n0; // then no tile of rows is needed again
-        if (!once && copied[worker * APART] != block) {
+        if (copied[worker * APART] != block) {
             copied[worker * APART] = block;
             copy(group, m0, rows, worker);
         }
@@ -485,13 +485,9 @@ final class MatMul implements Workers.Task {
             for (int r = 0; r < rows; ) {
                 int tile = MicroKernel.tile(rows - r);
                 int valid = Math.min(tile, rows - r);
-                if (once) {
-                    copy(group, m0 + r, valid, worker);
-                }
                 for (int column = strip; column < end; column += NR) {
                     int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
-                    int at = once ? 0 : r;
-                    multiply(worker, group, at * PITCH, at, tile, valid, k, panel, packed, column, n1, false, true);
+                    multiply(worker, group, r * PITCH, r, tile, valid, k, panel, packed, column, n1, false, true);
                 }
                 r += valid;
             }

@@ -149,6 +149,9 @@ final class Pooling implements Workers.Task {
 
     static void max(float[] x, int xo, int height, int down, int width, int over, float[] y, int yo, int channels) {
         int c = 0;
+        for (; c + 4 * L <= channels; c += 4 * L) {
+            maxOfFour(x, xo + c, height, down, width, over, y, yo + c);
+        }
         for (; c < bound(channels); c += L) {
             FloatVector best = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
             for (int i = 0; i < height; i++) {
@@ -171,6 +174,31 @@ final class Pooling implements Workers.Task {
         }
     }
 
+    /** Four vectors of channels, because each waits for its own comparisons. */
+    private static void maxOfFour(float[] x, int xo, int height, int down, int width, int over, float[] y, int yo) {
+        FloatVector p = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+        FloatVector q = p;
+        FloatVector r = p;
+        FloatVector s = p;
+        for (int i = 0; i < height; i++) {
+            for (int j = 0; j < width; j++) {
+                int at = xo + i * down + j * over;
+                FloatVector u = load(x, at);
+                p = p.blend(u, u.compare(GT, p).or(u.compare(NE, u)));
+                u = load(x, at + L);
+                q = q.blend(u, u.compare(GT, q).or(u.compare(NE, u)));
+                u = load(x, at + 2 * L);
+                r = r.blend(u, u.compare(GT, r).or(u.compare(NE, u)));
+                u = load(x, at + 3 * L);
+                s = s.blend(u, u.compare(GT, s).or(u.compare(NE, u)));
+            }
+        }
+        p.intoArray(y, yo);
+        q.intoArray(y, yo + L);
+        r.intoArray(y, yo + 2 * L);
+        s.intoArray(y, yo + 3 * L);
+    }
+
     /** The winner is the first maximum, or the first NaN, by number of its tap; it gets dy added. */
     private static void maxGradient(
             float[] dy,
@@ -184,8 +212,11 @@ final class Pooling implements Workers.Task {
             float[] dx,
             int dxo,
             int channels) {
-        FloatVector zero = FloatVector.zero(SPECIES);
         int c = 0;
+        for (; c + 4 * L <= channels; c += 4 * L) {
+            maxGradientOfFour(dy, dyo + c, x, xo + c, height, down, width, over, dx, dxo + c);
+        }
+        FloatVector zero = FloatVector.zero(SPECIES);
         for (; c < bound(channels); c += L) {
             FloatVector best = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
             FloatVector winner = zero;
@@ -221,6 +252,55 @@ final class Pooling implements Workers.Task {
                 }
             }
             dx[dxo + winner + c] += dy[dyo + c];
+        }
+    }
+
+    private static void maxGradientOfFour(
+            float[] dy, int dyo, float[] x, int xo, int height, int down, int width, int over, float[] dx, int dxo) {
+        FloatVector zero = FloatVector.zero(SPECIES);
+        FloatVector p = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+        FloatVector q = p;
+        FloatVector r = p;
+        FloatVector s = p;
+        FloatVector pw = zero;
+        FloatVector qw = zero;
+        FloatVector rw = zero;
+        FloatVector sw = zero;
+        for (int i = 0; i < height; i++) {
+            for (int j = 0; j < width; j++) {
+                int at = xo + i * down + j * over;
+                FloatVector tap = FloatVector.broadcast(SPECIES, i * width + j);
+                FloatVector u = load(x, at);
+                var wins = p.compare(GE, u).not().and(p.compare(EQ, p));
+                p = p.blend(u, wins);
+                pw = pw.blend(tap, wins);
+                u = load(x, at + L);
+                wins = q.compare(GE, u).not().and(q.compare(EQ, q));
+                q = q.blend(u, wins);
+                qw = qw.blend(tap, wins);
+                u = load(x, at + 2 * L);
+                wins = r.compare(GE, u).not().and(r.compare(EQ, r));
+                r = r.blend(u, wins);
+                rw = rw.blend(tap, wins);
+                u = load(x, at + 3 * L);
+                wins = s.compare(GE, u).not().and(s.compare(EQ, s));
+                s = s.blend(u, wins);
+                sw = sw.blend(tap, wins);
+            }
+        }
+        p = load(dy, dyo);
+        q = load(dy, dyo + L);
+        r = load(dy, dyo + 2 * L);
+        s = load(dy, dyo + 3 * L);
+        for (int i = 0; i < height; i++) {
+            for (int j = 0; j < width; j++) {
+                int at = dxo + i * down + j * over;
+                FloatVector tap = FloatVector.broadcast(SPECIES, i * width + j);
+                load(dx, at).add(zero.blend(p, pw.compare(EQ, tap))).intoArray(dx, at);
+                load(dx, at + L).add(zero.blend(q, qw.compare(EQ, tap))).intoArray(dx, at + L);
+                load(dx, at + 2 * L).add(zero.blend(r, rw.compare(EQ, tap))).intoArray(dx, at + 2 * L);
+                load(dx, at + 3 * L).add(zero.blend(s, sw.compare(EQ, tap))).intoArray(dx, at + 3 * L);
+            }
         }
     }
 
