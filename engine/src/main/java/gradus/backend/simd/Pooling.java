@@ -174,7 +174,10 @@ final class Pooling implements Workers.Task {
         }
     }
 
-    /** Four vectors of channels, because each waits for its own comparisons. */
+    /**
+     * Four vectors of channels, because each waits for its own comparisons. Loads are spelled out: in a method of this size the
+     * compiler may inline nothing but the Vector API, and would make objects of what a helper returns.
+     */
     private static void maxOfFour(float[] x, int xo, int height, int down, int width, int over, float[] y, int yo) {
         FloatVector p = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
         FloatVector q = p;
@@ -183,13 +186,13 @@ final class Pooling implements Workers.Task {
         for (int i = 0; i < height; i++) {
             for (int j = 0; j < width; j++) {
                 int at = xo + i * down + j * over;
-                FloatVector u = load(x, at);
+                FloatVector u = FloatVector.fromArray(SPECIES, x, at);
                 p = p.blend(u, u.compare(GT, p).or(u.compare(NE, u)));
-                u = load(x, at + L);
+                u = FloatVector.fromArray(SPECIES, x, at + L);
                 q = q.blend(u, u.compare(GT, q).or(u.compare(NE, u)));
-                u = load(x, at + 2 * L);
+                u = FloatVector.fromArray(SPECIES, x, at + 2 * L);
                 r = r.blend(u, u.compare(GT, r).or(u.compare(NE, u)));
-                u = load(x, at + 3 * L);
+                u = FloatVector.fromArray(SPECIES, x, at + 3 * L);
                 s = s.blend(u, u.compare(GT, s).or(u.compare(NE, u)));
             }
         }
@@ -270,36 +273,44 @@ final class Pooling implements Workers.Task {
             for (int j = 0; j < width; j++) {
                 int at = xo + i * down + j * over;
                 FloatVector tap = FloatVector.broadcast(SPECIES, i * width + j);
-                FloatVector u = load(x, at);
+                FloatVector u = FloatVector.fromArray(SPECIES, x, at);
                 var wins = p.compare(GE, u).not().and(p.compare(EQ, p));
                 p = p.blend(u, wins);
                 pw = pw.blend(tap, wins);
-                u = load(x, at + L);
+                u = FloatVector.fromArray(SPECIES, x, at + L);
                 wins = q.compare(GE, u).not().and(q.compare(EQ, q));
                 q = q.blend(u, wins);
                 qw = qw.blend(tap, wins);
-                u = load(x, at + 2 * L);
+                u = FloatVector.fromArray(SPECIES, x, at + 2 * L);
                 wins = r.compare(GE, u).not().and(r.compare(EQ, r));
                 r = r.blend(u, wins);
                 rw = rw.blend(tap, wins);
-                u = load(x, at + 3 * L);
+                u = FloatVector.fromArray(SPECIES, x, at + 3 * L);
                 wins = s.compare(GE, u).not().and(s.compare(EQ, s));
                 s = s.blend(u, wins);
                 sw = sw.blend(tap, wins);
             }
         }
-        p = load(dy, dyo);
-        q = load(dy, dyo + L);
-        r = load(dy, dyo + 2 * L);
-        s = load(dy, dyo + 3 * L);
+        p = FloatVector.fromArray(SPECIES, dy, dyo);
+        q = FloatVector.fromArray(SPECIES, dy, dyo + L);
+        r = FloatVector.fromArray(SPECIES, dy, dyo + 2 * L);
+        s = FloatVector.fromArray(SPECIES, dy, dyo + 3 * L);
         for (int i = 0; i < height; i++) {
             for (int j = 0; j < width; j++) {
                 int at = dxo + i * down + j * over;
                 FloatVector tap = FloatVector.broadcast(SPECIES, i * width + j);
-                load(dx, at).add(zero.blend(p, pw.compare(EQ, tap))).intoArray(dx, at);
-                load(dx, at + L).add(zero.blend(q, qw.compare(EQ, tap))).intoArray(dx, at + L);
-                load(dx, at + 2 * L).add(zero.blend(r, rw.compare(EQ, tap))).intoArray(dx, at + 2 * L);
-                load(dx, at + 3 * L).add(zero.blend(s, sw.compare(EQ, tap))).intoArray(dx, at + 3 * L);
+                FloatVector.fromArray(SPECIES, dx, at)
+                        .add(zero.blend(p, pw.compare(EQ, tap)))
+                        .intoArray(dx, at);
+                FloatVector.fromArray(SPECIES, dx, at + L)
+                        .add(zero.blend(q, qw.compare(EQ, tap)))
+                        .intoArray(dx, at + L);
+                FloatVector.fromArray(SPECIES, dx, at + 2 * L)
+                        .add(zero.blend(r, rw.compare(EQ, tap)))
+                        .intoArray(dx, at + 2 * L);
+                FloatVector.fromArray(SPECIES, dx, at + 3 * L)
+                        .add(zero.blend(s, sw.compare(EQ, tap)))
+                        .intoArray(dx, at + 3 * L);
             }
         }
     }
