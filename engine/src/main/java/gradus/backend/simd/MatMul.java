@@ -383,7 +383,7 @@ final class MatMul implements Workers.Task {
 
     private void partitionTransposed() {
         phase = Phase.TRANSPOSED;
-        byTap = a.channels() >= ROWS_TRANSPOSED / 4 && (a.taps() > 1 || !a.isPlain());
+        byTap = a.channels() >= ROWS_TRANSPOSED / 4 && !a.isPlain();
         tapRows = byTap ? a.channels() : m;
         rowBlocks = ceil(tapRows, tapRows <= ALL_ROWS_TRANSPOSED ? ALL_ROWS_TRANSPOSED : ROWS_TRANSPOSED);
         rowBlock = ceil(ceil(tapRows, rowBlocks), 4) * 4;
