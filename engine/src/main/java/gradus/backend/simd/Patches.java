@@ -4,6 +4,7 @@ import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * The left operand A of every product, seen as a matrix that is never stored. Row {@code (n, p, q)} of a grid of window
@@ -16,6 +17,9 @@ import jdk.incubator.vector.FloatVector;
  */
 final class Patches {
     private static final int SHORT = 96;
+
+    /** The number of each lane. */
+    private static final FloatVector LANE = FloatVector.zero(SPECIES).addIndex(1);
 
     private float[] x;
     private int start;
@@ -299,7 +303,13 @@ final class Patches {
                 from[i] = start + ((image * h + ih) * w + iw) * pixel + channel;
             } else {
                 from[i] = -1;
-                row(grid[i], 0, tapsH * length, channel, y, at + i * pitch);
+                int first = start + ((image * h + ih) * w + iw) * pixel + channel;
+                int last = first + (tapH[tapsH - 1] - tapH[0]) * w * pixel;
+                if (length <= 3 * L && first >= 0 && last + 3 * L <= x.length) {
+                    border(first, p * stepH, iw, y, at + i * pitch);
+                } else {
+                    row(grid[i], 0, tapsH * length, channel, y, at + i * pitch);
+                }
             }
         }
         float[] x = this.x;
@@ -310,12 +320,49 @@ final class Patches {
                 int source = from[i] + down;
                 if (from[i] >= 0 && length <= 3 * L && source + 3 * L <= x.length) {
                     FloatVector.fromArray(SPECIES, x, source).intoArray(y, to);
-                    FloatVector.fromArray(SPECIES, x, source + L).intoArray(y, to + L);
+                    if (length > L) {
+                        FloatVector.fromArray(SPECIES, x, source + L).intoArray(y, to + L);
+                    }
                     if (length > 2 * L) {
                         FloatVector.fromArray(SPECIES, x, source + 2 * L).intoArray(y, to + 2 * L);
                     }
                 } else if (from[i] >= 0) {
                     copy(source, y, to, length);
+                }
+            }
+        }
+    }
+
+    /** A whole row whose window, read from {@code first} on, is partly outside: what is read there gives way to zeros. */
+    private void border(int first, int top, int iw, float[] y, int at) {
+        int length = span * channels;
+        float low = Math.max(0, -iw) * channels;
+        float high = Math.min(span, w - iw) * channels;
+        var inside0 = LANE.compare(VectorOperators.GE, low).and(LANE.compare(VectorOperators.LT, high));
+        var inside1 = LANE.compare(VectorOperators.GE, low - L).and(LANE.compare(VectorOperators.LT, high - L));
+        var inside2 = LANE.compare(VectorOperators.GE, low - 2 * L).and(LANE.compare(VectorOperators.LT, high - 2 * L));
+        var zero = FloatVector.zero(SPECIES);
+        float[] x = this.x;
+        for (int tap = 0; tap < tapsH; tap++, at += length) {
+            int ih = top + tapH[tap];
+            if (ih < 0 || ih >= h) {
+                zero.intoArray(y, at);
+                if (length > L) {
+                    zero.intoArray(y, at + L);
+                }
+                if (length > 2 * L) {
+                    zero.intoArray(y, at + 2 * L);
+                }
+            } else {
+                int source = first + (tapH[tap] - tapH[0]) * w * pixel;
+                zero.blend(FloatVector.fromArray(SPECIES, x, source), inside0).intoArray(y, at);
+                if (length > L) {
+                    zero.blend(FloatVector.fromArray(SPECIES, x, source + L), inside1)
+                            .intoArray(y, at + L);
+                }
+                if (length > 2 * L) {
+                    zero.blend(FloatVector.fromArray(SPECIES, x, source + 2 * L), inside2)
+                            .intoArray(y, at + 2 * L);
                 }
             }
         }

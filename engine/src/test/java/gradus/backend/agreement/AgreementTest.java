@@ -98,13 +98,16 @@ public class AgreementTest {
 
     /** Shapes that the backend computes each in its own way; random ones seldom meet them. */
     @Test
-    void convolutionsOfManyImagesAndOfFewRows() {
+    void convolutionsOfManyImagesOfFewRowsAndOfShortRuns() {
         for (var g : List.of(
                 new Window(9, 4, 5, 40, 4, 5, 36, 3, 3, 1, 1, 1, 1, 1, 1, 1), // position by position
                 new Window(2, 3, 5, 100, 3, 5, 70, 1, 1, 1, 1, 1, 1, 0, 0, 1), // few rows
                 new Window(4, 6, 6, 330, 6, 6, 323, 1, 1, 1, 1, 1, 1, 0, 0, 1), // few rows in two blocks
                 new Window(5, 16, 16, 64, 16, 16, 40, 1, 1, 1, 1, 1, 1, 0, 0, 1), // many rows
-                new Window(5, 16, 16, 64, 8, 8, 40, 1, 1, 2, 2, 1, 1, 0, 0, 1))) {
+                new Window(5, 16, 16, 64, 8, 8, 40, 1, 1, 2, 2, 1, 1, 0, 0, 1),
+                new Window(3, 17, 18, 3, 9, 9, 20, 7, 7, 2, 2, 1, 1, 3, 3, 1), // short runs, partly outside
+                new Window(2, 12, 30, 2, 12, 30, 33, 5, 20, 1, 1, 1, 1, 2, 10, 1),
+                new Window(2, 152, 4, 1, 5, 4, 33, 150, 1, 1, 1, 1, 1, 1, 0, 1))) { // a column of runs of one number
             Tensor x = twins.numbers(inputs(g));
             Tensor w = twins.numbers(kernels(g));
             Tensor dy = twins.numbers(results(g));
@@ -118,6 +121,14 @@ public class AgreementTest {
                     results(g),
                     forward,
                     magnitudes(forward));
+            Tensor[] operands = {x, dy};
+            twins.agree(
+                    "conv2dKernelGradient " + g,
+                    k((long) g.n() * g.oh() * g.ow()),
+                    (b, m, y) -> b.conv2dKernelGradient(g, m[0], m[1], y),
+                    kernels(g),
+                    operands,
+                    magnitudes(operands));
             for (Tensor z : new Tensor[] {null, twins.whole(inputs(g))}) {
                 Tensor[] back = {dy, w, twins.numbers(inputs(g)), z == null ? x : z};
                 twins.agree(

@@ -157,6 +157,9 @@ public final class Twins implements AutoCloseable {
 
     /** Any window: even and odd kernels, strides beyond the kernel, dilation, groups, padding on any side. */
     public Window window(boolean pooling) {
+        if (!pooling && random.nextInt(8) == 0) {
+            return random.nextInt(2) == 0 ? longKernel() : manyChannels();
+        }
         boolean many = random.nextInt(4) == 0; // small images, many of them and of their channels
         int groups = pooling || flip() ? 1 : size(4);
         int c = groups * (many ? 20 + size(200) : size(pooling ? 70 : 40));
@@ -176,6 +179,60 @@ public final class Twins implements AutoCloseable {
         int ow = Math.max(1, (w + left - 1) / sw + 1 - random.nextInt(2));
         int n = random.nextInt(20) == 0 ? 0 : many ? 6 + size(20) : size(4);
         return new Window(n, h, w, c, oh, ow, f, kh, kw, sh, sw, dh, dw, top, left, groups);
+    }
+
+    /** Runs of all lengths, of a kernel that is long in one direction or both. */
+    private Window longKernel() {
+        int groups = size(2);
+        int c = groups * size(5);
+        int kh = size(flip() ? 3 : 40);
+        int kw = size(flip() ? 3 : 40);
+        int h = Math.max(1, kh - 4) + size(8);
+        int w = Math.max(1, kw - 4) + size(8);
+        int sh = size(3);
+        int sw = size(3);
+        return new Window(
+                size(3),
+                h,
+                w,
+                c,
+                (h - 1) / sh + 1,
+                (w - 1) / sw + 1,
+                groups * size(40),
+                kh,
+                kw,
+                sh,
+                sw,
+                1,
+                1,
+                kh / 2,
+                kw / 2,
+                groups);
+    }
+
+    /** As in the last layers of a network. */
+    private Window manyChannels() {
+        int h = size(5);
+        int w = size(5);
+        int k = flip() ? 1 : 3;
+        int s = size(2);
+        return new Window(
+                size(4),
+                h,
+                w,
+                size(900),
+                (h - 1) / s + 1,
+                (w - 1) / s + 1,
+                size(500),
+                k,
+                k,
+                s,
+                s,
+                1,
+                1,
+                k / 2,
+                k / 2,
+                1);
     }
 
     public static int inputs(Window g) {
