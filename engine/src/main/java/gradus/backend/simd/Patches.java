@@ -306,7 +306,7 @@ final class Patches {
                 int first = start + ((image * h + ih) * w + iw) * pixel + channel;
                 int last = first + (tapH[tapsH - 1] - tapH[0]) * w * pixel;
                 if (length <= 3 * L && first >= 0 && last + 3 * L <= x.length) {
-                    border(first, p * stepH, iw, y, at + i * pitch);
+                    border(tapsH, first, p * stepH, iw, y, at + i * pitch);
                 } else {
                     row(grid[i], 0, tapsH * length, channel, y, at + i * pitch);
                 }
@@ -333,8 +333,8 @@ final class Patches {
         }
     }
 
-    /** A whole row whose window, read from {@code first} on, is partly outside: what is read there gives way to zeros. */
-    private void border(int first, int top, int iw, float[] y, int at) {
+    /** A whole row, as many taps, whose window, read from {@code first} on, is partly outside: what is there gives way to zeros. */
+    void border(int taps, int first, int top, int iw, float[] y, int at) {
         int length = span * channels;
         float low = Math.max(0, -iw) * channels;
         float high = Math.min(span, w - iw) * channels;
@@ -343,7 +343,7 @@ final class Patches {
         var inside2 = LANE.compare(VectorOperators.GE, low - 2 * L).and(LANE.compare(VectorOperators.LT, high - 2 * L));
         var zero = FloatVector.zero(SPECIES);
         float[] x = this.x;
-        for (int tap = 0; tap < tapsH; tap++, at += length) {
+        for (int tap = 0; tap < taps; tap++, at += length) {
             int ih = top + tapH[tap];
             if (ih < 0 || ih >= h) {
                 zero.intoArray(y, at);

@@ -92,7 +92,7 @@ final class WarmUp implements Runnable {
     }
 
     private void kernels() {
-        boolean[] fast = new boolean[TILES.length + 9];
+        boolean[] fast = new boolean[TILES.length + 12];
         long end = System.nanoTime() + LONGEST_NANOS;
         int left = fast.length;
         for (int round = 0; left > 0 && System.nanoTime() < end; round++) {
@@ -140,6 +140,9 @@ final class WarmUp implements Runnable {
                 panels.pack(0, 0, 2, something ? 4 : 0, 2 * NR, y, BASE, y, BASE);
             }
             case 7 -> Elementwise.multiply(x, 0, x, 0, y, 0, n);
+            case 8 -> patches.border(something ? 1 : 0, BASE, odd ? -1 : 0, 0, y, BASE);
+            case 9 -> WinogradTransforms.inputTile(something ? L : 0, x, 0, 8 * L, L, y, 64 * L, y, 0, L);
+            case 10 -> WinogradTransforms.outputTile(something ? L : 0, x, 0, L, y, 64 * L, y, 0, 4 * L, L);
             default -> Pooling.max(x, 0, 3, 3 * L, 3, L, y, 0, something ? L : 0);
         }
     }

@@ -418,7 +418,10 @@ final class Winograd implements Workers.Task {
         }
         if (shared) {
             v = atLeast(v, layers * (tiles + MR) * PITCH);
-            reserve(0, positions * (tiles + MR) * NR, Math.max(positions * channels, positions * NR + m * m * NR));
+            reserve(
+                    0,
+                    positions * (tiles + MR) * NR,
+                    Math.max(positions * (channels + L), positions * NR + m * m * NR));
             workers.run(start(Phase.TRANSFORM), MatMul.ceil(tiles, 4));
             workers.run(start(Phase.CONVOLVE), filters / NR);
             return;
@@ -432,7 +435,7 @@ final class Winograd implements Workers.Task {
         reserve(
                 layers * room * PITCH,
                 positions * room * NR,
-                Math.max(positions * channels, positions * NR + m * m * NR));
+                Math.max(positions * (channels + L), positions * NR + m * m * NR));
         workers.run(start(Phase.CONVOLVE), MatMul.ceil(tiles, block));
     }
 
@@ -555,6 +558,10 @@ final class Winograd implements Workers.Task {
      */
     private void transformInputs(Scratch s, int t0, int count, float[] to, int at, int below) {
         for (int t = 0; t < count; t++) {
+            if (m == 4 && together == alpha) {
+                inputTile(s, t0 + t, to, at + t * PITCH);
+                continue;
+            }
             inputColumns(s, t0 + t, 0, channels, BASE);
             Arrays.fill(s.from, s.t);
             for (int i = 0; i < alpha; i++) {
@@ -562,6 +569,33 @@ final class Winograd implements Workers.Task {
                 inputRow(s, i, channels, BASE, to, row - i / together * together * alpha * channels, channels);
             }
         }
+    }
+
+    /** A transformed tile at {@code to[at]}; where it hangs over the image's border, from a copy with zeros. */
+    private void inputTile(Scratch s, int tile, float[] to, int at) {
+        int h0 = tile / tilesW % tilesH * m - top;
+        int w0 = tile % tilesW * m - left;
+        int row = inW * channels;
+        int from = x.offset() + (tile / tilesW / tilesH * inH + h0) * row + w0 * channels;
+        int t = BASE + positions * channels;
+        if (h0 >= 0 && w0 >= 0 && h0 + alpha <= inH && w0 + alpha <= inW) {
+            WinogradTransforms.inputTile(channels, x.array(), from, row, channels, s.t, t, to, at, channels);
+            return;
+        }
+        int width = alpha * channels;
+        int low = Math.max(0, -w0) * channels;
+        int high = Math.min(alpha, inW - w0) * channels;
+        for (int i = 0; i < alpha; i++) {
+            int o = BASE + i * width;
+            if (h0 + i < 0 || h0 + i >= inH || low >= high) {
+                Arrays.fill(s.t, o, o + width, 0);
+            } else {
+                Arrays.fill(s.t, o, o + low, 0);
+                System.arraycopy(x.array(), from + i * row + low, s.t, o + low, high - low);
+                Arrays.fill(s.t, o + high, o + width, 0);
+            }
+        }
+        WinogradTransforms.inputTile(channels, s.t, BASE, width, channels, s.t, t, to, at, channels);
     }
 
     /** {@code count} tiles from t0 on, which were transformed to v, and the output channels of panels [p0, p1). */
@@ -627,6 +661,29 @@ final class Winograd implements Workers.Task {
 
     /** From products at {@code s.m[at + position * step]} to NR channels of the tile's pixels. */
     private void transformOutput(Scratch s, int tile, int at, int step, int channel) {
+        int result = BASE + positions * NR;
+        int p = tile / tilesW % tilesH * m;
+        int q = tile % tilesW * m;
+        int to = ((tile / tilesW / tilesH * outH + p) * outW + q) * filters + channel;
+        int height = Math.min(m, outH - p);
+        int width = Math.min(m, outW - q);
+        if (m == 4) {
+            if (height == 4 && width == 4 && bias == null && residual == null && !relu) {
+                float[] y = this.y.array();
+                int o = this.y.offset() + to;
+                WinogradTransforms.outputTile(NR, s.m, at, step, s.t, BASE, y, o, outW * filters, filters);
+                return;
+            }
+            WinogradTransforms.outputTile(NR, s.m, at, step, s.t, BASE, s.t, result, 4 * NR, NR);
+        } else {
+            transformOutput(s, at, step, result);
+        }
+        for (int i = 0; i < height; i++, to += outW * filters) {
+            store(s.t, result + i * m * NR, width, to);
+        }
+    }
+
+    private void transformOutput(Scratch s, int at, int step, int result) {
         Arrays.fill(s.from, s.m);
         for (int j = 0; j < alpha; j++) {
             for (int i = 0; i < alpha; i++) {
@@ -635,20 +692,11 @@ final class Winograd implements Workers.Task {
             WinogradTransforms.output(m, NR, s.from, s.at, s.t, BASE + j * NR, alpha * NR);
         }
         Arrays.fill(s.from, s.t);
-        int result = BASE + positions * NR;
         for (int i = 0; i < m; i++) {
             for (int j = 0; j < alpha; j++) {
                 s.at[j] = BASE + (i * alpha + j) * NR;
             }
             WinogradTransforms.output(m, NR, s.from, s.at, s.t, result + i * m * NR, NR);
-        }
-        int p = tile / tilesW % tilesH * m;
-        int q = tile % tilesW * m;
-        int image = tile / tilesW / tilesH * outH;
-        int width = Math.min(m, outW - q);
-        for (int i = 0; i < Math.min(m, outH - p); i++) {
-            int to = ((image + p + i) * outW + q) * filters + channel;
-            store(s.t, result + i * m * NR, width, to);
         }
     }
 

@@ -2,7 +2,9 @@ package gradus.backend.simd;
 
 import static gradus.backend.simd.Elementwise.load;
 import static gradus.backend.simd.Lanes.L;
+import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.MicroKernel.NR;
+import static jdk.incubator.vector.FloatVector.fromArray;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -109,6 +111,107 @@ final class WinogradTransforms {
             twos = m3.sub(m4);
             twos.fma(two, ones).intoArray(y, t1 + c);
             twos.fma(eight, ones).add(load(x5, a5 + c)).intoArray(y, t3 + c);
+        }
+    }
+
+    /**
+     * Both passes of B' x B for m = 4 and a tile inside the image, a vector of channels at a time: x(i, j) begins at
+     * {@code x[at + i down + j right]}, position {@code 6 i + j} of the result at {@code y[to + (6 i + j) step]}.
+     *
+     * @param t room for 36 vectors from tAt on
+     */
+    static void inputTile(
+            int n, float[] x, int at, int down, int right, float[] t, int tAt, float[] y, int to, int step) {
+        FloatVector two = FloatVector.broadcast(SPECIES, 2);
+        FloatVector four = FloatVector.broadcast(SPECIES, 4);
+        FloatVector minusFour = FloatVector.broadcast(SPECIES, -4);
+        FloatVector minusFive = FloatVector.broadcast(SPECIES, -5);
+        for (int c = 0; c < n; c += L) {
+            for (int j = 0; j < 6; j++) {
+                int a = at + c + j * right;
+                int o = tAt + j * L;
+                FloatVector d1 = fromArray(SPECIES, x, a + down);
+                FloatVector d2 = fromArray(SPECIES, x, a + 2 * down);
+                FloatVector d3 = fromArray(SPECIES, x, a + 3 * down);
+                FloatVector d4 = fromArray(SPECIES, x, a + 4 * down);
+                fromArray(SPECIES, x, a).fma(four, d2.fma(minusFive, d4)).intoArray(t, o);
+                FloatVector even = d2.fma(minusFour, d4);
+                FloatVector odd = d1.fma(minusFour, d3);
+                even.add(odd).intoArray(t, o + 6 * L);
+                even.sub(odd).intoArray(t, o + 12 * L);
+                even = d4.sub(d2);
+                odd = d3.sub(d1).mul(two);
+                even.add(odd).intoArray(t, o + 18 * L);
+                even.sub(odd).intoArray(t, o + 24 * L);
+                d1.fma(four, d3.fma(minusFive, fromArray(SPECIES, x, a + 5 * down)))
+                        .intoArray(t, o + 30 * L);
+            }
+            for (int i = 0; i < 6; i++) {
+                int a = tAt + 6 * i * L;
+                int o = to + c + 6 * i * step;
+                FloatVector d1 = fromArray(SPECIES, t, a + L);
+                FloatVector d2 = fromArray(SPECIES, t, a + 2 * L);
+                FloatVector d3 = fromArray(SPECIES, t, a + 3 * L);
+                FloatVector d4 = fromArray(SPECIES, t, a + 4 * L);
+                fromArray(SPECIES, t, a).fma(four, d2.fma(minusFive, d4)).intoArray(y, o);
+                FloatVector even = d2.fma(minusFour, d4);
+                FloatVector odd = d1.fma(minusFour, d3);
+                even.add(odd).intoArray(y, o + step);
+                even.sub(odd).intoArray(y, o + 2 * step);
+                even = d4.sub(d2);
+                odd = d3.sub(d1).mul(two);
+                even.add(odd).intoArray(y, o + 3 * step);
+                even.sub(odd).intoArray(y, o + 4 * step);
+                d1.fma(four, d3.fma(minusFive, fromArray(SPECIES, t, a + 5 * L)))
+                        .intoArray(y, o + 5 * step);
+            }
+        }
+    }
+
+    /**
+     * Both passes of A' x A for m = 4, a vector of channels at a time: position {@code 6 i + j} of x begins at
+     * {@code x[at + (6 i + j) step]}, pixel (i, j) of the result at {@code y[to + i down + j right]}.
+     *
+     * @param t room for 24 vectors from tAt on
+     */
+    static void outputTile(
+            int n, float[] x, int at, int step, float[] t, int tAt, float[] y, int to, int down, int right) {
+        FloatVector two = FloatVector.broadcast(SPECIES, 2);
+        FloatVector four = FloatVector.broadcast(SPECIES, 4);
+        FloatVector eight = FloatVector.broadcast(SPECIES, 8);
+        for (int c = 0; c < n; c += L) {
+            for (int j = 0; j < 6; j++) {
+                int a = at + c + j * step;
+                int o = tAt + j * L;
+                FloatVector m1 = fromArray(SPECIES, x, a + 6 * step);
+                FloatVector m2 = fromArray(SPECIES, x, a + 12 * step);
+                FloatVector m3 = fromArray(SPECIES, x, a + 18 * step);
+                FloatVector m4 = fromArray(SPECIES, x, a + 24 * step);
+                FloatVector ones = m1.add(m2);
+                FloatVector twos = m3.add(m4);
+                fromArray(SPECIES, x, a).add(ones.add(twos)).intoArray(t, o);
+                twos.fma(four, ones).intoArray(t, o + 12 * L);
+                ones = m1.sub(m2);
+                twos = m3.sub(m4);
+                twos.fma(two, ones).intoArray(t, o + 6 * L);
+                twos.fma(eight, ones).add(fromArray(SPECIES, x, a + 30 * step)).intoArray(t, o + 18 * L);
+            }
+            for (int i = 0; i < 4; i++) {
+                int a = tAt + 6 * i * L;
+                int o = to + c + i * down;
+                FloatVector m1 = fromArray(SPECIES, t, a + L);
+                FloatVector m2 = fromArray(SPECIES, t, a + 2 * L);
+                FloatVector m3 = fromArray(SPECIES, t, a + 3 * L);
+                FloatVector m4 = fromArray(SPECIES, t, a + 4 * L);
+                FloatVector ones = m1.add(m2);
+                FloatVector twos = m3.add(m4);
+                fromArray(SPECIES, t, a).add(ones.add(twos)).intoArray(y, o);
+                twos.fma(four, ones).intoArray(y, o + 2 * right);
+                ones = m1.sub(m2);
+                twos = m3.sub(m4);
+                twos.fma(two, ones).intoArray(y, o + right);
+                twos.fma(eight, ones).add(fromArray(SPECIES, t, a + 5 * L)).intoArray(y, o + 3 * right);
+            }
         }
     }
 
