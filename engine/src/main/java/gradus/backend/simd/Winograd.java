@@ -852,24 +852,11 @@ final class Winograd implements Workers.Task {
 
     /** dw of a block of channels from what {@link #multiply} left at {@code u[at]}, {@code rows} rows for each position. */
     private void kernelGradient(Scratch s, int c0, int c1, int f0, int f1, float[] u, int at, int rows, int pitch) {
-        int width = f1 - f0;
+        int tap = channels * filters;
         for (int c = 0; c < c1 - c0; c++) {
-            Arrays.fill(s.from, u);
-            for (int j = 0; j < alpha; j++) {
-                for (int i = 0; i < alpha; i++) {
-                    s.at[i] = at + ((i * alpha + j) * rows + c) * pitch;
-                }
-                WinogradTransforms.kernelTransposed(m, width, s.from, s.at, s.t, BASE + j * width, alpha * width);
-            }
-            Arrays.fill(s.from, s.t);
-            for (int i = 0; i < 3; i++) {
-                for (int j = 0; j < alpha; j++) {
-                    s.at[j] = BASE + (i * alpha + j) * width;
-                }
-                int step = channels * filters;
-                int to = y.offset() + 3 * i * step + (c0 + c) * filters + f0;
-                WinogradTransforms.kernelTransposed(m, width, s.from, s.at, y.array(), to, step);
-            }
+            int to = y.offset() + (c0 + c) * filters + f0;
+            WinogradTransforms.kernelTransposedTile(
+                    f1 - f0, u, at + c * pitch, rows * pitch, s.t, BASE, y.array(), to, tap);
         }
     }
 }

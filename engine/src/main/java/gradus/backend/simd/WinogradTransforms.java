@@ -302,39 +302,46 @@ final class WinogradTransforms {
         }
     }
 
-    /** y = G' x: 4 to 3 elements, or 6 to 3. */
-    static void kernelTransposed(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
-        if (m == 2) {
-            float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-            int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
-            FloatVector half = FloatVector.broadcast(Lanes.SPECIES, 0.5f);
-            for (int c = 0; c < n; c += L) {
-                FloatVector u1 = load(x1, a1 + c);
-                FloatVector u2 = load(x2, a2 + c);
-                FloatVector even = u1.add(u2).mul(half);
-                load(x0, a0 + c).add(even).intoArray(y, to + c);
-                u1.sub(u2).mul(half).intoArray(y, to + step + c);
-                load(x3, a3 + c).add(even).intoArray(y, to + 2 * step + c);
-            }
-            return;
-        }
-        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5];
-        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], a4 = at[4], a5 = at[5];
-        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
-        FloatVector quarter = FloatVector.broadcast(Lanes.SPECIES, 1 / 4f);
-        FloatVector sixth = FloatVector.broadcast(Lanes.SPECIES, -1 / 6f);
-        FloatVector twelfth = FloatVector.broadcast(Lanes.SPECIES, 1 / 12f);
-        FloatVector small = FloatVector.broadcast(Lanes.SPECIES, 1 / 24f);
+    /**
+     * Both passes of G' x G for m = 4, a vector of channels at a time: position {@code 6 i + j} of x begins at
+     * {@code x[at + (6 i + j) step]}, tap {@code 3 i + j} of the result at {@code y[to + (3 i + j) tap]}.
+     *
+     * @param t room for 18 vectors from tAt on
+     */
+    static void kernelTransposedTile(
+            int n, float[] x, int at, int step, float[] t, int tAt, float[] y, int to, int tap) {
+        FloatVector four = FloatVector.broadcast(SPECIES, 4);
+        FloatVector quarter = FloatVector.broadcast(SPECIES, 1 / 4f);
+        FloatVector sixth = FloatVector.broadcast(SPECIES, -1 / 6f);
+        FloatVector twelfth = FloatVector.broadcast(SPECIES, 1 / 12f);
+        FloatVector small = FloatVector.broadcast(SPECIES, 1 / 24f);
         for (int c = 0; c < n; c += L) {
-            FloatVector u1 = load(x1, a1 + c);
-            FloatVector u2 = load(x2, a2 + c);
-            FloatVector u3 = load(x3, a3 + c);
-            FloatVector u4 = load(x4, a4 + c);
-            FloatVector ones = u1.add(u2).mul(sixth);
-            FloatVector twos = u3.add(u4).mul(small);
-            load(x0, a0 + c).fma(quarter, ones).add(twos).intoArray(y, to + c);
-            u3.sub(u4).fma(twelfth, u1.sub(u2).mul(sixth)).intoArray(y, to + step + c);
-            twos.fma(four, ones).add(load(x5, a5 + c)).intoArray(y, to + 2 * step + c);
+            for (int j = 0; j < 6; j++) {
+                int a = at + c + j * step;
+                int o = tAt + j * L;
+                FloatVector u1 = fromArray(SPECIES, x, a + 6 * step);
+                FloatVector u2 = fromArray(SPECIES, x, a + 12 * step);
+                FloatVector u3 = fromArray(SPECIES, x, a + 18 * step);
+                FloatVector u4 = fromArray(SPECIES, x, a + 24 * step);
+                FloatVector ones = u1.add(u2).mul(sixth);
+                FloatVector twos = u3.add(u4).mul(small);
+                fromArray(SPECIES, x, a).fma(quarter, ones).add(twos).intoArray(t, o);
+                u3.sub(u4).fma(twelfth, u1.sub(u2).mul(sixth)).intoArray(t, o + 6 * L);
+                twos.fma(four, ones).add(fromArray(SPECIES, x, a + 30 * step)).intoArray(t, o + 12 * L);
+            }
+            for (int i = 0; i < 3; i++) {
+                int a = tAt + 6 * i * L;
+                int o = to + c + 3 * i * tap;
+                FloatVector u1 = fromArray(SPECIES, t, a + L);
+                FloatVector u2 = fromArray(SPECIES, t, a + 2 * L);
+                FloatVector u3 = fromArray(SPECIES, t, a + 3 * L);
+                FloatVector u4 = fromArray(SPECIES, t, a + 4 * L);
+                FloatVector ones = u1.add(u2).mul(sixth);
+                FloatVector twos = u3.add(u4).mul(small);
+                fromArray(SPECIES, t, a).fma(quarter, ones).add(twos).intoArray(y, o);
+                u3.sub(u4).fma(twelfth, u1.sub(u2).mul(sixth)).intoArray(y, o + tap);
+                twos.fma(four, ones).add(fromArray(SPECIES, t, a + 5 * L)).intoArray(y, o + 2 * tap);
+            }
         }
     }
 }
