@@ -92,7 +92,7 @@ final class WarmUp implements Runnable {
     }
 
     private void kernels() {
-        boolean[] fast = new boolean[TILES.length + 12];
+        boolean[] fast = new boolean[TILES.length + 11];
         long end = System.nanoTime() + LONGEST_NANOS;
         int left = fast.length;
         for (int round = 0; left > 0 && System.nanoTime() < end; round++) {
@@ -131,7 +131,7 @@ final class WarmUp implements Runnable {
         switch (kernel - TILES.length) {
             case 0 -> WinogradTransforms.kernel(m, n, rows, at, y, 0, 4 * L, NR);
             case 1 -> WinogradTransforms.input(m, n, rows, at, y, 0, 4 * L);
-            case 2 -> WinogradTransforms.output(m, n, rows, at, y, 0, 4 * L);
+            case 2 -> WinogradTransforms.outputTile(m, something ? L : 0, x, 0, L, y, 64 * L, y, 0, 4 * L, L);
             case 3 -> Winograd.store(x, 0, something ? 1 + (round & 3) : 0, x, 0, x, 0, NR, relu, y, 0, NR);
             case 4 -> patches.copy(0, 1, 0, n, y, BASE);
             case 5 -> patches.rows(grid, something ? 4 : 0, 0, y, BASE, 4 * L, at);
@@ -142,7 +142,6 @@ final class WarmUp implements Runnable {
             case 7 -> Elementwise.multiply(x, 0, x, 0, y, 0, n);
             case 8 -> patches.border(something ? 1 : 0, BASE, odd ? -1 : 0, 0, y, BASE);
             case 9 -> WinogradTransforms.inputTile(something ? L : 0, x, 0, 8 * L, L, y, 64 * L, y, 0, L);
-            case 10 -> WinogradTransforms.outputTile(something ? L : 0, x, 0, L, y, 64 * L, y, 0, 4 * L, L);
             default -> Pooling.max(x, 0, 3, 3 * L, 3, L, y, 0, something ? L : 0);
         }
     }

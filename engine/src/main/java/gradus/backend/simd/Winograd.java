@@ -667,36 +667,14 @@ final class Winograd implements Workers.Task {
         int to = ((tile / tilesW / tilesH * outH + p) * outW + q) * filters + channel;
         int height = Math.min(m, outH - p);
         int width = Math.min(m, outW - q);
-        if (m == 4) {
-            if (height == 4 && width == 4 && bias == null && residual == null && !relu) {
-                float[] y = this.y.array();
-                int o = this.y.offset() + to;
-                WinogradTransforms.outputTile(NR, s.m, at, step, s.t, BASE, y, o, outW * filters, filters);
-                return;
-            }
-            WinogradTransforms.outputTile(NR, s.m, at, step, s.t, BASE, s.t, result, 4 * NR, NR);
-        } else {
-            transformOutput(s, at, step, result);
+        if (height == m && width == m && bias == null && residual == null && !relu) {
+            int o = y.offset() + to;
+            WinogradTransforms.outputTile(m, NR, s.m, at, step, s.t, BASE, y.array(), o, outW * filters, filters);
+            return;
         }
+        WinogradTransforms.outputTile(m, NR, s.m, at, step, s.t, BASE, s.t, result, m * NR, NR);
         for (int i = 0; i < height; i++, to += outW * filters) {
             store(s.t, result + i * m * NR, width, to);
-        }
-    }
-
-    private void transformOutput(Scratch s, int at, int step, int result) {
-        Arrays.fill(s.from, s.m);
-        for (int j = 0; j < alpha; j++) {
-            for (int i = 0; i < alpha; i++) {
-                s.at[i] = at + (i * alpha + j) * step;
-            }
-            WinogradTransforms.output(m, NR, s.from, s.at, s.t, BASE + j * NR, alpha * NR);
-        }
-        Arrays.fill(s.from, s.t);
-        for (int i = 0; i < m; i++) {
-            for (int j = 0; j < alpha; j++) {
-                s.at[j] = BASE + (i * alpha + j) * NR;
-            }
-            WinogradTransforms.output(m, NR, s.from, s.at, s.t, result + i * m * NR, NR);
         }
     }
 

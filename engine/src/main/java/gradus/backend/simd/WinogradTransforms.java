@@ -28,12 +28,18 @@ import jdk.incubator.vector.FloatVector;
  *                0  4  0 -5  0  1          0     0     1
  * </pre>
  *
- * and each method below multiplies one of these matrices, or for derivatives its transpose, with a column whose elements
- * are vectors of {@code n} channels: element i at {@code x[i][at[i]]}, result i at {@code y[to + i * step]}. Two passes,
- * one along each axis, make the two-dimensional transform.
+ * and each method below multiplies one of these matrices, or for derivatives its transpose, with columns whose elements
+ * are vectors of {@code n} channels.
  *
- * <p>Both sizes stand in one method so that it is too large (325 bytes of code) to be inlined: in callers that have used up
- * their budget the compiler would leave the Vector API's own methods as calls, and vectors become objects.
+ * <p>The two-dimensional transform is two passes, one along each axis. Methods named after a tile do both for one vector
+ * of channels after the other, with what lies between them in the first-level cache: a call for each row and column would
+ * cost more than its few vectors. The others do one pass of one column, whose element i is at {@code x[i][at[i]]} and result i
+ * at {@code y[to + i * step]}, for callers that have long runs.
+ *
+ * <p>Methods are too large (325 bytes of code) to be inlined, some because both sizes stand in one: in callers that have used up
+ * their budget the compiler would leave the Vector API's own methods as calls, and vectors become objects. For the same reason
+ * no method of ours stands between the tiles' and the Vector API: {@link WarmUp} calls them with nothing to do so often
+ * that C2 would not inline it.
  */
 final class WinogradTransforms {
     private WinogradTransforms() {}
@@ -76,41 +82,6 @@ final class WinogradTransforms {
             even.add(odd).intoArray(y, t3 + c);
             even.sub(odd).intoArray(y, t4 + c);
             d1.fma(four, d3.fma(minusFive, load(x5, a5 + c))).intoArray(y, t5 + c);
-        }
-    }
-
-    /** y = A' x: 4 to 2 elements, or 6 to 4. */
-    static void output(int m, int n, float[][] x, int[] at, float[] y, int to, int step) {
-        if (m == 2) {
-            float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-            int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
-            for (int c = 0; c < n; c += L) {
-                FloatVector m1 = load(x1, a1 + c);
-                FloatVector m2 = load(x2, a2 + c);
-                load(x0, a0 + c).add(m1.add(m2)).intoArray(y, to + c);
-                m1.sub(m2).sub(load(x3, a3 + c)).intoArray(y, to + step + c);
-            }
-            return;
-        }
-        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5];
-        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], a4 = at[4], a5 = at[5];
-        int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
-        FloatVector two = FloatVector.broadcast(Lanes.SPECIES, 2);
-        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
-        FloatVector eight = FloatVector.broadcast(Lanes.SPECIES, 8);
-        for (int c = 0; c < n; c += L) {
-            FloatVector m1 = load(x1, a1 + c);
-            FloatVector m2 = load(x2, a2 + c);
-            FloatVector m3 = load(x3, a3 + c);
-            FloatVector m4 = load(x4, a4 + c);
-            FloatVector ones = m1.add(m2);
-            FloatVector twos = m3.add(m4);
-            load(x0, a0 + c).add(ones.add(twos)).intoArray(y, to + c);
-            twos.fma(four, ones).intoArray(y, t2 + c);
-            ones = m1.sub(m2);
-            twos = m3.sub(m4);
-            twos.fma(two, ones).intoArray(y, t1 + c);
-            twos.fma(eight, ones).add(load(x5, a5 + c)).intoArray(y, t3 + c);
         }
     }
 
@@ -169,13 +140,33 @@ final class WinogradTransforms {
     }
 
     /**
-     * Both passes of A' x A for m = 4, a vector of channels at a time: position {@code 6 i + j} of x begins at
-     * {@code x[at + (6 i + j) step]}, pixel (i, j) of the result at {@code y[to + i down + j right]}.
+     * Both passes of A' x A, a vector of channels at a time: position (i, j) of (m + 2) x (m + 2) begins at
+     * {@code x[at + ((m + 2) i + j) step]}, pixel (i, j) of m x m at {@code y[to + i down + j right]}.
      *
      * @param t room for 24 vectors from tAt on
      */
     static void outputTile(
-            int n, float[] x, int at, int step, float[] t, int tAt, float[] y, int to, int down, int right) {
+            int m, int n, float[] x, int at, int step, float[] t, int tAt, float[] y, int to, int down, int right) {
+        if (m == 2) {
+            for (int c = 0; c < n; c += L) {
+                for (int j = 0; j < 4; j++) {
+                    int a = at + c + j * step;
+                    FloatVector m1 = fromArray(SPECIES, x, a + 4 * step);
+                    FloatVector m2 = fromArray(SPECIES, x, a + 8 * step);
+                    fromArray(SPECIES, x, a).add(m1.add(m2)).intoArray(t, tAt + j * L);
+                    m1.sub(m2).sub(fromArray(SPECIES, x, a + 12 * step)).intoArray(t, tAt + (4 + j) * L);
+                }
+                for (int i = 0; i < 2; i++) {
+                    int a = tAt + 4 * i * L;
+                    int o = to + c + i * down;
+                    FloatVector m1 = fromArray(SPECIES, t, a + L);
+                    FloatVector m2 = fromArray(SPECIES, t, a + 2 * L);
+                    fromArray(SPECIES, t, a).add(m1.add(m2)).intoArray(y, o);
+                    m1.sub(m2).sub(fromArray(SPECIES, t, a + 3 * L)).intoArray(y, o + right);
+                }
+            }
+            return;
+        }
         FloatVector two = FloatVector.broadcast(SPECIES, 2);
         FloatVector four = FloatVector.broadcast(SPECIES, 4);
         FloatVector eight = FloatVector.broadcast(SPECIES, 8);
