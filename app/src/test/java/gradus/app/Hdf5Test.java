@@ -29,6 +29,8 @@ import io.jhdf.HdfFile;
 import io.jhdf.api.DatasetCreationOptions;
 import io.jhdf.api.WritableGroup;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.lang.management.ManagementFactory;
 import java.lang.reflect.Array;
 import java.nio.charset.StandardCharsets;
@@ -36,6 +38,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -222,6 +225,43 @@ class Hdf5Test {
         assertTrue(m.contains("--model"), m);
         Imported read = Importer.load(file, ImportOptions.none().model("resnet20"));
         read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
+    }
+
+    /** The same under the numbers of Keras 3. */
+    @Test
+    void weightsAloneNumberedByClass() throws IOException {
+        Model model = ResNets.byName("resnet20").build();
+        var keys = new LinkedHashMap<String, String>();
+        var counts = new HashMap<String, Integer>();
+        for (String layer : model.layerNames(true)) { // no convolutions side by side: KerasTest has those
+            String type = model.layer(layer).type();
+            String base = type.equals("Conv2D") ? "conv2d" : type.equals("Dense") ? "dense" : "batch_normalization";
+            if (model.weights().keySet().stream().anyMatch(w -> w.startsWith(layer + "/"))) {
+                int before = counts.merge(base, 1, Integer::sum) - 1;
+                keys.put(layer, before == 0 ? base : base + "_" + before);
+            }
+        }
+        Path file = directory.resolve("numbered.weights.h5");
+        numbered(file, model, keys);
+        Imported read = Importer.load(file, ImportOptions.none().model("resnet20"));
+        read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
+        var out = new StringWriter();
+        String[] command = {
+            "convert",
+            file.toString(),
+            directory.resolve("out.safetensors").toString(),
+            "--model",
+            "resnet20",
+            "--report"
+        };
+        assertEquals(0, Main.run(new PrintWriter(out), new PrintWriter(out), command), out::toString);
+        String last = keys.keySet().stream()
+                .filter(layer -> keys.get(layer).equals("conv2d_18"))
+                .findFirst()
+                .orElseThrow();
+        assertTrue(
+                out.toString().contains("layers/conv2d_18/vars/0 -> " + last + "/kernel (3, 3, 64, 64)"),
+                out::toString);
     }
 
     @ParameterizedTest
