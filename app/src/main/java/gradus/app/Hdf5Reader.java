@@ -20,18 +20,26 @@ import io.jhdf.api.Attribute;
 import io.jhdf.api.Dataset;
 import io.jhdf.api.Group;
 import io.jhdf.api.Node;
+import io.jhdf.api.dataset.ChunkedDataset;
+import io.jhdf.filter.PipelineFilterWithData;
+import io.jhdf.object.datatype.DataType;
+import io.jhdf.object.datatype.OrderedDataType;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.reflect.Array;
 import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.zip.DataFormatException;
+import java.util.zip.Inflater;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
@@ -39,7 +47,8 @@ import java.util.zip.ZipFile;
 /**
  * Keras's HDF5 files ({@code .h5}, {@code .weights.h5}) and {@code .keras} archives, read by jHDF. That library answers a
  * damaged file with whatever exception the damage leads to; here they all become a {@link FormatException}. Links to other
- * places and other files are not followed, and no array is made that is larger than four times the file.
+ * places and other files are not followed. All arrays together take no more than four times the file and 8 MiB: chunks,
+ * of which jHDF unpacks whatever is in them, are unpacked here.
  */
 public final class Hdf5Reader implements FormatReader {
     private static final byte[] HDF5 = {(byte) 0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
@@ -49,8 +58,21 @@ public final class Hdf5Reader implements FormatReader {
     private static final int MAX_DEPTH = 32;
     private static final int MAX_CONFIG_BYTES = 16 << 20;
 
-    /** What may be unpacked beyond four times the archive. */
-    private static final long SLACK = 16 << 20;
+    /** What may be allocated for arrays beyond four times the file. */
+    private static final long SLACK = 8 << 20;
+
+    /** What a chunk costs beside its bytes: entries of jHDF's index. */
+    private static final int CHUNK_BYTES = 512;
+
+    /** What a number costs that is not float32: as what it is, and as a float. */
+    private static final int OTHER_BYTES = Double.BYTES + Float.BYTES;
+
+    private static final int DEFLATE = 1;
+    private static final int SHUFFLE = 2;
+
+    /** In the order in which a chunk was packed. */
+    private static final Set<List<Integer>> FILTERS =
+            Set.of(List.of(), List.of(SHUFFLE), List.of(DEFLATE), List.of(SHUFFLE, DEFLATE));
 
     /** For {@link java.util.ServiceLoader}. */
     public Hdf5Reader() {}
@@ -133,7 +155,7 @@ public final class Hdf5Reader implements FormatReader {
             Group root = hdf.getChildren().get("model_weights") instanceof Group weights ? weights : hdf;
             return use.of(
                     config == null ? null : config(source, config),
-                    new Tensors(source, bytes.capacity(), root),
+                    new Tensors(source, 4L * bytes.capacity() + SLACK, root),
                     metadata);
         }
     }
@@ -161,13 +183,16 @@ public final class Hdf5Reader implements FormatReader {
     /** All numeric arrays below a group, by path; not those of the optimizer. */
     private static final class Tensors implements TensorSource {
         private final String source;
-        private final long fileBytes;
         private final Map<String, Dataset> datasets = new LinkedHashMap<>();
+        private byte[] inflated = {};
+        private byte[] plain = {};
+        private long left;
         private int nodes;
 
-        Tensors(String source, long fileBytes, Group root) {
+        /** @param left bytes that arrays may take */
+        Tensors(String source, long left, Group root) {
             this.source = source;
-            this.fileBytes = fileBytes;
+            this.left = left;
             collect(root, "", 0);
         }
 
@@ -214,26 +239,171 @@ public final class Hdf5Reader implements FormatReader {
         public Tensor read(String name) {
             Shape shape = shape(name);
             Dataset data = datasets.get(name);
-            if (8L * shape.size() > 4 * fileBytes + SLACK) {
-                throw new FormatException(
-                        source + ": tensor '" + name + "' " + shape + " is far larger than the file can hold", -1);
+            if (shape.size() == 0) {
+                return Tensor.of(shape, new float[0]);
             }
-            Object values = shape.size() == 0 ? new float[0] : data.isScalar() ? data.getData() : data.getDataFlat();
-            var y = new float[shape.size()];
-            if (values instanceof float[] f && f.length == y.length) {
-                return Tensor.of(shape, f);
+            if (data instanceof ChunkedDataset chunks) {
+                return Tensor.of(shape, unpacked(name, shape.toArray(), chunks));
             }
-            if (values instanceof Number n) {
-                y[0] = n.floatValue();
-            } else if (Array.getLength(values) == y.length) {
-                for (int i = 0; i < y.length; i++) {
-                    y[i] = ((Number) Array.get(values, i)).floatValue();
+            spend(name, data, shape.size(), data.getJavaType() == float.class ? Float.BYTES : OTHER_BYTES);
+            float[] values = floats(data.isScalar() ? data.getData() : data.getDataFlat());
+            if (values.length != shape.size()) {
+                throw error(name, shape + " has another number of values");
+            }
+            return Tensor.of(shape, values);
+        }
+
+        private FormatException error(String name, String what) {
+            return new FormatException(source + ": tensor '" + name + "' " + what, -1);
+        }
+
+        /** Before something is allocated: {@code n} times so many bytes. */
+        private void spend(String name, Dataset data, long n, int bytes) {
+            if (n > left / bytes) {
+                throw error(name, Arrays.toString(data.getDimensions()) + " is far larger than the file can hold");
+            }
+            left -= n * bytes;
+        }
+
+        private static float[] floats(Object values) {
+            return switch (values) {
+                case float[] f -> f;
+                case Number n -> new float[] {n.floatValue()};
+                default -> {
+                    var y = new float[Array.getLength(values)];
+                    for (int i = 0; i < y.length; i++) {
+                        y[i] = values instanceof double[] d
+                                ? (float) d[i]
+                                : ((Number) Array.get(values, i)).floatValue();
+                    }
+                    yield y;
                 }
-            } else {
-                throw new FormatException(
-                        source + ": tensor '" + name + "' " + shape + " has another number of values", -1);
+            };
+        }
+
+        // ---- chunks ----
+
+        private float[] unpacked(String name, int[] dims, ChunkedDataset data) {
+            int[] chunk = data.getChunkDimensions();
+            if (chunk.length != dims.length) {
+                throw error(name, "has " + dims.length + " axes, its chunks have " + chunk.length);
             }
-            return Tensor.of(shape, y);
+            DataType type = data.getDataType();
+            List<PipelineFilterWithData> filters = data.getFilters();
+            List<Integer> ids =
+                    filters.stream().map(PipelineFilterWithData::getId).toList();
+            boolean shuffle = ids.contains(SHUFFLE);
+            if (!FILTERS.contains(ids) || shuffle && filters.getFirst().getFilterData()[0] != type.getSize()) {
+                throw error(name, "is packed by " + filters + "; what is read is shuffle, deflate (gzip), or both");
+            }
+            long size = 1; // of a chunk, in elements
+            long chunks = 1;
+            for (int axis = 0; axis < dims.length; axis++) {
+                size = Math.multiplyExact(size, chunk[axis]);
+                chunks = Math.multiplyExact(chunks, Math.ceilDiv(dims[axis], chunk[axis]));
+            }
+            boolean floats = type.getJavaType() == float.class; // of two bytes or four
+            boolean float32 = floats && type.getSize() == Float.BYTES;
+            spend(name, data, chunks, CHUNK_BYTES);
+            spend( // edges included
+                    name,
+                    data,
+                    Math.multiplyExact(chunks, size),
+                    float32 ? Float.BYTES : floats ? 2 * Float.BYTES : OTHER_BYTES);
+            int bytes = Math.toIntExact(Math.multiplyExact(size, type.getSize()));
+            if (bytes > plain.length) {
+                spend(name, data, bytes, 2);
+                inflated = new byte[bytes];
+                plain = new byte[bytes];
+            }
+            var y = new float[Shape.of(dims).size()];
+            var at = new int[dims.length];
+            var inflater = new Inflater();
+            try {
+                for (long i = 0; i < chunks; i++) {
+                    long rest = i;
+                    for (int axis = dims.length - 1; axis >= 0; axis--) {
+                        int along = Math.ceilDiv(dims[axis], chunk[axis]);
+                        at[axis] = (int) (rest % along) * chunk[axis];
+                        rest /= along;
+                    }
+                    ByteBuffer raw = data.getRawChunkBuffer(at);
+                    byte[] target = shuffle ? inflated : plain;
+                    if (ids.contains(DEFLATE)) {
+                        inflate(name, inflater, raw, target, bytes);
+                    } else if (raw.remaining() == bytes) {
+                        raw.get(target, 0, bytes);
+                    } else {
+                        throw error(name, "has a chunk of " + raw.remaining() + " bytes instead of " + bytes);
+                    }
+                    if (shuffle) {
+                        unshuffle(inflated, plain, bytes, type.getSize());
+                    }
+                    ByteBuffer content = ByteBuffer.wrap(plain, 0, bytes).slice();
+                    FloatBuffer numbers = float32 && type instanceof OrderedDataType ordered
+                            ? content.order(ordered.getByteOrder()).asFloatBuffer()
+                            : FloatBuffer.wrap(floats(type.fillData(content, new int[] {(int) size}, null)));
+                    copy(numbers, chunk, at, y, dims);
+                }
+            } finally {
+                inflater.end();
+            }
+            return y;
+        }
+
+        /** Exactly so many bytes: what goes on behind them is not even unpacked. */
+        private void inflate(String name, Inflater inflater, ByteBuffer from, byte[] to, int bytes) {
+            inflater.reset();
+            inflater.setInput(from);
+            try {
+                for (int n = 0; n < bytes; ) {
+                    int more = inflater.inflate(to, n, bytes - n);
+                    if (more == 0) {
+                        throw error(name, "has a chunk that holds less than " + bytes + " bytes");
+                    }
+                    n += more;
+                }
+                if (inflater.inflate(new byte[1]) > 0) {
+                    throw error(name, "has a chunk that holds more than " + bytes + " bytes");
+                }
+            } catch (DataFormatException e) {
+                throw new FormatException(
+                        source + ": tensor '" + name + "' has a damaged chunk: " + e.getMessage(), -1, e);
+            }
+            if (!inflater.finished()) {
+                throw error(name, "has a chunk that is cut off");
+            }
+        }
+
+        /** From the first bytes of all elements, then the second ones, and so on. */
+        private static void unshuffle(byte[] from, byte[] to, int bytes, int size) {
+            int elements = bytes / size;
+            for (int k = 0; k < size; k++) {
+                for (int i = 0; i < elements; i++) {
+                    to[i * size + k] = from[k * elements + i];
+                }
+            }
+        }
+
+        /** Puts the rows of a chunk where they belong; it may reach over the array's end. */
+        private static void copy(FloatBuffer from, int[] chunk, int[] at, float[] y, int[] dims) {
+            int last = dims.length - 1;
+            int rows = from.capacity() / chunk[last];
+            for (int r = 0; r < rows; r++) {
+                boolean inside = true;
+                int to = 0;
+                for (int axis = 0, below = rows, rest = r; axis < last; axis++) {
+                    below /= chunk[axis];
+                    int i = at[axis] + rest / below;
+                    rest %= below;
+                    inside &= i < dims[axis];
+                    to = to * dims[axis] + i;
+                }
+                if (inside) {
+                    int row = Math.min(chunk[last], dims[last] - at[last]);
+                    from.get(r * chunk[last], y, to * dims[last] + at[last], row);
+                }
+            }
         }
     }
 
@@ -242,7 +412,7 @@ public final class Hdf5Reader implements FormatReader {
     private static <T> T archive(Path file, Use<T> use) throws IOException {
         try (var zip = new ZipFile(file.toFile())) {
             byte[] config = unpacked(file, zip, "config.json", MAX_CONFIG_BYTES);
-            byte[] weights = unpacked(file, zip, "model.weights.h5", 2 * Files.size(file) + SLACK / 2);
+            byte[] weights = unpacked(file, zip, "model.weights.h5", 2 * Files.size(file) + SLACK);
             var metadata = new LinkedHashMap<String, String>();
             if (zip.getEntry("metadata.json") != null) {
                 byte[] json = unpacked(file, zip, "metadata.json", 1 << 20);
@@ -256,7 +426,7 @@ public final class Hdf5Reader implements FormatReader {
             try (var hdf = HdfFile.fromBytes(weights)) {
                 return use.of(
                         config(file.toString(), new String(config, StandardCharsets.UTF_8)),
-                        new Tensors(file.toString(), weights.length, hdf),
+                        new Tensors(file.toString(), 4 * Files.size(file) + SLACK * 3 / 2 - weights.length, hdf),
                         metadata);
             }
         } catch (ZipException e) {

@@ -1,6 +1,7 @@
 package gradus.app;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -29,6 +30,8 @@ import io.jhdf.HdfFile;
 import io.jhdf.api.DatasetCreationOptions;
 import io.jhdf.api.WritableGroup;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.lang.management.ManagementFactory;
 import java.lang.reflect.Array;
 import java.nio.charset.StandardCharsets;
@@ -36,9 +39,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
@@ -224,12 +229,92 @@ class Hdf5Test {
         read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
     }
 
-    @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void damagedFiles(boolean compressed) throws IOException {
+    /** The same under the numbers of Keras 3. */
+    @Test
+    void weightsAloneNumberedByClass() throws IOException {
+        Model model = ResNets.byName("resnet20").build();
+        var keys = new LinkedHashMap<String, String>();
+        var counts = new HashMap<String, Integer>();
+        for (String layer : model.layerNames(true)) { // no convolutions side by side: KerasTest has those
+            String type = model.layer(layer).type();
+            String base = type.equals("Conv2D") ? "conv2d" : type.equals("Dense") ? "dense" : "batch_normalization";
+            if (model.weights().keySet().stream().anyMatch(w -> w.startsWith(layer + "/"))) {
+                int before = counts.merge(base, 1, Integer::sum) - 1;
+                keys.put(layer, before == 0 ? base : base + "_" + before);
+            }
+        }
+        Path file = directory.resolve("numbered.weights.h5");
+        numbered(file, model, keys);
+        Imported read = Importer.load(file, ImportOptions.none().model("resnet20"));
+        read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
+        var out = new StringWriter();
+        String[] command = {
+            "convert",
+            file.toString(),
+            directory.resolve("out.safetensors").toString(),
+            "--model",
+            "resnet20",
+            "--report"
+        };
+        assertEquals(0, Main.run(new PrintWriter(out), new PrintWriter(out), command), out::toString);
+        String last = keys.keySet().stream()
+                .filter(layer -> keys.get(layer).equals("conv2d_18"))
+                .findFirst()
+                .orElseThrow();
+        assertTrue(
+                out.toString().contains("layers/conv2d_18/vars/0 -> " + last + "/kernel (3, 3, 64, 64)"),
+                out::toString);
+    }
+
+    /** Shuffled and deflated, in the format in which h5py stores arrays. */
+    private byte[] old(Model model) throws IOException {
+        var hdf = new Hdf5Bytes();
+        model.weights().forEach(hdf::put);
+        return hdf.file(config(model));
+    }
+
+    private byte[] example(String kind) throws IOException {
         Path file = directory.resolve("model.h5");
-        whole(file, model(), "", compressed);
-        byte[] good = Files.readAllBytes(file);
+        if (kind.equals("old")) {
+            return old(model());
+        }
+        whole(file, model(), "", kind.equals("compressed"));
+        return Files.readAllBytes(file);
+    }
+
+    @Test
+    void chunksOfTheOldFormat() throws IOException {
+        Model model = model();
+        Path file = directory.resolve("old.h5");
+        Files.write(file, old(model));
+        Imported read = Importer.load(file);
+        read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
+        assertEquals(9, read.report().matched().size());
+    }
+
+    @Test
+    void chunksOfDoubles() throws IOException {
+        Path file = directory.resolve("doubles.h5");
+        LayerOutput x = Input.of(Shape.of(3), "in");
+        var kernel = new double[][] {{1, 2}, {3, 4}, {5, 1e-3}};
+        try (var hdf = HdfFile.write(file)) {
+            hdf.putAttribute(
+                    "model_config",
+                    config(Model.of("net", x, x.then(Dense.of(2).bias(false).named("fc")))));
+            var options = DatasetCreationOptions.builder()
+                    .chunkDimensions(2, 2)
+                    .shuffle()
+                    .deflate();
+            hdf.putGroup("fc").putDataset("kernel", kernel, options.build());
+        }
+        Tensor read = Importer.load(file).model().weight("fc/kernel");
+        assertEquals(Tensor.of(Shape.of(3, 2), 1f, 2f, 3f, 4f, 5f, 1e-3f), read);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"plain", "compressed", "old"})
+    void damagedFiles(String kind) throws IOException {
+        byte[] good = example(kind);
         var random = new SplittableRandom(1);
         int refused = 0;
         for (int i = 0; i < 2_000; i++) {
@@ -240,21 +325,103 @@ class Hdf5Test {
             if (random.nextInt(8) == 0) {
                 bad = Arrays.copyOf(bad, random.nextInt(bad.length));
             }
-            Files.write(file, bad);
-            long before = THREADS.getCurrentThreadAllocatedBytes();
-            long start = System.nanoTime();
-            try {
-                Importer.load(file);
-            } catch (GradusException e) {
-                refused++;
-                assertTrue(e.getMessage().contains("model.h5"), e.getMessage());
-            }
-            long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
-            assertTrue(
-                    allocated <= 4L * bad.length + (16 << 20), "mutant " + i + ": " + allocated + " bytes allocated");
-            assertTrue(System.nanoTime() - start < 5_000_000_000L, "mutant " + i);
+            refused += refused(bad, "mutant " + i) == null ? 0 : 1;
         }
-        System.out.printf("HDF5: %d of 2000 refused%n", refused);
+        System.out.printf("HDF5, %s: %d of 2000 refused%n", kind, refused);
         assertTrue(refused > 200);
+    }
+
+    /** What is said about a file that is refused, or null if it is not; within the memory and time that are promised. */
+    private String refused(byte[] bytes, String what) throws IOException {
+        Path file = directory.resolve("model.h5");
+        Files.write(file, bytes);
+        String message = null;
+        long before = THREADS.getTotalThreadAllocatedBytes(); // jHDF has helpers
+        long start = System.nanoTime();
+        try {
+            Importer.load(file);
+        } catch (GradusException e) {
+            message = e.getMessage();
+            assertTrue(message.contains("model.h5"), message);
+        }
+        long allocated = THREADS.getTotalThreadAllocatedBytes() - before;
+        assertTrue(allocated <= 4L * bytes.length + (16 << 20), what + ": " + allocated + " bytes allocated");
+        assertTrue(System.nanoTime() - start < 5_000_000_000L, what);
+        return message;
+    }
+
+    // ---- chunks that promise little and hold much ----
+
+    private static final int[] DIMS = {64, 64};
+
+    /** One dense layer, whose kernel is stored as claimed. */
+    private byte[] bomb(int[] dims, int[] chunk, List<Hdf5Bytes.Chunk> chunks, int... filters) throws IOException {
+        LayerOutput x = Input.of(Shape.of(dims[0]), "in");
+        Model model = Model.of("net", x, x.then(Dense.of(dims[1]).bias(false).named("fc")));
+        deleteLayers();
+        var hdf = new Hdf5Bytes();
+        hdf.put("fc/kernel", dims, chunk, chunks, filters);
+        return hdf.file(config(model));
+    }
+
+    private static List<Hdf5Bytes.Chunk> one(byte[] stored) {
+        return List.of(new Hdf5Bytes.Chunk(new int[2], stored));
+    }
+
+    @Test
+    void bombsInDeflatedChunks() throws IOException {
+        byte[] fits = Hdf5Bytes.deflated(new byte[4 * 64 * 64]);
+        assertNull(refused(bomb(DIMS, DIMS, one(fits), 1), "no bomb"));
+        byte[] much = Hdf5Bytes.deflated(new byte[200 << 20]);
+        assertTrue(much.length < 300_000);
+        for (int[] filters : new int[][] {{1}, {2, 1}}) {
+            String m = refused(bomb(DIMS, DIMS, one(much), filters), "200 MB in a chunk of 16 kB");
+            assertTrue(m.contains("'fc/kernel'") && m.contains("holds more"), m);
+        }
+        String m = refused(bomb(DIMS, DIMS, one(Hdf5Bytes.deflated(new byte[100])), 1), "too little");
+        assertTrue(m.contains("holds less"), m);
+        m = refused(bomb(DIMS, DIMS, one(Arrays.copyOf(fits, fits.length - 8)), 1), "cut off");
+        assertTrue(m.contains("holds less"), m);
+        byte[] twice = Hdf5Bytes.deflated(much);
+        assertTrue(twice.length < 3_000);
+        for (int[] filters : new int[][] {{1, 1}, {1, 2, 1}, {1, 1, 1, 1}}) {
+            m = refused(bomb(DIMS, DIMS, one(twice), filters), "bombs in bombs");
+            assertTrue(m.contains("deflate (id=1)"), m);
+        }
+    }
+
+    /** Each keeps its promise, and together they are too much. */
+    @Test
+    void chunksThatAreTooMuchTogether() throws IOException {
+        byte[] large = Hdf5Bytes.deflated(new byte[64 << 20]);
+        String m = refused(bomb(DIMS, new int[] {1 << 18, 64}, one(large), 1), "a chunk larger than the array");
+        assertTrue(m.contains("far larger than the file can hold"), m);
+        m = refused(bomb(new int[] {4096, 4096}, new int[] {4096, 4096}, one(large), 1), "64 MB of zeros");
+        assertTrue(m.contains("far larger than the file can hold"), m);
+        byte[] row = Hdf5Bytes.deflated(new byte[4 << 20]);
+        var rows = IntStream.range(0, 4096)
+                .mapToObj(i -> new Hdf5Bytes.Chunk(new int[] {i, 0}, row))
+                .toList();
+        m = refused(bomb(new int[] {4096, 1}, new int[] {1, 1 << 20}, rows.subList(0, 200), 1), "long rows");
+        assertTrue(m.contains("far larger than the file can hold"), m);
+        m = refused(bomb(new int[] {1024, 1024}, new int[] {1, 1}, one(row), 1), "a chunk for each number");
+        assertTrue(m.contains("far larger than the file can hold"), m);
+        m = refused(bomb(DIMS, new int[] {0, 64}, one(row), 1), "no chunk at all");
+        assertTrue(m.contains("model.h5"), m);
+    }
+
+    /** Each array fits into what is allowed; a thousand of them do not. */
+    @Test
+    void arraysThatAreTooMuchTogether() throws IOException {
+        LayerOutput x = Input.of(Shape.of(512), "in");
+        LayerOutput y = x;
+        var hdf = new Hdf5Bytes();
+        byte[] zeros = Hdf5Bytes.deflated(new byte[4 * 512 * 512]);
+        for (int i = 0; i < 100; i++) {
+            y = y.then(Dense.of(512).bias(false).named("fc" + i));
+            hdf.put("fc" + i + "/kernel", new int[] {512, 512}, new int[] {512, 512}, one(zeros), 1);
+        }
+        String m = refused(hdf.file(config(Model.of("net", x, y))), "100 MB of zeros");
+        assertTrue(m.contains("far larger than the file can hold"), m);
     }
 }

@@ -16,8 +16,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -212,6 +214,42 @@ public final class Model implements Layer {
     /** Names of all layers, inputs included, in the order in which they were applied. */
     public List<String> layerNames() {
         return List.copyOf(firstCalls.keySet());
+    }
+
+    /** As {@link #layerNames()}, or as Keras lists {@code model.layers}: layers farther from the outputs first. */
+    public List<String> layerNames(boolean byDepth) {
+        return byDepth ? byDepth().stream().map(names::get).toList() : layerNames();
+    }
+
+    /**
+     * Keras's order: a layer's depth is the longest way from it to an output, and a layer with several calls has the
+     * depth of the deepest; of one depth, that layer comes first which a walk from the outputs, along first operands
+     * first, meets first.
+     */
+    List<LayerState> byDepth() {
+        Map<LayerState, Integer> met = new HashMap<>();
+        var entered = new HashSet<Call>();
+        var left = new LinkedHashSet<Call>(); // operands before those who read them
+        var stack = new ArrayDeque<Call>(); // networks are deeper than call stacks
+        outputs.reversed().forEach(x -> stack.push(x.call()));
+        while (!stack.isEmpty()) {
+            Call call = stack.peek();
+            if (entered.add(call)) {
+                met.putIfAbsent(call.state, met.size());
+                call.inputs.reversed().forEach(x -> stack.push(x.call()));
+            } else {
+                left.add(stack.pop());
+            }
+        }
+        Map<LayerState, Integer> depths = new HashMap<>();
+        Map<Call, Integer> reached = new HashMap<>();
+        for (Call call : left.reversed()) {
+            int depth = depths.merge(call.state, reached.getOrDefault(call, 0), Math::max);
+            call.inputs.forEach(x -> reached.merge(x.call(), depth + 1, Math::max));
+        }
+        return depths.keySet().stream()
+                .sorted(Comparator.<LayerState>comparingInt(s -> -depths.get(s)).thenComparingInt(met::get))
+                .toList();
     }
 
     /** @throws GradusException if there is no layer of that name */

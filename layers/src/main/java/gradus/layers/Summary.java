@@ -1,9 +1,6 @@
 package gradus.layers;
 
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -25,7 +22,7 @@ final class Summary {
         row(text, List.of("Layer (type)", "Output Shape", "Param #", "Connected to"));
         line(text, "=".repeat(WIDTH));
         Map<LayerState, List<Call>> layers = layers(model);
-        List<LayerState> order = byDepth ? byDepth(model) : List.copyOf(layers.keySet());
+        List<LayerState> order = byDepth ? model.byDepth() : List.copyOf(layers.keySet());
         for (LayerState state : order) {
             List<Call> calls = layers.get(state);
             Call first = calls.get(0);
@@ -108,34 +105,5 @@ final class Summary {
             layers.computeIfAbsent(call.state, s -> new ArrayList<>()).add(call);
         }
         return layers;
-    }
-
-    /**
-     * Keras's order: layers farther from the outputs first; at one distance, in the order in which a walk from the
-     * outputs along first operands meets them.
-     */
-    private static List<LayerState> byDepth(Model model) {
-        Map<LayerState, Integer> depths = new IdentityHashMap<>();
-        Map<LayerOutput, Integer> reached = new IdentityHashMap<>();
-        for (Call call : model.calls().reversed()) {
-            int depth = call.outputs.stream()
-                    .mapToInt(x -> reached.getOrDefault(x, 0))
-                    .max()
-                    .orElse(0);
-            depths.merge(call.state, depth, Math::max);
-            call.inputs.forEach(x -> reached.merge(x, depth + 1, Math::max));
-        }
-        Map<LayerState, Integer> met = new IdentityHashMap<>();
-        var stack = new ArrayDeque<Call>();
-        model.outputs().reversed().forEach(x -> stack.push(x.call()));
-        while (!stack.isEmpty()) {
-            Call call = stack.pop();
-            if (met.putIfAbsent(call.state, met.size()) == null) {
-                call.inputs.reversed().forEach(x -> stack.push(x.call()));
-            }
-        }
-        var order = new ArrayList<>(depths.keySet());
-        order.sort(Comparator.<LayerState>comparingInt(s -> -depths.get(s)).thenComparingInt(met::get));
-        return order;
     }
 }

@@ -357,6 +357,46 @@ class ModelTest {
         assertEquals(expected, m.summary(true));
     }
 
+    /** Expected orders are those that Keras's own map_graph gives for these graphs. */
+    @Test
+    void layersAreListedInKerassOrder() {
+        for (boolean shortcutFirst : new boolean[] {true, false}) {
+            LayerOutput x = Input.of(Shape.of(8, 8, 4), "in");
+            LayerOutput shortcut = x.then(Conv2D.of(4, 1).named("shortcut"));
+            LayerOutput y = x.then(Conv2D.of(4, 1).named("a"))
+                    .then(Activation.relu().named("relu"))
+                    .then(Conv2D.of(4, 1).named("b"));
+            var add = Add.of().named("sum");
+            Model m = Model.of("m", x, shortcutFirst ? add.apply(shortcut, y) : add.apply(y, shortcut));
+            assertEquals(List.of("in", "shortcut", "a", "relu", "b", "sum"), m.layerNames(false));
+            assertEquals(
+                    shortcutFirst
+                            ? List.of("in", "a", "relu", "shortcut", "b", "sum")
+                            : List.of("in", "a", "relu", "b", "shortcut", "sum"),
+                    m.layerNames(true));
+        }
+    }
+
+    @Test
+    void layersAppliedTwiceAreListedInKerassOrder() {
+        for (boolean first : new boolean[] {true, false}) {
+            LayerOutput a = Input.of(Shape.of(4), "a");
+            LayerOutput b = Input.of(Shape.of(4), "b");
+            var twin = Dense.of(4).named("twin");
+            LayerOutput p = a.then(Dense.of(4).named("p")).then(twin);
+            LayerOutput q =
+                    b.then(twin).then(Dense.of(4).named("q")).then(Dense.of(4).named("r"));
+            var add = Add.of().named("sum");
+            Model m = Model.of("m", List.of(a, b), List.of(first ? add.apply(p, q) : add.apply(q, p)));
+            assertEquals(
+                    first
+                            ? List.of("a", "p", "b", "twin", "q", "r", "sum")
+                            : List.of("b", "twin", "a", "q", "p", "r", "sum"),
+                    m.layerNames(true));
+            assertTrue(m.summary(true).contains("twin (Dense)"));
+        }
+    }
+
     @Test
     void diagramsShowEveryLayerAndConnection() {
         LayerOutput x = Input.of(8, 8, 4);

@@ -20,21 +20,25 @@ import gradus.layers.LayerOutput;
 import gradus.layers.LeakyReLU;
 import gradus.layers.MaxPooling2D;
 import gradus.layers.Model;
+import gradus.layers.ModelWeight;
 import gradus.layers.Multiply;
 import gradus.layers.Reshape;
 import gradus.layers.Subtract;
 import gradus.layers.ZeroPadding2D;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
-import gradus.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Predicate;
 
 /**
  * Networks that Keras has written: the configuration of a Functional or Sequential model, of Keras 2 or 3, becomes a
@@ -592,10 +596,7 @@ public final class Keras {
                 }
             }
             if (best != null && !tie) {
-                boolean depthwise = best.contains("depthwise_kernel");
-                links.put(
-                        weight.name(),
-                        new Weights.Link(best, depthwise ? Weights.Layout.RESHAPED : Weights.Layout.SAME));
+                links.put(weight.name(), link(best, tensors.shape(best), weight.shape()));
             }
         }
         return links;
@@ -614,95 +615,146 @@ public final class Keras {
         return n;
     }
 
-    /**
-     * The same tensors under names that end in layer and weight. Keras 3 numbers weights within a layer ({@code
-     * layers/conv2d_1/vars/0}) and calls layers by their names, or, until lately, by the number of layers of their class
-     * before them.
-     */
-    private TensorSource named(TensorSource tensors, Map<?, ?> config, Model model) {
-        if (tensors.names().stream().noneMatch(n -> n.contains("/vars/"))) {
-            return tensors;
-        }
-        Map<String, String> plain = new HashMap<>(); // without what versions differ in
-        tensors.names().forEach(n -> plain.put(n.replace("_layer_checkpoint_dependencies/", "layers/"), n));
-        Map<String, List<String>> weights = new LinkedHashMap<>();
-        for (var w : model.weightList()) {
-            int slash = w.name().lastIndexOf('/');
-            weights.computeIfAbsent(w.name().substring(0, slash), k -> new ArrayList<>())
-                    .add(w.name().substring(slash + 1));
-        }
-        var original = new LinkedHashMap<String, String>();
-        boolean byName = weights.keySet().stream()
-                .allMatch(layer -> plain.containsKey("layers/" + layer.replace("/", "/layers/") + "/vars/0"));
-        if (byName) {
-            weights.forEach((layer, names) ->
-                    number("layers/" + layer.replace("/", "/layers/"), layer, names, plain, original));
-        } else if (config != null) {
-            number(new Config(source, config), "", "", weights, plain, original);
-        } else {
-            throw new FormatException(
-                    source
-                            + ": numbers its layers instead of naming them; use the .keras file, which says what they are",
-                    -1);
-        }
-        Set<String> renamed = new HashSet<>(original.values());
-        tensors.names().stream().filter(n -> !renamed.contains(n)).forEach(n -> original.put(n, n));
-        return new TensorSource() {
-            @Override
-            public Set<String> names() {
-                return original.keySet();
-            }
-
-            @Override
-            public Shape shape(String name) {
-                return tensors.shape(original.get(name));
-            }
-
-            @Override
-            public String dtype(String name) {
-                return tensors.dtype(original.get(name));
-            }
-
-            @Override
-            public Tensor read(String name) {
-                return tensors.read(original.get(name));
-            }
-        };
+    /** Kernels of DepthwiseConv2D, (h, w, in, n), are here those of a convolution in groups, (h, w, 1, in n). */
+    private static Weights.Link link(String tensor, Shape found, Shape wanted) {
+        boolean depthwise = found.rank() == 4
+                && wanted.rank() == 4
+                && wanted.dim(2) == 1
+                && found.size() == wanted.size()
+                && found.slice(0, 2).equals(wanted.slice(0, 2));
+        return new Weights.Link(tensor, depthwise ? Weights.Layout.RESHAPED : Weights.Layout.SAME);
     }
 
-    private void number(
-            Config model,
+    // ---- weights with numbers instead of names ----
+
+    /** A layer as Keras lists it, with the layers in it if it is a model. */
+    private record Listed(String type, String name, List<Listed> layers) {}
+
+    private List<Listed> listed(Config model) {
+        return model.object("config").list("layers").stream()
+                .map(this::layer)
+                .map(l -> new Listed(l.type, name(l.name), MODELS.contains(l.type) ? listed(l.whole) : List.of()))
+                .toList();
+    }
+
+    private static List<Listed> listed(Model model) {
+        return model.layerNames(true).stream()
+                .map(name -> {
+                    Layer layer = model.layer(name);
+                    return new Listed(layer.type(), name, layer instanceof Model inner ? listed(inner) : List.of());
+                })
+                .toList();
+    }
+
+    /**
+     * Names of tensors such as {@code layers/conv2d_1/vars/0}, which Keras gives since 2.12 in {@code .keras} and
+     * {@code .weights.h5}, without what versions and systems differ in; empty for other files.
+     */
+    private static NavigableMap<String, String> numbers(TensorSource tensors) {
+        var numbers = new TreeMap<String, String>();
+        for (String tensor : tensors.names()) {
+            String plain = tensor.replace('\\', '/').replace("_layer_checkpoint_dependencies/", "layers/");
+            if (plain.contains("/vars/")) {
+                numbers.put(plain, tensor);
+            }
+        }
+        return numbers;
+    }
+
+    /**
+     * Which of these tensors belongs to which weight. A layer's group is called by its class and the number of layers of
+     * that class before it in Keras's list, whatever name it has; by its name only where there are no such groups.
+     *
+     * @param config has the list, or is null: then it follows from the model's connections
+     */
+    private Map<String, Weights.Link> links(
+            Model model, Map<?, ?> config, NavigableMap<String, String> numbers, TensorSource tensors) {
+        Map<String, List<ModelWeight>> layers = new LinkedHashMap<>();
+        for (var w : model.weightList()) {
+            String layer = w.name().substring(0, w.name().lastIndexOf('/'));
+            layers.computeIfAbsent(layer, l -> new ArrayList<>()).add(w);
+        }
+        Map<String, String> byClass = new HashMap<>();
+        groups(config != null ? listed(new Config(source, config)) : listed(model), "", "", numbers, byClass);
+        Map<String, String> byName = new HashMap<>();
+        layers.keySet().forEach(layer -> byName.put(layer, "layers/" + layer.replace("/", "/layers/")));
+        Predicate<Map<String, String>> complete = groups ->
+                layers.keySet().stream().allMatch(layer -> numbers.containsKey(groups.get(layer) + "/vars/0"));
+        Map<String, String> groups = !complete.test(byClass) && complete.test(byName) ? byName : byClass;
+        var links = new HashMap<String, Weights.Link>();
+        layers.forEach((layer, weights) -> {
+            for (int i = 0; i < weights.size(); i++) {
+                String tensor = numbers.get(groups.get(layer) + "/vars/" + i);
+                if (tensor != null) {
+                    var w = weights.get(i);
+                    links.put(w.name(), link(tensor, tensors.shape(tensor), w.shape()));
+                }
+            }
+        });
+        if (config == null && groups == byClass) {
+            checkOrder(model, links, numbers, tensors);
+        }
+        return links;
+    }
+
+    private static void groups(
+            List<Listed> layers,
             String path,
             String own,
-            Map<String, List<String>> weights,
-            Map<String, String> plain,
-            Map<String, String> original) {
+            NavigableMap<String, String> numbers,
+            Map<String, String> groups) {
         Map<String, Integer> counts = new HashMap<>();
-        for (Object data : model.object("config").list("layers")) {
-            LayerConfig layer = layer(data);
-            String base = layer.type
-                    .replaceAll("\\W+", "")
-                    .replaceAll("(.)([A-Z][a-z]+)", "$1_$2")
-                    .replaceAll("([a-z])([A-Z])", "$1_$2")
-                    .toLowerCase(Locale.ROOT);
-            int before = counts.merge(base, 1, Integer::sum) - 1;
-            String at = path + "layers/" + (before == 0 ? base : base + "_" + before);
-            String name = own + name(layer.name);
-            if (MODELS.contains(layer.type)) {
-                number(layer.whole, at + "/", name + "/", weights, plain, original);
-            } else {
-                number(at, name, weights.getOrDefault(name, List.of()), plain, original);
-            }
+        for (Listed layer : layers) {
+            String base = path + "layers/"
+                    + layer.type
+                            .replaceAll("\\W+", "")
+                            .replaceAll("(.)([A-Z][a-z]+)", "$1_$2")
+                            .replaceAll("([a-z])([A-Z])", "$1_$2")
+                            .toLowerCase(Locale.ROOT);
+            // 2.12 and 2.13 count a layer with weights twice
+            int step = !present(base + "_1/", numbers) && present(base + "_2/", numbers) ? 2 : 1;
+            int before = counts.merge(base, step, Integer::sum) - step;
+            String group = before == 0 ? base : base + "_" + before;
+            groups.put(own + layer.name, group);
+            groups(layer.layers, group + "/", own + layer.name + "/", numbers, groups);
         }
     }
 
-    private static void number(
-            String at, String layer, List<String> names, Map<String, String> plain, Map<String, String> original) {
-        for (int i = 0; i < names.size(); i++) {
-            String tensor = plain.get(at + "/vars/" + i);
-            if (tensor != null) {
-                original.put(layer + "/" + names.get(i), tensor);
+    private static boolean present(String start, NavigableMap<String, String> numbers) {
+        String next = numbers.ceilingKey(start);
+        return next != null && next.startsWith(start);
+    }
+
+    /**
+     * All shapes of the model, but in another order: another model was saved, and where a shape fits it does so by chance.
+     */
+    private void checkOrder(
+            Model model, Map<String, Weights.Link> links, NavigableMap<String, String> numbers, TensorSource tensors) {
+        String first = null;
+        var wanted = new ArrayList<String>();
+        for (var w : model.weightList()) {
+            wanted.add(w.shape().toString());
+            Weights.Link link = links.get(w.name());
+            if (first == null && link != null && !tensors.shape(link.tensor()).equals(w.shape())) {
+                first = "tensor '" + link.tensor() + "' has shape " + tensors.shape(link.tensor()) + ", weight '"
+                        + w.name() + "' needs " + w.shape();
             }
+        }
+        if (first == null) {
+            return;
+        }
+        List<String> found = numbers.entrySet().stream()
+                .filter(e -> e.getKey().startsWith("layers/"))
+                .map(e -> tensors.shape(e.getValue()).toString())
+                .sorted()
+                .toList();
+        Collections.sort(wanted);
+        if (found.equals(wanted)) {
+            throw new FormatException(
+                    source + ": its tensors have the shapes of " + options.model() + ", but in another order: " + first
+                            + "; layers have the numbers of Keras's list, and the model that was saved is connected in"
+                            + " another way; use its .keras file, which says how",
+                    -1);
         }
     }
 
@@ -722,8 +774,18 @@ public final class Keras {
             ImportOptions options) {
         Map<?, ?> own = options.model() == null ? config : null;
         Model model = own != null ? model(source, own, options) : Importer.architecture(source, options);
-        TensorSource named = new Keras(source, options).named(tensors, own, model);
-        Report report = Weights.assign(source, model, named, links(model, named), Set.of());
+        NavigableMap<String, String> numbers = numbers(tensors);
+        Map<String, Weights.Link> links = links(model, tensors);
+        Set<String> ignored = new HashSet<>();
+        if (!numbers.isEmpty()) {
+            links.putAll(new Keras(source, options).links(model, own, numbers, tensors));
+            numbers.forEach((plain, tensor) -> { // of the optimizer, of metrics
+                if (!plain.startsWith("layers/")) {
+                    ignored.add(tensor);
+                }
+            });
+        }
+        Report report = Weights.assign(source, model, tensors, links, ignored);
         if (own == null && !report.unmatched().isEmpty()) {
             throw new FormatException(
                     source + ": tensors without a place in " + options.model() + ": "

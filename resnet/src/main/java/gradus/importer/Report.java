@@ -11,7 +11,7 @@ import java.util.stream.Collectors;
  * @param ignored tensors of the file that inference does not need: step counts, optimizer state
  * @param unmatched tensors of the file that no weight of the model takes
  * @param missing weights of the model that the file does not hold
- * @param misfits tensors that belong to a weight by name and have another shape
+ * @param misfits tensors that belong to a weight by name or number and have another shape
  */
 public record Report(
         List<Match> matched, List<String> ignored, List<String> unmatched, List<String> missing, List<Misfit> misfits) {

@@ -31,11 +31,14 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -226,6 +229,192 @@ class KerasTest {
                 .forEach((name, w) ->
                         assertArrayEquals(w.floats(), read.weight(name).floats(), 4f / 255));
         assertTrue(Nets.difference(model, read) > 0);
+    }
+
+    // ---- weights that Keras 3 numbers by class of layer ----
+
+    /** Shapes alone: which tensor goes where is in the report. */
+    private record Tensors(Map<String, Shape> shapes) implements TensorSource {
+        @Override
+        public Set<String> names() {
+            return shapes.keySet();
+        }
+
+        @Override
+        public Shape shape(String name) {
+            return shapes.get(name);
+        }
+
+        @Override
+        public String dtype(String name) {
+            return "float32";
+        }
+
+        @Override
+        public Tensor read(String name) {
+            return Tensor.of(shape(name), (y, at) -> {});
+        }
+    }
+
+    /**
+     * The layers with weights as Keras lists them: where there is a shortcut's convolution, it and its batch norm are as
+     * far from the sum as those of the main path's end, which they come before or behind as the sum's operands do.
+     */
+    private static List<String> listed(String network) {
+        boolean course = network.equals("resnet50");
+        boolean v2 = network.endsWith("v2");
+        var layers = new ArrayList<>(List.of(course ? "conv_1" : "conv1_conv"));
+        if (!v2) {
+            layers.add(course ? "bn_1" : "conv1_bn");
+        }
+        int[] blocks = {3, 4, 6, 3};
+        for (int stage = 2; stage <= 5; stage++) {
+            for (int block = 1; block <= blocks[stage - 2]; block++) {
+                String at = course ? "_" + stage + (char) ('a' + block - 1) : "conv" + stage + "_block" + block + "_";
+                if (v2) {
+                    layers.add(at + "preact_bn");
+                }
+                List<String> ends = course ? List.of("2c", "1") : List.of("0", "3");
+                if (block > 1) {
+                    ends = course ? List.of("2c") : List.of("3");
+                }
+                for (String leaf : course ? List.of("2a", "2b") : List.of("1", "2")) {
+                    layers.add(course ? "conv" + at + leaf : at + leaf + "_conv");
+                    layers.add(course ? "bn" + at + leaf : at + leaf + "_bn");
+                }
+                ends.forEach(leaf -> layers.add(course ? "conv" + at + leaf : at + leaf + "_conv"));
+                if (!v2) {
+                    ends.forEach(leaf -> layers.add(course ? "bn" + at + leaf : at + leaf + "_bn"));
+                }
+            }
+        }
+        if (v2) {
+            layers.add("post_bn");
+        }
+        layers.add(course ? "fc6" : "predictions");
+        return layers;
+    }
+
+    /** Tensors by name, in this order of layers, and the weights they belong to. */
+    private static Map<String, String> numbered(Model model, List<String> layers, String folder, int step) {
+        var weights = new LinkedHashMap<String, String>();
+        var counts = new HashMap<String, Integer>();
+        for (String layer : layers) {
+            String type = switch (model.layer(layer)) {
+                case Conv2D c -> "conv2d";
+                case BatchNormalization b -> "batch_normalization";
+                default -> "dense";
+            };
+            int number = counts.merge(type, step, Integer::sum) - step;
+            int i = 0;
+            for (var w : model.weightList()) {
+                if (w.name().startsWith(layer + "/")) {
+                    weights.put(folder + type + (number == 0 ? "" : "_" + number) + "/vars/" + i++, w.name());
+                }
+            }
+        }
+        return weights;
+    }
+
+    private static Imported read(Model model, Map<String, String> weights, String network) {
+        var shapes = new HashMap<String, Shape>();
+        model.weightList().forEach(w -> shapes.put(w.name(), w.shape()));
+        var file = new LinkedHashMap<String, Shape>();
+        weights.forEach((tensor, weight) -> file.put(tensor, shapes.get(weight)));
+        file.put("optimizer/vars/0", Shape.SCALAR);
+        file.put("_loss_tracker/vars/0", Shape.SCALAR);
+        return Keras.read(
+                "weights.h5",
+                Format.KERAS_HDF5,
+                null,
+                new Tensors(file),
+                Map.of(),
+                ImportOptions.none().model(network));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"resnet50-224", "resnet50v2", "resnet50"})
+    void weightsNumberedByClassFindTheirLayers(String network) {
+        Model model = ResNets.byName(network).build();
+        List<String> layers = listed(network);
+        Map<String, String> weights = numbered(model, layers, "layers/", 1);
+        Report report = read(model, weights, network).report();
+        var found = new HashMap<String, String>();
+        report.matched().forEach(m -> found.put(m.tensor(), m.weight()));
+        assertEquals(weights, found);
+        assertEquals(Set.of("optimizer/vars/0", "_loss_tracker/vars/0"), Set.copyOf(report.ignored()));
+        // Keras 2.12 and 2.13, which count twice, here on Windows
+        weights = numbered(model, layers, "_layer_checkpoint_dependencies\\", 2);
+        found.clear();
+        read(model, weights, network).report().matched().forEach(m -> found.put(m.tensor(), m.weight()));
+        assertEquals(weights, found);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"resnet50-224", "resnet50v2"})
+    void anotherOrderIsAnError(String network) {
+        Model model = ResNets.byName(network).build();
+        var made = new ArrayList<>(model.layerNames());
+        made.retainAll(listed(network));
+        String m = assertThrows(FormatException.class, () -> read(model, numbered(model, made, "layers/", 1), network))
+                .getMessage();
+        assertTrue(
+                m.contains("weights.h5: its tensors have the shapes of " + network + ", but in another order: tensor"
+                        + " 'layers/conv2d_3/vars/0' has shape (3, 3, 64, 64), weight 'conv2_block1_0_conv/kernel'"
+                        + " needs (1, 1, 64, 256)"),
+                m);
+        assertTrue(m.contains(".keras"), m);
+    }
+
+    @Test
+    void anotherNetworkIsAnError() {
+        Model model = ResNets.byName("resnet50-224").build();
+        Map<String, String> weights = numbered(model, listed("resnet50-224"), "layers/", 1);
+        String m = assertThrows(FormatException.class, () -> read(model, weights, "resnet101-224"))
+                .getMessage();
+        assertTrue(m.contains("60 of another shape, 306 missing") && !m.contains("another order"), m);
+        weights.remove("layers/conv2d_7/vars/1");
+        m = assertThrows(FormatException.class, () -> read(model, weights, "resnet50-224"))
+                .getMessage();
+        assertTrue(m.contains("missing: conv2_block2_3_conv/bias"), m);
+    }
+
+    /** Layers that nobody named are called as groups are, but by another count. */
+    @Test
+    void numbersGoBeforeNames() {
+        var config = (Map<?, ?>) Json.parse("""
+                {"class_name": "Functional", "config": {"name": "m", "layers": [
+                  {"class_name": "InputLayer", "name": "in", "inbound_nodes": [], "config": {"batch_shape": [null, 4, 4, 3]}},
+                  {"class_name": "Conv2D", "name": "conv2d_1", "config": {"filters": 3, "kernel_size": 1},
+                   "inbound_nodes": [[["in", 0, 0, {}]]]},
+                  {"class_name": "Conv2D", "name": "conv2d", "config": {"filters": 3, "kernel_size": 1},
+                   "inbound_nodes": [[["in", 0, 0, {}]]]},
+                  {"class_name": "DepthwiseConv2D", "name": "deep", "config": {"kernel_size": 3, "depth_multiplier": 2,
+                   "padding": "same", "use_bias": false}, "inbound_nodes": [[["conv2d", 0, 0, {}]]]},
+                  {"class_name": "Concatenate", "name": "both", "config": {},
+                   "inbound_nodes": [[["conv2d_1", 0, 0, {}], ["deep", 0, 0, {}]]]}],
+                 "input_layers": [["in", 0, 0]], "output_layers": [["both", 0, 0]]}}
+                """);
+        Shape kernel = Shape.of(1, 1, 3, 3);
+        var file = Map.of(
+                "layers/conv2d/vars/0",
+                kernel,
+                "layers/conv2d/vars/1",
+                Shape.of(3),
+                "layers/conv2d_1/vars/0",
+                kernel,
+                "layers/conv2d_1/vars/1",
+                Shape.of(3),
+                "layers/depthwise_conv2d/vars/0",
+                Shape.of(3, 3, 3, 2));
+        var found = new HashMap<String, String>();
+        Keras.read("m.keras", Format.KERAS_HDF5, config, new Tensors(file), Map.of(), ImportOptions.none())
+                .report()
+                .matched()
+                .forEach(m -> found.put(m.tensor(), m.weight()));
+        assertEquals("conv2d_1/kernel", found.get("layers/conv2d/vars/0"));
+        assertEquals("conv2d/kernel", found.get("layers/conv2d_1/vars/0"));
+        assertEquals("deep/kernel", found.get("layers/depthwise_conv2d/vars/0"));
     }
 
     // ---- what is wrong is named ----

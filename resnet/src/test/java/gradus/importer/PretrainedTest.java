@@ -1,6 +1,7 @@
 package gradus.importer;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.backend.BackendProvider.Options;
@@ -8,6 +9,7 @@ import gradus.backend.BackendProvider.Precision;
 import gradus.backend.Backends;
 import gradus.data.ImageInput;
 import gradus.data.Preprocess;
+import gradus.io.Json;
 import gradus.layers.Model;
 import gradus.layers.Predictor;
 import gradus.tensor.Shape;
@@ -17,7 +19,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIf;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -78,6 +82,22 @@ class PretrainedTest {
         assertTrue(worst < tolerance, "worst difference of a probability: " + worst);
         assertEquals(50, top1); // 92.6 % of 54
         assertEquals(53, top5); // 98.1 %
+    }
+
+    /** Keras has listed the layers of this file; read in the opposite order they are listed by us as by Keras. */
+    @Test
+    void layersAreListedAsKerasDoes() throws IOException {
+        var json = (Map<?, ?>) Json.parse(Files.readAllBytes(DATA.resolve("resnet50_imagenet/model.json")));
+        var topology = (Map<?, ?>) ((Map<?, ?>) json.get("modelTopology")).get("model_config");
+        var config = new HashMap<Object, Object>((Map<?, ?>) topology.get("config"));
+        var layers = (List<?>) config.get("layers");
+        List<Object> names =
+                layers.stream().<Object>map(l -> ((Map<?, ?>) l).get("name")).toList();
+        config.put("layers", layers.reversed());
+        Model model = Keras.model(
+                "model.json", Map.of("class_name", topology.get("class_name"), "config", config), ImportOptions.none());
+        assertEquals(names, model.layerNames(true));
+        assertNotEquals(names, model.layerNames());
     }
 
     /** The photographs as they were taken, through our own decoder, resize and crop: as the reference sees them. */
