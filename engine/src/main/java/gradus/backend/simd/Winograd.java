@@ -28,8 +28,8 @@ import jdk.incubator.vector.FloatVector;
  * <p>The derivative by x is the same convolution of dy with the kernel turned around; the derivative by w is the adjoint of
  * the line above, position by position: {@code dw = G' [ (B' x B)^T (A dy A') ] G}.
  *
- * <p>The transforms round: errors are about those of the direct sum with m = 2 and five to ten times as large with m = 4,
- * where the matrices' entries reach 8. Whether and with which m a convolution is computed this way depends on the shape of
+ * <p>The transforms round: errors are about those of the direct sum with m = 2 and up to five times as large with m = 4.
+ * Whether and with which m a convolution is computed this way depends on the shape of
  * its images and kernel alone, so that results depend on neither batch size nor threads.
  */
 final class Winograd implements Workers.Task {

@@ -20,15 +20,16 @@ import jdk.incubator.vector.FloatVector;
  *                0 -1  1  0        1/2 -1/2  1/2
  *                0  1  0 -1         0    0    1
  *
- *   F(4,3): B' = 4  0 -5  0  1  0    G =  1/4    0     0     A' = 1  1  1  1  1  0
- *                0 -4 -4  1  1  0        -1/6  -1/6  -1/6         0  1 -1  2 -2  0
- *                0  4 -4 -1  1  0        -1/6   1/6  -1/6         0  1  1  4  4  0
- *                0 -2 -1  2  1  0        1/24  1/12   1/6         0  1 -1  8 -8  1
- *                0  2 -1 -2  1  0        1/24 -1/12   1/6
- *                0  4  0 -5  0  1          0     0     1
+ *   F(4,3): B' = 1  0 -5/2  0   1  0    G =  1      0      0    A' = 1  1    1    1   1   0
+ *                0 -2a -2   a   1  0        -2/3  -2a/3  -1/3        0  a   -a    b  -b   0
+ *                0  2a -2  -a   1  0        -2/3   2a/3  -1/3        0 1/2  1/2   2   2   0
+ *                0 -a -1/2 2a   1  0         1/6    a/3   1/3        0 a/2 -a/2  4a -4a   1
+ *                0  a -1/2 -2a  1  0         1/6   -a/3   1/3
+ *                0  1   0 -5/2  0  1          0      0     1
  * </pre>
  *
- * and each method below multiplies one of these matrices, or for derivatives its transpose, with columns whose elements
+ * where the points of F(4,3) are 0, a = sqrt(1/2), -a, b = 2 a = sqrt(2), -b and infinity: with the customary 1 and 2 for a and b
+ * matrices reach 8 and errors are twice as large. Each method below multiplies one of these matrices, or for derivatives its transpose, with columns whose elements
  * are vectors of {@code n} channels.
  *
  * <p>The two-dimensional transform is two passes, one along each axis. Methods named after a tile do both for one vector
@@ -42,6 +43,9 @@ import jdk.incubator.vector.FloatVector;
  * that C2 would not inline it.
  */
 final class WinogradTransforms {
+    /** The smaller of F(4,3)'s points. */
+    private static final float A = (float) Math.sqrt(0.5);
+
     private WinogradTransforms() {}
 
     /** y = B' x: 4 to 4 elements for m = 2, 6 to 6 for m = 4. */
@@ -63,25 +67,28 @@ final class WinogradTransforms {
         float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3], x4 = x[4], x5 = x[5];
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], a4 = at[4], a5 = at[5];
         int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
-        FloatVector two = FloatVector.broadcast(Lanes.SPECIES, 2);
-        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
-        FloatVector minusFour = FloatVector.broadcast(Lanes.SPECIES, -4);
-        FloatVector minusFive = FloatVector.broadcast(Lanes.SPECIES, -5);
+        FloatVector outer = FloatVector.broadcast(SPECIES, -2.5f);
+        FloatVector minusTwo = FloatVector.broadcast(SPECIES, -2);
+        FloatVector minusHalf = FloatVector.broadcast(SPECIES, -0.5f);
+        FloatVector a = FloatVector.broadcast(SPECIES, A);
+        FloatVector minusA = FloatVector.broadcast(SPECIES, -A);
+        FloatVector b = FloatVector.broadcast(SPECIES, 2 * A);
+        FloatVector minusB = FloatVector.broadcast(SPECIES, -2 * A);
         for (int c = 0; c < n; c += L) {
             FloatVector d1 = load(x1, a1 + c);
             FloatVector d2 = load(x2, a2 + c);
             FloatVector d3 = load(x3, a3 + c);
             FloatVector d4 = load(x4, a4 + c);
-            load(x0, a0 + c).fma(four, d2.fma(minusFive, d4)).intoArray(y, to + c);
-            FloatVector even = d2.fma(minusFour, d4);
-            FloatVector odd = d1.fma(minusFour, d3);
-            even.add(odd).intoArray(y, t1 + c);
-            even.sub(odd).intoArray(y, t2 + c);
-            even = d4.sub(d2);
-            odd = d3.sub(d1).mul(two);
-            even.add(odd).intoArray(y, t3 + c);
-            even.sub(odd).intoArray(y, t4 + c);
-            d1.fma(four, d3.fma(minusFive, load(x5, a5 + c))).intoArray(y, t5 + c);
+            d2.fma(outer, load(x0, a0 + c).add(d4)).intoArray(y, to + c);
+            FloatVector even = d2.fma(minusTwo, d4);
+            FloatVector odd = d1.fma(minusTwo, d3);
+            odd.fma(a, even).intoArray(y, t1 + c);
+            odd.fma(minusA, even).intoArray(y, t2 + c);
+            even = d2.fma(minusHalf, d4);
+            odd = d1.fma(minusHalf, d3);
+            odd.fma(b, even).intoArray(y, t3 + c);
+            odd.fma(minusB, even).intoArray(y, t4 + c);
+            d3.fma(outer, d1.add(load(x5, a5 + c))).intoArray(y, t5 + c);
         }
     }
 
@@ -93,48 +100,49 @@ final class WinogradTransforms {
      */
     static void inputTile(
             int n, float[] x, int at, int down, int right, float[] t, int tAt, float[] y, int to, int step) {
-        FloatVector two = FloatVector.broadcast(SPECIES, 2);
-        FloatVector four = FloatVector.broadcast(SPECIES, 4);
-        FloatVector minusFour = FloatVector.broadcast(SPECIES, -4);
-        FloatVector minusFive = FloatVector.broadcast(SPECIES, -5);
+        FloatVector outer = FloatVector.broadcast(SPECIES, -2.5f);
+        FloatVector minusTwo = FloatVector.broadcast(SPECIES, -2);
+        FloatVector minusHalf = FloatVector.broadcast(SPECIES, -0.5f);
+        FloatVector a = FloatVector.broadcast(SPECIES, A);
+        FloatVector minusA = FloatVector.broadcast(SPECIES, -A);
+        FloatVector b = FloatVector.broadcast(SPECIES, 2 * A);
+        FloatVector minusB = FloatVector.broadcast(SPECIES, -2 * A);
         for (int c = 0; c < n; c += L) {
             for (int j = 0; j < 6; j++) {
-                int a = at + c + j * right;
+                int from = at + c + j * right;
                 int o = tAt + j * L;
-                FloatVector d1 = fromArray(SPECIES, x, a + down);
-                FloatVector d2 = fromArray(SPECIES, x, a + 2 * down);
-                FloatVector d3 = fromArray(SPECIES, x, a + 3 * down);
-                FloatVector d4 = fromArray(SPECIES, x, a + 4 * down);
-                fromArray(SPECIES, x, a).fma(four, d2.fma(minusFive, d4)).intoArray(t, o);
-                FloatVector even = d2.fma(minusFour, d4);
-                FloatVector odd = d1.fma(minusFour, d3);
-                even.add(odd).intoArray(t, o + 6 * L);
-                even.sub(odd).intoArray(t, o + 12 * L);
-                even = d4.sub(d2);
-                odd = d3.sub(d1).mul(two);
-                even.add(odd).intoArray(t, o + 18 * L);
-                even.sub(odd).intoArray(t, o + 24 * L);
-                d1.fma(four, d3.fma(minusFive, fromArray(SPECIES, x, a + 5 * down)))
-                        .intoArray(t, o + 30 * L);
+                FloatVector d1 = fromArray(SPECIES, x, from + down);
+                FloatVector d2 = fromArray(SPECIES, x, from + 2 * down);
+                FloatVector d3 = fromArray(SPECIES, x, from + 3 * down);
+                FloatVector d4 = fromArray(SPECIES, x, from + 4 * down);
+                d2.fma(outer, fromArray(SPECIES, x, from).add(d4)).intoArray(t, o);
+                FloatVector even = d2.fma(minusTwo, d4);
+                FloatVector odd = d1.fma(minusTwo, d3);
+                odd.fma(a, even).intoArray(t, o + 6 * L);
+                odd.fma(minusA, even).intoArray(t, o + 12 * L);
+                even = d2.fma(minusHalf, d4);
+                odd = d1.fma(minusHalf, d3);
+                odd.fma(b, even).intoArray(t, o + 18 * L);
+                odd.fma(minusB, even).intoArray(t, o + 24 * L);
+                d3.fma(outer, d1.add(fromArray(SPECIES, x, from + 5 * down))).intoArray(t, o + 30 * L);
             }
             for (int i = 0; i < 6; i++) {
-                int a = tAt + 6 * i * L;
+                int from = tAt + 6 * i * L;
                 int o = to + c + 6 * i * step;
-                FloatVector d1 = fromArray(SPECIES, t, a + L);
-                FloatVector d2 = fromArray(SPECIES, t, a + 2 * L);
-                FloatVector d3 = fromArray(SPECIES, t, a + 3 * L);
-                FloatVector d4 = fromArray(SPECIES, t, a + 4 * L);
-                fromArray(SPECIES, t, a).fma(four, d2.fma(minusFive, d4)).intoArray(y, o);
-                FloatVector even = d2.fma(minusFour, d4);
-                FloatVector odd = d1.fma(minusFour, d3);
-                even.add(odd).intoArray(y, o + step);
-                even.sub(odd).intoArray(y, o + 2 * step);
-                even = d4.sub(d2);
-                odd = d3.sub(d1).mul(two);
-                even.add(odd).intoArray(y, o + 3 * step);
-                even.sub(odd).intoArray(y, o + 4 * step);
-                d1.fma(four, d3.fma(minusFive, fromArray(SPECIES, t, a + 5 * L)))
-                        .intoArray(y, o + 5 * step);
+                FloatVector d1 = fromArray(SPECIES, t, from + L);
+                FloatVector d2 = fromArray(SPECIES, t, from + 2 * L);
+                FloatVector d3 = fromArray(SPECIES, t, from + 3 * L);
+                FloatVector d4 = fromArray(SPECIES, t, from + 4 * L);
+                d2.fma(outer, fromArray(SPECIES, t, from).add(d4)).intoArray(y, o);
+                FloatVector even = d2.fma(minusTwo, d4);
+                FloatVector odd = d1.fma(minusTwo, d3);
+                odd.fma(a, even).intoArray(y, o + step);
+                odd.fma(minusA, even).intoArray(y, o + 2 * step);
+                even = d2.fma(minusHalf, d4);
+                odd = d1.fma(minusHalf, d3);
+                odd.fma(b, even).intoArray(y, o + 3 * step);
+                odd.fma(minusB, even).intoArray(y, o + 4 * step);
+                d3.fma(outer, d1.add(fromArray(SPECIES, t, from + 5 * L))).intoArray(y, o + 5 * step);
             }
         }
     }
@@ -170,38 +178,45 @@ final class WinogradTransforms {
         FloatVector two = FloatVector.broadcast(SPECIES, 2);
         FloatVector four = FloatVector.broadcast(SPECIES, 4);
         FloatVector eight = FloatVector.broadcast(SPECIES, 8);
+        FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
+        FloatVector a = FloatVector.broadcast(SPECIES, A);
+        FloatVector halfA = FloatVector.broadcast(SPECIES, A / 2);
         for (int c = 0; c < n; c += L) {
             for (int j = 0; j < 6; j++) {
-                int a = at + c + j * step;
+                int from = at + c + j * step;
                 int o = tAt + j * L;
-                FloatVector m1 = fromArray(SPECIES, x, a + 6 * step);
-                FloatVector m2 = fromArray(SPECIES, x, a + 12 * step);
-                FloatVector m3 = fromArray(SPECIES, x, a + 18 * step);
-                FloatVector m4 = fromArray(SPECIES, x, a + 24 * step);
+                FloatVector m1 = fromArray(SPECIES, x, from + 6 * step);
+                FloatVector m2 = fromArray(SPECIES, x, from + 12 * step);
+                FloatVector m3 = fromArray(SPECIES, x, from + 18 * step);
+                FloatVector m4 = fromArray(SPECIES, x, from + 24 * step);
                 FloatVector ones = m1.add(m2);
                 FloatVector twos = m3.add(m4);
-                fromArray(SPECIES, x, a).add(ones.add(twos)).intoArray(t, o);
-                twos.fma(four, ones).intoArray(t, o + 12 * L);
+                fromArray(SPECIES, x, from).add(ones.add(twos)).intoArray(t, o);
+                twos.fma(four, ones).mul(half).intoArray(t, o + 12 * L);
                 ones = m1.sub(m2);
                 twos = m3.sub(m4);
-                twos.fma(two, ones).intoArray(t, o + 6 * L);
-                twos.fma(eight, ones).add(fromArray(SPECIES, x, a + 30 * step)).intoArray(t, o + 18 * L);
+                twos.fma(two, ones).mul(a).intoArray(t, o + 6 * L);
+                twos.fma(eight, ones)
+                        .fma(halfA, fromArray(SPECIES, x, from + 30 * step))
+                        .intoArray(t, o + 18 * L);
             }
             for (int i = 0; i < 4; i++) {
-                int a = tAt + 6 * i * L;
+                int from = tAt + 6 * i * L;
                 int o = to + c + i * down;
-                FloatVector m1 = fromArray(SPECIES, t, a + L);
-                FloatVector m2 = fromArray(SPECIES, t, a + 2 * L);
-                FloatVector m3 = fromArray(SPECIES, t, a + 3 * L);
-                FloatVector m4 = fromArray(SPECIES, t, a + 4 * L);
+                FloatVector m1 = fromArray(SPECIES, t, from + L);
+                FloatVector m2 = fromArray(SPECIES, t, from + 2 * L);
+                FloatVector m3 = fromArray(SPECIES, t, from + 3 * L);
+                FloatVector m4 = fromArray(SPECIES, t, from + 4 * L);
                 FloatVector ones = m1.add(m2);
                 FloatVector twos = m3.add(m4);
-                fromArray(SPECIES, t, a).add(ones.add(twos)).intoArray(y, o);
-                twos.fma(four, ones).intoArray(y, o + 2 * right);
+                fromArray(SPECIES, t, from).add(ones.add(twos)).intoArray(y, o);
+                twos.fma(four, ones).mul(half).intoArray(y, o + 2 * right);
                 ones = m1.sub(m2);
                 twos = m3.sub(m4);
-                twos.fma(two, ones).intoArray(y, o + right);
-                twos.fma(eight, ones).add(fromArray(SPECIES, t, a + 5 * L)).intoArray(y, o + 3 * right);
+                twos.fma(two, ones).mul(a).intoArray(y, o + right);
+                twos.fma(eight, ones)
+                        .fma(halfA, fromArray(SPECIES, t, from + 5 * L))
+                        .intoArray(y, o + 3 * right);
             }
         }
     }
@@ -226,8 +241,12 @@ final class WinogradTransforms {
         float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
         int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
-        FloatVector two = FloatVector.broadcast(Lanes.SPECIES, 2);
-        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
+        FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
+        FloatVector two = FloatVector.broadcast(SPECIES, 2);
+        FloatVector a = FloatVector.broadcast(SPECIES, A);
+        FloatVector minusA = FloatVector.broadcast(SPECIES, -A);
+        FloatVector b = FloatVector.broadcast(SPECIES, 2 * A);
+        FloatVector minusB = FloatVector.broadcast(SPECIES, -2 * A);
         for (int c = 0; c < n; c += L) {
             int o = c / NR * panel + c % NR;
             FloatVector y0 = load(x0, a0 + c);
@@ -235,14 +254,14 @@ final class WinogradTransforms {
             FloatVector y2 = load(x2, a2 + c);
             FloatVector y3 = load(x3, a3 + c);
             y0.intoArray(y, to + o);
-            FloatVector even = y0.add(y2);
-            FloatVector odd = y1.add(y3);
-            even.add(odd).intoArray(y, t1 + o);
-            even.sub(odd).intoArray(y, t2 + o);
-            even = y2.fma(four, y0);
-            odd = y3.fma(four, y1).mul(two);
-            even.add(odd).intoArray(y, t3 + o);
-            even.sub(odd).intoArray(y, t4 + o);
+            FloatVector even = y2.fma(half, y0);
+            FloatVector odd = y3.fma(half, y1);
+            odd.fma(a, even).intoArray(y, t1 + o);
+            odd.fma(minusA, even).intoArray(y, t2 + o);
+            even = y2.fma(two, y0);
+            odd = y3.fma(two, y1);
+            odd.fma(b, even).intoArray(y, t3 + o);
+            odd.fma(minusB, even).intoArray(y, t4 + o);
             y3.intoArray(y, t5 + o);
         }
     }
@@ -253,7 +272,7 @@ final class WinogradTransforms {
             float[] x0 = x[0], x1 = x[1], x2 = x[2];
             int a0 = at[0], a1 = at[1], a2 = at[2];
             int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
-            FloatVector half = FloatVector.broadcast(Lanes.SPECIES, 0.5f);
+            FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
             for (int c = 0; c < n; c += L) {
                 int o = c / NR * panel + c % NR;
                 FloatVector g0 = load(x0, a0 + c);
@@ -270,23 +289,24 @@ final class WinogradTransforms {
         float[] x0 = x[0], x1 = x[1], x2 = x[2];
         int a0 = at[0], a1 = at[1], a2 = at[2];
         int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
-        FloatVector four = FloatVector.broadcast(Lanes.SPECIES, 4);
-        FloatVector quarter = FloatVector.broadcast(Lanes.SPECIES, 1 / 4f);
-        FloatVector sixth = FloatVector.broadcast(Lanes.SPECIES, -1 / 6f);
-        FloatVector twelfth = FloatVector.broadcast(Lanes.SPECIES, 1 / 12f);
-        FloatVector small = FloatVector.broadcast(Lanes.SPECIES, 1 / 24f);
+        FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
+        FloatVector two = FloatVector.broadcast(SPECIES, 2);
+        FloatVector thirds = FloatVector.broadcast(SPECIES, -2 / 3f);
+        FloatVector sixth = FloatVector.broadcast(SPECIES, 1 / 6f);
+        FloatVector oddA = FloatVector.broadcast(SPECIES, -2 * A / 3);
+        FloatVector oddB = FloatVector.broadcast(SPECIES, A / 3);
         for (int c = 0; c < n; c += L) {
             int o = c / NR * panel + c % NR;
             FloatVector g0 = load(x0, a0 + c);
             FloatVector g1 = load(x1, a1 + c);
             FloatVector g2 = load(x2, a2 + c);
-            g0.mul(quarter).intoArray(y, to + o);
-            FloatVector even = g0.add(g2).mul(sixth);
-            FloatVector odd = g1.mul(sixth);
+            g0.intoArray(y, to + o);
+            FloatVector even = g2.fma(half, g0).mul(thirds);
+            FloatVector odd = g1.mul(oddA);
             even.add(odd).intoArray(y, t1 + o);
             even.sub(odd).intoArray(y, t2 + o);
-            even = g2.fma(four, g0).mul(small);
-            odd = g1.mul(twelfth);
+            even = g2.fma(two, g0).mul(sixth);
+            odd = g1.mul(oddB);
             even.add(odd).intoArray(y, t3 + o);
             even.sub(odd).intoArray(y, t4 + o);
             g2.intoArray(y, t5 + o);
@@ -301,11 +321,12 @@ final class WinogradTransforms {
      */
     static void kernelTransposedTile(
             int n, float[] x, int at, int step, float[] t, int tAt, float[] y, int to, int tap) {
-        FloatVector four = FloatVector.broadcast(SPECIES, 4);
-        FloatVector quarter = FloatVector.broadcast(SPECIES, 1 / 4f);
-        FloatVector sixth = FloatVector.broadcast(SPECIES, -1 / 6f);
-        FloatVector twelfth = FloatVector.broadcast(SPECIES, 1 / 12f);
-        FloatVector small = FloatVector.broadcast(SPECIES, 1 / 24f);
+        FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
+        FloatVector two = FloatVector.broadcast(SPECIES, 2);
+        FloatVector thirds = FloatVector.broadcast(SPECIES, -2 / 3f);
+        FloatVector sixth = FloatVector.broadcast(SPECIES, 1 / 6f);
+        FloatVector oddA = FloatVector.broadcast(SPECIES, -2 * A / 3);
+        FloatVector oddB = FloatVector.broadcast(SPECIES, A / 3);
         for (int c = 0; c < n; c += L) {
             for (int j = 0; j < 6; j++) {
                 int a = at + c + j * step;
@@ -314,11 +335,12 @@ final class WinogradTransforms {
                 FloatVector u2 = fromArray(SPECIES, x, a + 12 * step);
                 FloatVector u3 = fromArray(SPECIES, x, a + 18 * step);
                 FloatVector u4 = fromArray(SPECIES, x, a + 24 * step);
-                FloatVector ones = u1.add(u2).mul(sixth);
-                FloatVector twos = u3.add(u4).mul(small);
-                fromArray(SPECIES, x, a).fma(quarter, ones).add(twos).intoArray(t, o);
-                u3.sub(u4).fma(twelfth, u1.sub(u2).mul(sixth)).intoArray(t, o + 6 * L);
-                twos.fma(four, ones).add(fromArray(SPECIES, x, a + 30 * step)).intoArray(t, o + 12 * L);
+                FloatVector ones = u1.add(u2).mul(thirds);
+                FloatVector twos = u3.add(u4).mul(sixth);
+                fromArray(SPECIES, x, a).add(ones).add(twos).intoArray(t, o);
+                u3.sub(u4).fma(oddB, u1.sub(u2).mul(oddA)).intoArray(t, o + 6 * L);
+                twos.fma(two, ones.fma(half, fromArray(SPECIES, x, a + 30 * step)))
+                        .intoArray(t, o + 12 * L);
             }
             for (int i = 0; i < 3; i++) {
                 int a = tAt + 6 * i * L;
@@ -327,11 +349,11 @@ final class WinogradTransforms {
                 FloatVector u2 = fromArray(SPECIES, t, a + 2 * L);
                 FloatVector u3 = fromArray(SPECIES, t, a + 3 * L);
                 FloatVector u4 = fromArray(SPECIES, t, a + 4 * L);
-                FloatVector ones = u1.add(u2).mul(sixth);
-                FloatVector twos = u3.add(u4).mul(small);
-                fromArray(SPECIES, t, a).fma(quarter, ones).add(twos).intoArray(y, o);
-                u3.sub(u4).fma(twelfth, u1.sub(u2).mul(sixth)).intoArray(y, o + tap);
-                twos.fma(four, ones).add(fromArray(SPECIES, t, a + 5 * L)).intoArray(y, o + 2 * tap);
+                FloatVector ones = u1.add(u2).mul(thirds);
+                FloatVector twos = u3.add(u4).mul(sixth);
+                fromArray(SPECIES, t, a).add(ones).add(twos).intoArray(y, o);
+                u3.sub(u4).fma(oddB, u1.sub(u2).mul(oddA)).intoArray(y, o + tap);
+                twos.fma(two, ones.fma(half, fromArray(SPECIES, t, a + 5 * L))).intoArray(y, o + 2 * tap);
             }
         }
     }

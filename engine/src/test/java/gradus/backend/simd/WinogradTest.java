@@ -41,7 +41,7 @@ class WinogradTest {
             int ow = Math.max(3, w - twins.random.nextInt(3));
             var g = new Window(1 + twins.random.nextInt(6), h, w, c, oh, ow, f, 3, 3, 1, 1, 1, 1, top, left, 1);
             assertTrue(Winograd.preparedTile(g) > 0);
-            double k = Winograd.tile(g) == 4 ? 128 : 16;
+            double k = 16;
             var f0 = t % 2 == 0 ? new ScalarFunction.Relu() : null;
             Tensor x = twins.numbers(inputs(g));
             Tensor kernel = twins.numbers(kernels(g));
@@ -59,7 +59,7 @@ class WinogradTest {
                     dy);
             agreeAsAWhole(
                     "winograd prepared " + g,
-                    Winograd.preparedTile(g) == 2 ? 16 : 128,
+                    k,
                     (b, m, y) -> prepared(b, g, f0, m[0], m[1], m[2], m[3], y),
                     results(g),
                     x,
