@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 
 /**
  * {@code ./gradus jmh --peers}: runs every engine on every case. The engines of a case wait side by side, each in a process of
- * its own, and take turns of half a second ({@link Rounds}); all of that is done twice, in fresh processes.
+ * its own, and take turns of half a second ({@link Rounds}), {@value #PROCESSES} times in fresh processes; a second pass does all of that again.
  */
 public final class Peers {
     private static final String USAGE = """
@@ -25,7 +25,7 @@ public final class Peers {
               --cases A,B       of A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8, cold_start
               --threads 1,2     (default: all processors)
               --passes N        how often everything is run (default 2)
-              --seconds S       for a case: so long the engines take turns, and no less than four times (default 75)
+              --seconds S       for a case: so long the engines take turns, three times in fresh processes a third each (default 75)
               --pass N          that pass alone: a long comparison in pieces, as --pass 1 --cases C_train64_b32
               --results FILE    keep the results there (default docs/results/peers.jsonl, from which docs/performance.md is
                                 written; ./gradus jmh --render writes it again)
@@ -38,6 +38,12 @@ public final class Peers {
 
     /** Starts of each engine for its cold start. */
     private static final int STARTS = 5;
+
+    /**
+     * Processes of each engine for a case, one after the other: where its memory lies, and how threads were placed, differ from
+     * one to the next for some engines by a tenth, and stay as they are in between.
+     */
+    private static final int PROCESSES = 3;
 
     /** Seconds to warm up. */
     private static final double WARM_UP = 4;
@@ -134,38 +140,45 @@ public final class Peers {
     }
 
     private void measure(Case c, int count, int pass) throws IOException, InterruptedException {
-        var workers = new ArrayList<Worker>();
-        try {
-            List<Engine> able = engines.stream().filter(e -> e.computes(c)).toList();
-            for (Engine engine : able) {
-                workers.add(warm(engine, c, count));
-            }
-            Rounds rounds = Rounds.of(workers, SLICE, seconds);
-            int ours = able.indexOf(Engine.gradus);
-            for (int i = 0; i < able.size(); i++) {
-                Worker worker = workers.get(i);
-                var figures = new LinkedHashMap<String, Object>();
-                if (rounds.complete(i)) {
-                    figures.putAll(worker.last());
-                    put(figures, "ms", rounds.time(i));
-                    figures.put("least_ms", worker.least());
-                    if (ours >= 0 && ours != i) {
-                        put(figures, "ratio", rounds.ratio(i, ours));
-                        figures.put(
-                                "ratio_least",
-                                worker.least() / workers.get(ours).least());
-                    }
-                    figures.put("rounds", (long) rounds.count());
-                    figures.put("slices_ms", rounds.times(i));
-                    figures.put("steps", worker.steps());
-                    figures.put("waiting_percent", worker.restless());
-                } else {
-                    figures.put("failed", (long) failure(able.get(i), worker));
+        List<Engine> able = engines.stream().filter(e -> e.computes(c)).toList();
+        List<Map<String, Object>> figures = able.stream()
+                .<Map<String, Object>>map(_ -> new LinkedHashMap<>())
+                .toList();
+        Rounds rounds = new Rounds(able.size());
+        for (int process = 0; process < PROCESSES; process++) {
+            var workers = new ArrayList<Worker>();
+            try {
+                for (Engine engine : able) {
+                    workers.add(warm(engine, c, count));
                 }
-                keep(able.get(i), c.name(), count, pass, figures);
+                rounds.add(Rounds.of(workers, SLICE, seconds / PROCESSES));
+                for (int i = 0; i < able.size(); i++) {
+                    Map<String, Object> line = figures.get(i);
+                    if (rounds.complete(i)) {
+                        workers.get(i).addTo(line);
+                    } else if (!line.containsKey("failed")) {
+                        line.put("failed", (long) failure(able.get(i), workers.get(i)));
+                    }
+                }
+            } finally {
+                workers.forEach(Worker::close);
             }
-        } finally {
-            workers.forEach(Worker::close);
+        }
+        int ours = able.indexOf(Engine.gradus);
+        for (int i = 0; i < able.size(); i++) {
+            Map<String, Object> line = figures.get(i);
+            if (rounds.complete(i)) {
+                put(line, "ms", rounds.time(i));
+                if (ours >= 0 && ours != i) {
+                    put(line, "ratio", rounds.ratio(i, ours));
+                    line.put(
+                            "ratio_least",
+                            Results.number(line, "least_ms") / Results.number(figures.get(ours), "least_ms"));
+                }
+                line.put("rounds", (long) rounds.count(i));
+                line.put("slices_ms", rounds.times(i));
+            }
+            keep(able.get(i), c.name(), count, pass, line);
         }
     }
 

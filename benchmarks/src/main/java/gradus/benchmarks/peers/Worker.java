@@ -100,24 +100,18 @@ final class Worker implements Rounds.Runner, AutoCloseable {
         return process.info().totalCpuDuration().orElse(Duration.ZERO);
     }
 
-    /** Steps of all slices. */
-    long steps() {
-        return steps;
-    }
-
-    /** The fastest of them in ms. */
-    double least() {
-        return least;
-    }
-
-    /** The last slice's answer: see {@link Peer#serve}. */
-    Map<String, Object> last() {
-        return last;
-    }
-
-    /** Processor time it took while others computed, in percent of one core. */
-    double restless() {
-        return rested == 0 ? 0 : 100 * usedAtRest / rested;
+    /**
+     * Adds its figures to those of processes before: {@code steps}, {@code least_ms} (the fastest of them), {@code
+     * waiting_percent} (processor time it took while others computed, in percent of one core, the most of all processes), and what
+     * {@link Peer#serve} says of memory and version.
+     */
+    void addTo(Map<String, Object> figures) {
+        double waiting = rested == 0 ? 0 : 100 * usedAtRest / rested;
+        figures.merge("least_ms", least, (a, b) -> Math.min((double) a, (double) b));
+        figures.merge("steps", steps, (a, b) -> (long) a + (long) b);
+        figures.merge("peak_mib", last.get("peak_mib"), (a, b) -> Math.max((long) a, (long) b));
+        figures.merge("waiting_percent", waiting, (a, b) -> Math.max((double) a, (double) b));
+        figures.put("version", last.get("version"));
     }
 
     /** The status with which it has ended, once it has said its last. */

@@ -30,19 +30,36 @@ class RoundsTest {
 
     @Test
     void ratiosDoNotDependOnTheNeighbours() throws Exception {
-        Rounds rounds = Rounds.of(List.of(engine("a", 10), engine("b", 12)), 0, 0.0);
-        assertEquals(4, rounds.count());
-        assertEquals(List.of("a", "b", "b", "a", "a", "b", "b", "a"), order);
+        Rounds rounds = Rounds.of(List.of(engine("a", 10), engine("b", 12)), 1, 0.0);
+        assertEquals(4, rounds.count(0));
+        assertEquals(List.of("a", "b", "a", "b", "b", "a", "a", "b", "b", "a"), order, "the first two do not count");
         assertEquals(1.2, rounds.ratio(1, 0).median(), 1e-12);
         assertTrue(rounds.time(0).q3() > rounds.time(0).q1());
     }
 
     @Test
     void whoStopsIsIncompleteAndTheOthersGoOn() throws Exception {
-        Rounds rounds = Rounds.of(List.of(engine("a", 10), _ -> Double.NaN), 0, 0.0);
+        Rounds rounds = Rounds.of(List.of(engine("a", 10), _ -> Double.NaN), 1, 0.0);
         assertTrue(rounds.complete(0));
         assertFalse(rounds.complete(1));
-        assertEquals(4, rounds.count());
+        assertEquals(4, rounds.count(0));
+    }
+
+    @Test
+    void whoTakesLongHasFewTurnsAndTheOthersMany() throws Exception {
+        Rounds.Runner slow = _ -> {
+            sleep(20);
+            return 20;
+        };
+        Rounds rounds = Rounds.of(List.of(slow, engine("a", 10), engine("b", 30)), 0.001, 0.2);
+        assertEquals(4, rounds.count(0));
+        assertTrue(rounds.count(1) > 100, "in the time that is left");
+        assertTrue(rounds.complete(0));
+        assertEquals(4, rounds.times(0).size());
+        assertEquals(3, rounds.ratio(2, 1).median(), 1e-12);
+        rounds.add(Rounds.of(List.of(slow, engine("a", 10), _ -> Double.NaN), 0.001, 0));
+        assertEquals(8, rounds.count(0));
+        assertFalse(rounds.complete(2), "it ended in one of two processes");
     }
 
     @Test
