@@ -132,7 +132,7 @@ public final class Classifier implements AutoCloseable {
     private static Classifier of(Model model, List<String> labels, Pictures pictures, Session<?> session) {
         try {
             Shape input = Shape.of(pictures.height(), pictures.width(), pictures.channels());
-            if (!model.inputShapes().equals(List.of(input)) || model.outputs().size() != 1) {
+            if (!model.inputShapes().equals(List.of(input))) {
                 throw new ShapeException("a classifier of pictures " + input + " cannot be made of model '"
                         + model.name() + "' " + model.inputShapes() + " -> " + model.outputShapes());
             }
@@ -146,6 +146,9 @@ public final class Classifier implements AutoCloseable {
     private static List<String> labels(Model model, List<String> labels) {
         Shape output = model.outputShapes().getFirst();
         int classes = output.size();
+        if (model.outputs().size() != 1) {
+            return List.copyOf(labels); // of whichever
+        }
         if (output.rank() == 1 && labels.isEmpty()) {
             return classes == ImageNet.names().size()
                     ? ImageNet.names()
@@ -267,27 +270,45 @@ public final class Classifier implements AutoCloseable {
 
     /**
      * The layer whose output describes a picture: what the last Dense layer is given, and the output of a model without one.
+     *
+     * @throws GradusException if the model has several outputs
      */
     public String featureLayer() {
         return session.featureLayer();
     }
 
-    /** A picture as numbers that are similar for similar pictures (an embedding): the output of {@link #featureLayer}. */
+    /** As {@link #features(Picture)}. */
     public float[] features(Path file) {
-        return features(ImageInput.read(file), featureLayer());
+        return features(ImageInput.read(file));
     }
 
     /**
-     * The output of a layer for a picture, flattened.
+     * A picture as numbers that are similar for similar pictures (an embedding): the output of {@link #featureLayer}. Of a
+     * layer that is called several times it is the call that the last Dense layer reads, or that the model ends in.
      *
-     * @param layer one of {@code model().layerNames()}
+     * @throws GradusException if the model has several outputs
+     */
+    public float[] features(Picture picture) {
+        return session.features(batchOfOne(picture));
+    }
+
+    /**
+     * The output of a layer for a picture, flattened. Of a layer that is called several times it is what the last call
+     * yields; Keras's {@code layer.output} refuses to choose.
+     *
+     * @param layer one of {@code model().layerNames()}; a layer of a model that is a layer is {@code outer/inner}
      * @throws GradusException if there is no such layer
      */
     public float[] features(Picture picture, String layer) {
         return session.features(batchOfOne(picture), layer);
     }
 
-    /** The layer {@link #explain} looks at by default: the last one that still knows where in the picture things are. */
+    /**
+     * The layer {@link #explain} looks at by default: the last one that still knows where in the picture things are; never an
+     * Input.
+     *
+     * @throws GradusException if there is none
+     */
     public String spatialLayer() {
         return session.spatialLayer();
     }
@@ -309,7 +330,8 @@ public final class Classifier implements AutoCloseable {
      * scaled so that its largest value is 1.
      *
      * @param index the class, or -1 for the most probable one
-     * @param layer one whose output is (height, width, channels) and leads to the model's output
+     * @param layer one whose output is (height, width, channels) and leads to the model's output, named as for
+     *     {@link #features(Picture, String)}
      * @throws GradusException if there is no such class or layer
      */
     public HeatMap explain(Picture picture, int index, String layer) {

@@ -11,6 +11,9 @@ import gradus.graph.Graph;
 import gradus.graph.Node;
 import gradus.layers.AveragePooling2D;
 import gradus.layers.Dense;
+import gradus.layers.Input;
+import gradus.layers.Lowered;
+import gradus.layers.Lowered.LoweredCall;
 import gradus.layers.Model;
 import gradus.op.Elementwise;
 import gradus.op.LogSoftmax;
@@ -51,8 +54,8 @@ final class Session<B> implements AutoCloseable {
 
     private final Model model;
     private final Runnable release;
-    private final String featureLayer;
-    private final String outputLayer;
+    private final Feature feature; // null for several outputs
+    private final String spatialLayer; // null if there is none
     private final boolean classifies;
     private Parameters<B> parameters; // null when closed
     private final Map<String, Plan<B>> plans = new LinkedHashMap<>(); // the one used last at the end
@@ -60,30 +63,42 @@ final class Session<B> implements AutoCloseable {
     /** What {@link #explain} yields: the probability of the class, and the map (h, w), not negative. */
     record Evidence(double probability, Tensor map) {}
 
-    /** A model in a graph: a layer's output, the classes' scores before softmax, and their probabilities. */
-    private record Head(Graph graph, Value layer, Value scores, Value probabilities) {}
+    /** The classes' scores before softmax, and their probabilities. */
+    private record Classes(Value scores, Value probabilities) {}
 
-    private Session(Model model, Backend<B> backend, Runnable release) {
+    /**
+     * What describes a picture.
+     *
+     * @param last whether it is the layer's last call that yields it
+     * @param dense whether a classifying Dense layer follows
+     */
+    private record Feature(String layer, Value value, boolean last, boolean dense) {}
+
+    private Session(Model model, Program program, Backend<B> backend, Runnable release) {
         this.model = model;
         this.release = release;
         this.parameters = new Parameters<>(backend);
-        this.outputLayer = model.outputNames().getFirst();
-        this.featureLayer = featureLayer(model);
-        this.classifies = model.outputShapes().getFirst().rank() == 1
-                && (!featureLayer.equals(outputLayer) || endsInProbabilities());
+        boolean one = model.outputs().size() == 1;
+        this.feature = one ? program.feature(model) : null;
+        this.spatialLayer = program.spatialLayer();
+        this.classifies = one
+                && model.outputShapes().getFirst().rank() == 1
+                && (feature.dense || program.classes().probabilities == program.output());
     }
 
     // ---- opening and closing ----
 
     static Session<?> on(Model model, Backend<?> backend) {
-        return new Session<>(model, backend, () -> {});
+        return new Session<>(model, Program.of(model, 1), backend, () -> {});
     }
 
     /** On the backend that all classifiers of this JVM share, because a backend has threads. */
     static Session<?> shared(Model model) {
-        return model.dtype() == DType.F64
-                ? on(model, Backends.open("auto", new Options(0, Precision.FLOAT64))) // has no threads
-                : new Session<>(model, acquire(), Session::release);
+        if (model.dtype() == DType.F64) {
+            return on(model, Backends.open("auto", new Options(0, Precision.FLOAT64))); // has no threads
+        }
+        Program program = Program.of(model, 1);
+        return new Session<>(model, program, acquire(), Session::release);
     }
 
     private static synchronized Backend<?> acquire() {
@@ -118,10 +133,12 @@ final class Session<B> implements AutoCloseable {
                 .orElse("");
     }
 
-    /** Takes over the weights and makes the plan for one picture. */
+    /** Takes over the weights and makes the plan for one picture, if it is known what that is to yield. */
     synchronized Session<B> prepare() {
         parameters.setAll(model.weights());
-        plan(ONE_PICTURE, () -> predicting(1));
+        if (feature != null) {
+            plan(ONE_PICTURE, () -> predicting(1));
+        }
         return this;
     }
 
@@ -161,12 +178,21 @@ final class Session<B> implements AutoCloseable {
         return run(plan, x).output(PROBABILITIES);
     }
 
-    /** The layer's output for one picture. */
+    /** What describes one picture. */
+    synchronized float[] features(Tensor x) {
+        featureLayer();
+        return run(plan(ONE_PICTURE, () -> predicting(1)), x).output(LAYER).floats();
+    }
+
+    /** The output of the layer's last call for one picture. */
     synchronized float[] features(Tensor x, String layer) {
-        Plan<B> plan = layer.equals(featureLayer)
-                ? plan(ONE_PICTURE, () -> predicting(1))
-                : plan("features " + layer, () -> part(layer));
-        return run(plan, x).output(LAYER).floats();
+        if (feature != null && feature.last && layer.equals(feature.layer)) {
+            return features(x);
+        }
+        model.outputShape(layer); // there is such a layer, or this is said
+        return run(plan("features " + layer, () -> part(layer)), x)
+                .output(LAYER)
+                .floats();
     }
 
     synchronized Evidence explain(Tensor x, int index, String layer) {
@@ -205,18 +231,18 @@ final class Session<B> implements AutoCloseable {
 
     /** Probabilities, and what the classifying layer is given. */
     private Graph predicting(int n) {
-        Head head = head(n, featureLayer);
-        head.graph.output(LAYER, head.layer);
+        Program program = Program.of(model, n);
+        program.graph.output(LAYER, program.feature(model).value);
         if (classifies) {
-            head.graph.output(PROBABILITIES, head.probabilities);
+            program.graph.output(PROBABILITIES, program.classes().probabilities);
         }
-        return Fuse.of(head.graph);
+        return Fuse.of(program.graph);
     }
 
     private Graph part(String layer) {
-        Head head = head(1, layer);
-        head.graph.output(LAYER, head.layer);
-        return Fuse.of(head.graph);
+        Program program = Program.of(model, 1);
+        program.graph.output(LAYER, program.layer(layer));
+        return Fuse.of(program.graph);
     }
 
     /** Grad-CAM; the formula stands at {@link Classifier#explain(gradus.data.Picture, int, String)}. */
@@ -227,14 +253,16 @@ final class Session<B> implements AutoCloseable {
                     + ", not (height, width, channels): it no longer knows where things are; '" + spatialLayer()
                     + "' does");
         }
-        Head head = head(1, layer);
-        Graph graph = head.graph;
-        Value wanted = graph.input(CLASS, head.scores.shape());
-        Value score = graph.sum(graph.multiply(head.scores, wanted));
-        graph.output(LAYER, head.layer);
+        Program program = Program.of(model, 1);
+        Value seen = program.layer(layer);
+        Classes classes = program.classes();
+        Graph graph = program.graph;
+        Value wanted = graph.input(CLASS, classes.scores.shape());
+        Value score = graph.sum(graph.multiply(classes.scores, wanted));
+        graph.output(LAYER, seen);
         graph.output(SCORE, score);
-        graph.output(PROBABILITIES, head.probabilities);
-        var result = Gradient.of(Fuse.of(graph), score, List.of(head.layer));
+        graph.output(PROBABILITIES, classes.probabilities);
+        var result = Gradient.of(Fuse.of(graph), score, List.of(seen));
         Value derivative = result.derivatives().getFirst();
         if (derivative == null) {
             throw new GradusException(
@@ -242,73 +270,122 @@ final class Session<B> implements AutoCloseable {
         }
         Graph all = result.graph();
         Value alpha = all.reshape(all.mean(derivative, 1, 3), Shape.of(1, 1, 1, map.dim(2)));
-        Value sum = all.sum(all.multiply(head.layer, alpha), 3, 4);
+        Value sum = all.sum(all.multiply(seen, alpha), 3, 4);
         all.output(MAP, all.map(new ScalarFunction.Relu(), all.reshape(sum, map.slice(0, 2))));
         return all;
     }
 
-    private boolean endsInProbabilities() {
-        Head head = head(1, outputLayer);
-        return head.layer == head.probabilities;
+    /** A model in a graph, which more can be added to. */
+    private record Program(Graph graph, List<LoweredCall> calls, Value output) {
+        static Program of(Model model, int n) {
+            var graph = new Graph();
+            Value x = graph.input(INPUT, model.inputShapes().getFirst().prepend(n));
+            Lowered lowered = model.lower(graph, false, List.of(x));
+            return new Program(graph, lowered.calls(), lowered.outputs().getFirst());
+        }
+
+        /** What the layer's last call yields. */
+        Value layer(String name) {
+            return calls.reversed().stream()
+                    .filter(call -> call.name().equals(name))
+                    .map(call -> call.outputs().getFirst())
+                    .findFirst()
+                    .orElse(null);
+        }
+
+        Classes classes() {
+            Node last = graph.nodes().stream()
+                    .filter(node -> node.output() == output)
+                    .findFirst()
+                    .orElse(null);
+            return switch (last == null ? null : last.op()) {
+                case Softmax() -> new Classes(last.inputs().getFirst(), output);
+                case Elementwise(ScalarFunction.Sigmoid()) ->
+                    new Classes(last.inputs().getFirst(), output);
+                case LogSoftmax() -> new Classes(output, graph.map(new ScalarFunction.Exp(), output));
+                case null, default -> new Classes(output, graph.apply(new Softmax(), output));
+            };
+        }
+
+        /**
+         * What the last Dense layer is given, if only layers of one input follow on it; otherwise the output. Followed
+         * value by value, as a layer may be called several times.
+         */
+        Feature feature(Model model) {
+            Value value = output;
+            for (int at = calls.size() - 1; at >= 0 && value.shape().rank() == 2; at--) {
+                LoweredCall call = calls.get(at);
+                if (call.layer() instanceof Model || !call.outputs().contains(value)) {
+                    continue;
+                }
+                if (call.inputs().size() != 1) {
+                    break;
+                }
+                value = call.inputs().getFirst();
+                if (call.layer() instanceof Dense) {
+                    return feature(model, calls.subList(0, at), value);
+                }
+            }
+            String name = model.outputNames().getFirst();
+            return new Feature(name, output, layer(name) == output, false);
+        }
+
+        private Feature feature(Model model, List<LoweredCall> before, Value value) {
+            String name = before.reversed().stream()
+                    .filter(call ->
+                            !(call.layer() instanceof Input) && call.outputs().getFirst() == value)
+                    .map(LoweredCall::name)
+                    .findFirst()
+                    .orElse(model.inputNames().getFirst());
+            return new Feature(name, value, layer(name) == value, true);
+        }
+
+        /** The last layer with an output (h, w, c) of more than one place, before the average is taken; or null. */
+        String spatialLayer() {
+            return calls.reversed().stream()
+                    .filter(call -> {
+                        Shape shape = call.outputs().getFirst().shape();
+                        return shape.rank() == 4
+                                && shape.size(1, 3) > 1
+                                && !(call.layer() instanceof AveragePooling2D
+                                        || call.layer() instanceof Input
+                                        || call.layer() instanceof Model);
+                    })
+                    .map(LoweredCall::name)
+                    .findFirst()
+                    .orElse(null);
+        }
     }
 
-    private Head head(int n, String layer) {
-        var graph = new Graph();
-        Value x = graph.input(INPUT, model.inputShapes().getFirst().prepend(n));
-        List<Value> y =
-                model.upTo(layer, outputLayer).lower(graph, false, List.of(x)).outputs();
-        Value output = y.get(1);
-        Node last = graph.nodes().stream()
-                .filter(node -> node.output() == output)
-                .findFirst()
-                .orElse(null);
-        return switch (last == null ? null : last.op()) {
-            case Softmax() -> new Head(graph, y.get(0), last.inputs().getFirst(), output);
-            case Elementwise(ScalarFunction.Sigmoid()) ->
-                new Head(graph, y.get(0), last.inputs().getFirst(), output);
-            case LogSoftmax() -> new Head(graph, y.get(0), output, graph.map(new ScalarFunction.Exp(), output));
-            case null, default -> new Head(graph, y.get(0), output, graph.apply(new Softmax(), output));
-        };
-    }
-
-    /** @throws GradusException if the model's outputs are no classes: there is neither a softmax nor a Dense layer at its end */
+    /**
+     * @throws GradusException if the model's outputs are no classes: there is neither a softmax nor a Dense layer at its end,
+     *     or there are several outputs
+     */
     void checkClasses() {
+        checkOneOutput();
         if (!classifies) {
-            throw new GradusException("model '" + model.name() + "' ends in layer '" + outputLayer + "' with "
+            throw new GradusException("model '" + model.name() + "' ends in layer '"
+                    + model.outputNames().getFirst() + "' with "
                     + model.outputShapes().getFirst() + ", not in a classifier; it can give features");
         }
     }
 
-    String featureLayer() {
-        return featureLayer;
-    }
-
-    /** What the last Dense layer is given, if only layers of one input follow on it; otherwise the output. */
-    private static String featureLayer(Model model) {
-        String output = model.outputNames().getFirst();
-        for (String name = output; model.outputShape(name).rank() == 1; ) {
-            List<String> inputs = model.inputsOf(name);
-            if (inputs.size() != 1) {
-                break;
-            }
-            if (model.layer(name) instanceof Dense) {
-                return inputs.getFirst();
-            }
-            name = inputs.getFirst();
+    private void checkOneOutput() {
+        if (feature == null) {
+            throw new GradusException("model '" + model.name() + "' has several outputs, " + model.outputNames() + " "
+                    + model.outputShapes() + "; choose one: features of its layer, or a model that ends there");
         }
-        return output;
     }
 
-    /** The last layer with an output (h, w, c) of more than one place, before the average is taken. */
+    String featureLayer() {
+        checkOneOutput();
+        return feature.layer;
+    }
+
     String spatialLayer() {
-        return model.layerNames().reversed().stream()
-                .filter(name -> {
-                    Shape shape = model.outputShape(name);
-                    boolean pooling = model.layer(name) instanceof AveragePooling2D;
-                    return shape.rank() == 3 && shape.size(0, 2) > 1 && !pooling;
-                })
-                .findFirst()
-                .orElseThrow(() -> new GradusException(
-                        "no layer of model '" + model.name() + "' knows where in the picture things are"));
+        if (spatialLayer == null) {
+            throw new GradusException("no layer of model '" + model.name() + "' knows where in the picture things are");
+        }
+        return spatialLayer;
     }
 }

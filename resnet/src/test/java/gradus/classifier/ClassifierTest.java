@@ -21,6 +21,7 @@ import gradus.layers.Add;
 import gradus.layers.BatchNormalization;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
+import gradus.layers.Flatten;
 import gradus.layers.GlobalAveragePooling2D;
 import gradus.layers.Input;
 import gradus.layers.LayerOutput;
@@ -46,6 +47,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 class ClassifierTest {
@@ -281,6 +283,114 @@ class ClassifierTest {
             var message = assertThrows(GradusException.class, () -> classifier.features(picture, "pol"))
                     .getMessage();
             assertTrue(message.contains("'pol'") && message.contains("pool"), message);
+        }
+    }
+
+    /** One ReLU object applied twice is one layer; the model's output is what its second call yields. */
+    @Test
+    void featuresOfASharedLayerAreThoseOfItsLastCall() {
+        var relu = Activation.of("relu").named("relu");
+        var x = Input.of(8, 8, 3);
+        LayerOutput y = x.then(Conv2D.of(5, 3).named("one")).then(relu);
+        y = y.then(Conv2D.of(7, 3).named("two")).then(relu);
+        var model = Model.of("headless", x, y);
+        model.initialize(3, DType.F32);
+        try (var classifier = Classifier.of(model, List.of(), Pictures.of(model, Preprocess.TF))) {
+            var picture = picture(13, 8, 8);
+            float[] expected = model.predict(Tensor.of(Shape.of(1, 8, 8, 3), classifier.input(picture)))
+                    .floats();
+            assertEquals(4 * 4 * 7, expected.length);
+            assertEquals("relu", classifier.featureLayer());
+            assertArrayEquals(expected, classifier.features(picture), 1e-6f);
+            assertArrayEquals(expected, classifier.features(picture, "relu"), 1e-6f);
+        }
+        // Here the last Dense layer reads the first call.
+        var dense = Input.of(8, 8, 3);
+        LayerOutput first = dense.then(GlobalAveragePooling2D.of())
+                .then(Dense.of(5).named("code"))
+                .then(relu);
+        var whole = Model.of(
+                "whole", dense, first.then(Dense.of(4).named("classes")).then(relu));
+        whole.initialize(9, DType.F32);
+        try (var classifier = Classifier.of(whole, LABELS, Pictures.of(whole, Preprocess.TF))) {
+            var picture = picture(14, 8, 8);
+            assertEquals("relu", classifier.featureLayer());
+            assertEquals(5, classifier.features(picture).length);
+            assertEquals(4, classifier.features(picture, "relu").length);
+            assertEquals(4, classifier.classify(picture, 9).size());
+        }
+    }
+
+    /** As programs of Keras put a network without its top in front of an own one. */
+    @Test
+    void layersOfModelsInsideAreFoundAndSeen() {
+        Model flat = tiny(false);
+        Model body = flat.upTo("block").named("body");
+        var x = Input.of(Shape.of(8, 8, 3), "image");
+        LayerOutput y = x.then(body).then(GlobalAveragePooling2D.of().named("pool"));
+        var model =
+                Model.of("outer", x, y.then(Dense.of(4).activation("softmax").named("classes")));
+        model.setWeight("classes/kernel", flat.weight("classes/kernel"));
+        model.setWeight("classes/bias", flat.weight("classes/bias"));
+        try (var classifier = Classifier.of(model, LABELS, Pictures.of(model, Preprocess.TF));
+                var expected = classifier()) {
+            var picture = picture(15, 8, 8);
+            assertEquals(expected.classify(picture, 4), classifier.classify(picture, 4));
+            assertEquals("pool", classifier.featureLayer());
+            assertArrayEquals(expected.features(picture), classifier.features(picture), 1e-6f);
+            assertEquals("body/block", classifier.spatialLayer());
+            for (String layer : List.of("relu", "block")) {
+                assertArrayEquals(
+                        expected.features(picture, layer), classifier.features(picture, "body/" + layer), 1e-6f);
+                assertArrayEquals(
+                        expected.explain(picture, 1, layer).values(),
+                        classifier.explain(picture, 1, "body/" + layer).values(),
+                        1e-5f);
+            }
+            assertArrayEquals(classifier.features(picture, "body/block"), classifier.features(picture, "body"), 1e-6f);
+            var message = assertThrows(GradusException.class, () -> classifier.features(picture, "block"))
+                    .getMessage();
+            assertTrue(message.contains("'block'") && message.contains("'body/...'"), message);
+        }
+        // A head inside as well, and logits.
+        var z = Input.of(8, 8, 3);
+        var wrapped = Model.of("wrapped", z, z.then(tiny(true).named("net")));
+        try (var classifier = Classifier.of(wrapped, LABELS, Pictures.of(wrapped, Preprocess.TF));
+                var expected = classifier()) {
+            assertEquals("net/pool", classifier.featureLayer());
+            assertEquals(expected.classify(picture(16, 8, 8), 4), classifier.classify(picture(16, 8, 8), 4));
+        }
+    }
+
+    @Test
+    void anInputIsNoLayerThatExplains() {
+        var x = Input.of(8, 8, 3);
+        var model = Model.of("flat", x, x.then(Flatten.of()).then(Dense.of(4)));
+        try (var classifier = Classifier.of(model, LABELS, Pictures.of(model, Preprocess.TF))) {
+            assertTrue(assertThrows(GradusException.class, classifier::spatialLayer)
+                    .getMessage()
+                    .contains("'flat'"));
+        }
+    }
+
+    @Test
+    void ofSeveralOutputsOneMustBeChosen() {
+        Model one = tiny(false);
+        var model = Model.of("two", one.inputs(), List.of(one.output("pool"), one.output("classes")));
+        try (var classifier = Classifier.of(model, LABELS, Pictures.of(model, Preprocess.TF));
+                var expected = classifier()) {
+            var picture = picture(17, 8, 8);
+            for (String layer : List.of("conv", "pool", "classes")) {
+                assertArrayEquals(expected.features(picture, layer), classifier.features(picture, layer), 1e-6f);
+            }
+            for (Executable refused : List.<Executable>of(
+                    () -> classifier.classify(picture, 1),
+                    () -> classifier.features(picture),
+                    () -> classifier.featureLayer(),
+                    () -> classifier.explain(picture, -1, "block"))) {
+                var message = assertThrows(GradusException.class, refused).getMessage();
+                assertTrue(message.contains("[pool, classes]") && message.contains("choose"), message);
+            }
         }
     }
 
