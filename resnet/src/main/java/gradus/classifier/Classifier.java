@@ -64,7 +64,8 @@ public final class Classifier implements AutoCloseable {
      * The classifier in a file or folder of any format that {@link Importer} reads.
      *
      * @throws gradus.io.FileException if the file cannot be read
-     * @throws gradus.io.FormatException if it is damaged or of no known format
+     * @throws gradus.io.FormatException if it is damaged or of no known format, or a picture would take more than 256 MiB and
+     *     16 times the weights between the layers
      * @throws GradusException if it is no network of pictures, or does not say how pictures become its inputs
      */
     public static Classifier load(Path path) {
@@ -111,7 +112,7 @@ public final class Classifier implements AutoCloseable {
                     source + " does not say how the bytes of a picture become inputs; say it with"
                             + " ImportOptions.none().preprocess(...): CAFFE for most networks of Keras, TORCH for those of PyTorch");
         });
-        return of(found.model(), found.labels(), pictures);
+        return of(found.model(), found.labels(), pictures, Session.shared(found.model(), source));
     }
 
     /**

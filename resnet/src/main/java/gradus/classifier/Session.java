@@ -9,6 +9,7 @@ import gradus.graph.Fuse;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
 import gradus.graph.Node;
+import gradus.io.FormatException;
 import gradus.layers.AveragePooling2D;
 import gradus.layers.Dense;
 import gradus.layers.Input;
@@ -26,6 +27,7 @@ import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.lang.System.Logger.Level;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -48,6 +50,11 @@ final class Session<B> implements AutoCloseable {
     /** Plans kept besides that for one picture; each has memory for what it computes between. */
     private static final int MORE_PLANS = 2;
 
+    /** What may be held between the layers for one picture, in bytes: so much, and so many times the weights. */
+    private static final long MOST_BETWEEN = 256 << 20;
+
+    private static final long BETWEEN_PER_WEIGHT = 16;
+
     private static Backend<?> sharedBackend;
     private static int sharers;
     private static boolean warned;
@@ -57,6 +64,7 @@ final class Session<B> implements AutoCloseable {
     private final Feature feature; // null for several outputs
     private final String spatialLayer; // null if there is none
     private final boolean classifies;
+    private Program program; // for one picture; null once its plan is made
     private Parameters<B> parameters; // null when closed
     private final Map<String, Plan<B>> plans = new LinkedHashMap<>(); // the one used last at the end
 
@@ -76,14 +84,14 @@ final class Session<B> implements AutoCloseable {
 
     private Session(Model model, Program program, Backend<B> backend, Runnable release) {
         this.model = model;
+        this.program = program;
         this.release = release;
         this.parameters = new Parameters<>(backend);
         boolean one = model.outputs().size() == 1;
         this.feature = one ? program.feature(model) : null;
         this.spatialLayer = program.spatialLayer();
-        this.classifies = one
-                && model.outputShapes().getFirst().rank() == 1
-                && (feature.dense || program.classes().probabilities == program.output());
+        this.classifies =
+                one && model.outputShapes().getFirst().rank() == 1 && (feature.dense || program.endsInProbabilities());
     }
 
     // ---- opening and closing ----
@@ -92,12 +100,23 @@ final class Session<B> implements AutoCloseable {
         return new Session<>(model, Program.of(model, 1), backend, () -> {});
     }
 
+    /** As {@link #shared(Model)} for a model out of a file, unless it needs memory out of all proportion to its weights. */
+    static Session<?> shared(Model model, String source) {
+        Program program = Program.of(model, 1);
+        program.checkMemory(model, source);
+        return shared(model, program);
+    }
+
     /** On the backend that all classifiers of this JVM share, because a backend has threads. */
     static Session<?> shared(Model model) {
+        return shared(model, Program.of(model, 1));
+    }
+
+    private static Session<?> shared(Model model, Program program) {
         if (model.dtype() == DType.F64) {
-            return on(model, Backends.open("auto", new Options(0, Precision.FLOAT64))); // has no threads
+            var backend = Backends.open("auto", new Options(0, Precision.FLOAT64)); // has no threads
+            return new Session<>(model, program, backend, () -> {});
         }
-        Program program = Program.of(model, 1);
         return new Session<>(model, program, acquire(), Session::release);
     }
 
@@ -137,8 +156,9 @@ final class Session<B> implements AutoCloseable {
     synchronized Session<B> prepare() {
         parameters.setAll(model.weights());
         if (feature != null) {
-            plan(ONE_PICTURE, () -> predicting(1));
+            plan(ONE_PICTURE, () -> predicting(program));
         }
+        program = null;
         return this;
     }
 
@@ -174,14 +194,15 @@ final class Session<B> implements AutoCloseable {
     /** (n, classes), for x (n, height, width, channels). */
     synchronized Tensor probabilities(Tensor x) {
         int n = x.shape().dim(0);
-        Plan<B> plan = plan(n == 1 ? ONE_PICTURE : "predict " + n, () -> predicting(n));
+        Plan<B> plan = plan(n == 1 ? ONE_PICTURE : "predict " + n, () -> predicting(Program.of(model, n)));
         return run(plan, x).output(PROBABILITIES);
     }
 
     /** What describes one picture. */
     synchronized float[] features(Tensor x) {
         featureLayer();
-        return run(plan(ONE_PICTURE, () -> predicting(1)), x).output(LAYER).floats();
+        checkOpen();
+        return run(plans.get(ONE_PICTURE), x).output(LAYER).floats();
     }
 
     /** The output of the layer's last call for one picture. */
@@ -230,8 +251,7 @@ final class Session<B> implements AutoCloseable {
     // ---- the programs ----
 
     /** Probabilities, and what the classifying layer is given. */
-    private Graph predicting(int n) {
-        Program program = Program.of(model, n);
+    private Graph predicting(Program program) {
         program.graph.output(LAYER, program.feature(model).value);
         if (classifies) {
             program.graph.output(PROBABILITIES, program.classes().probabilities);
@@ -293,11 +313,68 @@ final class Session<B> implements AutoCloseable {
                     .orElse(null);
         }
 
-        Classes classes() {
-            Node last = graph.nodes().stream()
+        /** The node that makes the output, null if that is the input. */
+        private Node last() {
+            return graph.nodes().stream()
                     .filter(node -> node.output() == output)
                     .findFirst()
                     .orElse(null);
+        }
+
+        boolean endsInProbabilities() {
+            Node last = last();
+            return last != null
+                    && (last.op() instanceof Softmax
+                            || last.op() instanceof Elementwise(var f) && f instanceof ScalarFunction.Sigmoid);
+        }
+
+        /**
+         * A file of a kilobyte can speak of layers that fill any memory. Counts what is held between the layers, before any of
+         * it is asked for.
+         *
+         * @throws FormatException naming the layer with the most
+         */
+        void checkMemory(Model model, String source) {
+            Map<Value, Integer> lastRead = new IdentityHashMap<>();
+            List<LoweredCall> leaves =
+                    calls.stream().filter(c -> !(c.layer() instanceof Model)).toList();
+            for (int i = 0; i < leaves.size(); i++) {
+                for (Value x : leaves.get(i).inputs()) {
+                    lastRead.put(x, i);
+                }
+            }
+            Map<Value, LoweredCall> held = new IdentityHashMap<>();
+            long bytes = 0;
+            long most = 0;
+            LoweredCall largest = leaves.getFirst();
+            for (int i = 0; i < leaves.size(); i++) {
+                LoweredCall call = leaves.get(i);
+                Value y = call.outputs().getFirst();
+                bytes += held.put(y, call) == null ? bytes(y) : 0;
+                most = Math.max(most, bytes);
+                largest = bytes(y) > bytes(largest.outputs().getFirst()) ? call : largest;
+                for (Value x : call.inputs()) {
+                    bytes -= lastRead.get(x) == i && held.remove(x) != null ? bytes(x) : 0;
+                }
+            }
+            long allowed = MOST_BETWEEN + BETWEEN_PER_WEIGHT * Float.BYTES * model.parameterCount();
+            if (most > allowed) {
+                Value y = largest.outputs().getFirst();
+                throw new FormatException(
+                        ("%s: a picture would take %d MiB between the layers, layer '%s' alone %d MiB %s; for its weights at"
+                                        + " most %d MiB are taken. If the file can be trusted, use Importer.load and Classifier.of")
+                                .formatted(
+                                        source, most >> 20, largest.name(), bytes(y) >> 20, y.shape(), allowed >> 20),
+                        -1);
+            }
+        }
+
+        private static long bytes(Value value) {
+            return Float.BYTES * (long) value.shape().size();
+        }
+
+        Classes classes() {
+            Node last = last();
             return switch (last == null ? null : last.op()) {
                 case Softmax() -> new Classes(last.inputs().getFirst(), output);
                 case Elementwise(ScalarFunction.Sigmoid()) ->

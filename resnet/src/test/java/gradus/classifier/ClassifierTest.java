@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
 import gradus.backend.BackendProvider.Options;
 import gradus.backend.BackendProvider.Precision;
 import gradus.backend.Backends;
@@ -16,6 +17,7 @@ import gradus.data.Picture;
 import gradus.data.Pictures;
 import gradus.data.Preprocess;
 import gradus.importer.ImportOptions;
+import gradus.io.FormatException;
 import gradus.layers.Activation;
 import gradus.layers.Add;
 import gradus.layers.BatchNormalization;
@@ -26,6 +28,7 @@ import gradus.layers.GlobalAveragePooling2D;
 import gradus.layers.Input;
 import gradus.layers.LayerOutput;
 import gradus.layers.Model;
+import gradus.layers.ZeroPadding2D;
 import gradus.resnet.ResNets;
 import gradus.tensor.DType;
 import gradus.tensor.GradusException;
@@ -35,6 +38,7 @@ import gradus.tensor.Tensor;
 import gradus.train.Checkpoint;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -196,6 +200,7 @@ class ClassifierTest {
         var e = assertThrows(IllegalStateException.class, () -> one.classify(picture(4, 8, 8), 4));
         assertTrue(e.getMessage().contains("tiny") && e.getMessage().contains("closed"), e.getMessage());
         assertThrows(IllegalStateException.class, one::peakBytes);
+        assertThrows(IllegalStateException.class, () -> one.features(picture(4, 8, 8)));
         assertEquals(expected, other.classify(picture(4, 8, 8), 4));
         other.close();
         try (var again = classifier()) {
@@ -557,6 +562,32 @@ class ClassifierTest {
                 .getMessage()
                 .contains("resource"));
         assertThrows(GradusException.class, () -> Classifier.load(dir.resolve("missing")));
+    }
+
+    /** Files of a kilobyte whose layers would fill any memory: one by itself, or many that are all held. */
+    @Test
+    void layersOutOfProportionAreRefusedBeforeTheyTakeMemory() throws IOException {
+        var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        var x = Input.of(20, 20, 3);
+        LayerOutput y = x.then(Conv2D.of(3, 3).named("conv"));
+        var padded = Model.of(
+                "padded", x, y.then(ZeroPadding2D.of(10_000).named("z")).then(GlobalAveragePooling2D.of()));
+        var parts = new ArrayList<LayerOutput>();
+        for (int i = 0; i < 64; i++) {
+            parts.add(y.then(ZeroPadding2D.of(300).named("part" + i)));
+        }
+        var many = Model.of("many", x, Add.of().apply(parts).then(GlobalAveragePooling2D.of()));
+        for (Model model : List.of(padded, many, Model.of("outer", x, x.then(padded)))) {
+            Path file = dir.resolve("bomb.safetensors");
+            Checkpoint.of(model).save(file);
+            long before = threads.getCurrentThreadAllocatedBytes();
+            var message = assertThrows(FormatException.class, () -> Classifier.load(file))
+                    .getMessage();
+            long allocated = threads.getCurrentThreadAllocatedBytes() - before;
+            assertTrue(allocated <= 4 * Files.size(file) + (16 << 20), model.name() + " " + allocated);
+            String layer = model == many ? "'part0'" : model == padded ? "'z'" : "'padded/z'";
+            assertTrue(message.contains(layer) && message.contains("MiB"), message);
+        }
     }
 
     @Test
