@@ -2,6 +2,7 @@ package gradus.app;
 
 import gradus.classifier.Classifier;
 import gradus.data.ImageInput;
+import gradus.data.Picture;
 import gradus.io.Json;
 import gradus.tensor.GradusException;
 import java.nio.file.Path;
@@ -54,7 +55,7 @@ final class Features implements Callable<Integer> {
             paramLabel = "NAME",
             description =
                     "whose output to give, flattened; default: what the last Dense layer is given, or the output of a"
-                            + " model without one ('summary' lists the layers)")
+                            + " model without one ('summary' lists the layers; OUTER/INNER within a model that is a layer)")
     String layer;
 
     @Option(names = "--json", description = "one line an image: {\"file\":..,\"features\":[..]}")
@@ -72,7 +73,9 @@ final class Features implements Callable<Integer> {
             file.model().outputShape(from); // there is such a layer, or it is said once
             for (Path image : files) {
                 try {
-                    float[] features = classifier.features(ImageInput.read(image), from);
+                    Picture picture = ImageInput.read(image);
+                    float[] features =
+                            layer == null ? classifier.features(picture) : classifier.features(picture, layer);
                     out.println(json ? json(image, features) : image + ": " + text(from, features));
                     out.flush();
                 } catch (GradusException e) {

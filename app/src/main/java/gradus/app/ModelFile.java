@@ -48,7 +48,8 @@ record ModelFile(Path path, Imported imported) {
     /** Names of the classes, numbers if nobody has named them; none if the model's outputs are no classes. */
     List<String> labels() {
         Shape output = model().outputShapes().getFirst();
-        return imported.labels().isEmpty() && output.rank() == 1
+        boolean classes = model().outputs().size() == 1 && output.rank() == 1;
+        return imported.labels().isEmpty() && classes
                 ? IntStream.range(0, output.size()).mapToObj(Integer::toString).toList()
                 : imported.labels();
     }

@@ -71,6 +71,11 @@ final class Predict implements Callable<Integer> {
         boolean good = true;
         try (var backend = engine.open();
                 var classifier = Classifier.of(file.model(), file.labels(), file.pictures(), backend)) {
+            if (file.model().outputs().size() > 1) {
+                throw new UsageException(path + " has several outputs, "
+                        + file.model().outputNames() + "; choose one: 'gradus features --layer "
+                        + file.model().outputNames().getLast() + "' prints it");
+            }
             if (classifier.labels().isEmpty()) {
                 throw new UsageException(path + " has no classifier: its outputs are "
                         + file.model().outputShapes().getFirst() + "; 'gradus features' prints them");

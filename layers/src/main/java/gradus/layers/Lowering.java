@@ -1,5 +1,6 @@
 package gradus.layers;
 
+import gradus.layers.Lowered.LoweredCall;
 import gradus.op.Builder;
 import gradus.op.Value;
 
@@ -28,6 +29,9 @@ public interface Lowering {
 
     /** Says which layer the next operations belong to, for listings and error messages. */
     void scope(String layer);
+
+    /** Told after each call of a layer of a model. */
+    default void called(LoweredCall call) {}
 
     /** The same program as seen by a layer inside this one: a layer of a nested model. */
     default Lowering inside(String layer, boolean trainable) {
@@ -71,6 +75,11 @@ public interface Lowering {
             @Override
             public void scope(String name) {
                 outer.scope(layer + "/" + name);
+            }
+
+            @Override
+            public void called(LoweredCall call) {
+                outer.called(new LoweredCall(layer + "/" + call.name(), call.layer(), call.inputs(), call.outputs()));
             }
         };
     }

@@ -4,6 +4,7 @@ import gradus.backend.Backend;
 import gradus.backend.ScalarFunction;
 import gradus.eager.Eager;
 import gradus.graph.Graph;
+import gradus.layers.Lowered.LoweredCall;
 import gradus.op.Builder;
 import gradus.op.Value;
 import gradus.tensor.DType;
@@ -44,6 +45,7 @@ public final class Model implements Layer {
     private final List<LayerOutput> outputs;
     private final List<Call> calls;
     private final Map<String, Call> firstCalls = new LinkedHashMap<>(); // by layer name, in creation order
+    private final Map<String, Call> lastCalls = new HashMap<>();
     private final Map<LayerState, String> names = new IdentityHashMap<>();
     private long seed;
     private DType dtype = DType.F32;
@@ -157,6 +159,7 @@ public final class Model implements Layer {
         Map<String, Integer> counts = new HashMap<>();
         for (Call call : calls) {
             if (names.containsKey(call.state)) {
+                lastCalls.put(nameOf(call), call);
                 continue;
             }
             String n = call.layer.name();
@@ -177,6 +180,7 @@ public final class Model implements Layer {
                         + " and " + call.layer.type() + "); give one of them another name");
             }
             names.put(call.state, n);
+            lastCalls.put(n, call);
         }
     }
 
@@ -252,18 +256,35 @@ public final class Model implements Layer {
                 .toList();
     }
 
-    /** @throws GradusException if there is no layer of that name */
+    /**
+     * A layer by its name, or by its path in models that are layers: {@code outer/inner}.
+     *
+     * @throws GradusException if there is no layer of that name
+     */
     public Layer layer(String layer) {
         return call(layer).layer;
     }
 
+    /** The last call of a layer, of this model or of one inside. */
     private Call call(String layer) {
-        Call call = firstCalls.get(layer);
-        if (call == null) {
-            throw new GradusException(
-                    "model '" + name + "' has no layer '" + layer + "'; it has " + firstCalls.keySet());
+        Call call = lastCalls.get(layer);
+        if (call != null) {
+            return call;
         }
-        return call;
+        int slash = layer.indexOf('/');
+        if (slash > 0
+                && lastCalls.get(layer.substring(0, slash)) instanceof Call outer
+                && outer.layer instanceof Model m) {
+            return m.call(layer.substring(slash + 1));
+        }
+        String inside = firstCalls.entrySet().stream()
+                .filter(e -> e.getValue().layer instanceof Model)
+                .map(Map.Entry::getKey)
+                .findFirst()
+                .map(n -> "; a layer of the model '" + n + "' inside is called '" + n + "/...'")
+                .orElse("");
+        throw new GradusException(
+                "model '" + name + "' has no layer '" + layer + "'; it has " + firstCalls.keySet() + inside);
     }
 
     public List<LayerOutput> inputs() {
@@ -274,17 +295,28 @@ public final class Model implements Layer {
         return outputs;
     }
 
-    /** What a layer yields, to build further models on: {@code model.output("flatten").then(Dense.of(10))}. */
+    /**
+     * What a layer yields, to build further models on: {@code model.output("flatten").then(Dense.of(10))}. Of a layer that
+     * is called several times, what the last call yields (Keras's {@code layer.output} refuses to choose).
+     *
+     * @throws GradusException if this model has no layer of that name, or it belongs to a model inside, which alone can be
+     *     cut there
+     */
     public LayerOutput output(String layer) {
-        return call(layer).outputs.get(0);
+        Call call = call(layer);
+        if (!lastCalls.containsKey(layer)) {
+            throw new GradusException("model '" + name + "' cannot be cut at '" + layer
+                    + "', inside of a model that is its layer; cut that one");
+        }
+        return call.outputs.get(0);
     }
 
-    /** Shape of a layer's output, per sample. */
+    /** Shape of a layer's output, per sample; the layer as in {@link #layer}, the last call if there are several. */
     public Shape outputShape(String layer) {
-        return output(layer).shape();
+        return call(layer).outputs.get(0).shape();
     }
 
-    /** The part of this model that leads to the named layers, with their outputs; weights are shared. */
+    /** The part of this model that leads to the named layers, with what their last calls yield; weights are shared. */
     public Model upTo(String... layers) {
         List<LayerOutput> ends = Arrays.stream(layers).map(this::output).toList();
         Map<Call, Boolean> reached = new IdentityHashMap<>();
@@ -319,11 +351,6 @@ public final class Model implements Layer {
     /** Names of the layers that the outputs come from, in the order of the outputs. */
     public List<String> outputNames() {
         return outputs.stream().map(x -> nameOf(x.call())).toList();
-    }
-
-    /** Names of the layers whose outputs a layer takes, in order; none for an Input. */
-    public List<String> inputsOf(String layer) {
-        return call(layer).inputs.stream().map(x -> nameOf(x.call())).toList();
     }
 
     // ---- as a layer ----
@@ -364,15 +391,17 @@ public final class Model implements Layer {
             known.put(inputs.get(i), values.get(i));
         }
         for (Call call : calls) {
+            String layer = nameOf(call);
+            List<Value> operands = call.inputs.stream().map(known::get).toList();
             if (!call.isInput()) {
-                String layer = nameOf(call);
                 to.scope(layer);
-                List<Value> operands = call.inputs.stream().map(known::get).toList();
                 List<Value> results = call.layer.lowerAll(to.inside(layer, call.state.trainable), operands);
                 for (int i = 0; i < results.size(); i++) {
                     known.put(call.outputs.get(i), results.get(i));
                 }
             }
+            List<Value> results = call.outputs.stream().map(known::get).toList();
+            to.called(new LoweredCall(layer, call.layer, operands, results));
         }
         return outputs.stream().map(known::get).toList();
     }
@@ -403,7 +432,7 @@ public final class Model implements Layer {
             }
         }
         graph.scope("");
-        return new Lowered(results, target.updates, penalties);
+        return new Lowered(results, target.updates, penalties, target.calls);
     }
 
     /** Pictures of another size than the model's are for its layers to judge. */
@@ -430,6 +459,7 @@ public final class Model implements Layer {
         private final Graph graph;
         private final boolean training;
         private final Map<String, Value> updates = new LinkedHashMap<>();
+        private final List<LoweredCall> calls = new ArrayList<>();
         private final Map<String, Shape> shapes = new HashMap<>();
 
         GraphTarget(Graph graph, boolean training) {
@@ -481,6 +511,11 @@ public final class Model implements Layer {
         @Override
         public void scope(String layer) {
             graph.scope(layer);
+        }
+
+        @Override
+        public void called(LoweredCall call) {
+            calls.add(call);
         }
     }
 

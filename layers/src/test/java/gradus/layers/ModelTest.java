@@ -144,6 +144,35 @@ class ModelTest {
     }
 
     @Test
+    void layersInsideHavePathsAndOutputsAreThoseOfLastCalls() {
+        Model inner = small().named("inner");
+        LayerOutput x = Input.of(8, 8, 3);
+        var shared = Dense.of(2).named("shared");
+        LayerOutput first = x.then(inner).then(shared);
+        Model m =
+                Model.of("outer", x, first.then(Activation.relu().named("end")).then(shared));
+        assertSame(inner.layer("conv"), m.layer("inner/conv"));
+        assertEquals(inner.outputShape("conv"), m.outputShape("inner/conv"));
+        assertEquals(List.of("shared"), m.outputNames());
+        assertSame(m.outputs().getFirst(), m.output("shared"));
+        assertTrue(error(() -> m.layer("conv")).contains("'inner/...'"));
+        assertTrue(error(() -> m.layer("inner/none")).contains("'inner' has no layer 'none'"));
+        assertTrue(error(() -> m.upTo("inner/conv")).contains("cut that one"));
+        var graph = new Graph();
+        Lowered lowered = m.lower(graph, false, List.of(graph.input("x", Shape.of(1, 8, 8, 3))));
+        assertEquals(
+                List.of("shared", "end", "shared"),
+                lowered.calls().stream()
+                        .map(Lowered.LoweredCall::name)
+                        .toList()
+                        .subList(lowered.calls().size() - 3, lowered.calls().size()));
+        assertSame(
+                lowered.outputs().getFirst(),
+                lowered.calls().getLast().outputs().getFirst());
+        assertTrue(lowered.calls().stream().anyMatch(c -> c.name().equals("inner/conv")));
+    }
+
+    @Test
     void upToSharesWeights() {
         Model m = small();
         Model features = m.upTo("activation");

@@ -64,7 +64,8 @@ public final class Classifier implements AutoCloseable {
      * The classifier in a file or folder of any format that {@link Importer} reads.
      *
      * @throws gradus.io.FileException if the file cannot be read
-     * @throws gradus.io.FormatException if it is damaged or of no known format
+     * @throws gradus.io.FormatException if it is damaged or of no known format, or a picture would take more than 256 MiB and
+     *     16 times the weights between the layers
      * @throws GradusException if it is no network of pictures, or does not say how pictures become its inputs
      */
     public static Classifier load(Path path) {
@@ -111,7 +112,7 @@ public final class Classifier implements AutoCloseable {
                     source + " does not say how the bytes of a picture become inputs; say it with"
                             + " ImportOptions.none().preprocess(...): CAFFE for most networks of Keras, TORCH for those of PyTorch");
         });
-        return of(found.model(), found.labels(), pictures);
+        return of(found.model(), found.labels(), pictures, Session.shared(found.model(), source));
     }
 
     /**
@@ -132,7 +133,7 @@ public final class Classifier implements AutoCloseable {
     private static Classifier of(Model model, List<String> labels, Pictures pictures, Session<?> session) {
         try {
             Shape input = Shape.of(pictures.height(), pictures.width(), pictures.channels());
-            if (!model.inputShapes().equals(List.of(input)) || model.outputs().size() != 1) {
+            if (!model.inputShapes().equals(List.of(input))) {
                 throw new ShapeException("a classifier of pictures " + input + " cannot be made of model '"
                         + model.name() + "' " + model.inputShapes() + " -> " + model.outputShapes());
             }
@@ -146,6 +147,9 @@ public final class Classifier implements AutoCloseable {
     private static List<String> labels(Model model, List<String> labels) {
         Shape output = model.outputShapes().getFirst();
         int classes = output.size();
+        if (model.outputs().size() != 1) {
+            return List.copyOf(labels); // of whichever
+        }
         if (output.rank() == 1 && labels.isEmpty()) {
             return classes == ImageNet.names().size()
                     ? ImageNet.names()
@@ -267,27 +271,45 @@ public final class Classifier implements AutoCloseable {
 
     /**
      * The layer whose output describes a picture: what the last Dense layer is given, and the output of a model without one.
+     *
+     * @throws GradusException if the model has several outputs
      */
     public String featureLayer() {
         return session.featureLayer();
     }
 
-    /** A picture as numbers that are similar for similar pictures (an embedding): the output of {@link #featureLayer}. */
+    /** As {@link #features(Picture)}. */
     public float[] features(Path file) {
-        return features(ImageInput.read(file), featureLayer());
+        return features(ImageInput.read(file));
     }
 
     /**
-     * The output of a layer for a picture, flattened.
+     * A picture as numbers that are similar for similar pictures (an embedding): the output of {@link #featureLayer}. Of a
+     * layer that is called several times it is the call that the last Dense layer reads, or that the model ends in.
      *
-     * @param layer one of {@code model().layerNames()}
+     * @throws GradusException if the model has several outputs
+     */
+    public float[] features(Picture picture) {
+        return session.features(batchOfOne(picture));
+    }
+
+    /**
+     * The output of a layer for a picture, flattened. Of a layer that is called several times it is what the last call
+     * yields; Keras's {@code layer.output} refuses to choose.
+     *
+     * @param layer one of {@code model().layerNames()}; a layer of a model that is a layer is {@code outer/inner}
      * @throws GradusException if there is no such layer
      */
     public float[] features(Picture picture, String layer) {
         return session.features(batchOfOne(picture), layer);
     }
 
-    /** The layer {@link #explain} looks at by default: the last one that still knows where in the picture things are. */
+    /**
+     * The layer {@link #explain} looks at by default: the last one that still knows where in the picture things are; never an
+     * Input.
+     *
+     * @throws GradusException if there is none
+     */
     public String spatialLayer() {
         return session.spatialLayer();
     }
@@ -309,7 +331,8 @@ public final class Classifier implements AutoCloseable {
      * scaled so that its largest value is 1.
      *
      * @param index the class, or -1 for the most probable one
-     * @param layer one whose output is (height, width, channels) and leads to the model's output
+     * @param layer one whose output is (height, width, channels) and leads to the model's output, named as for
+     *     {@link #features(Picture, String)}
      * @throws GradusException if there is no such class or layer
      */
     public HeatMap explain(Picture picture, int index, String layer) {

@@ -15,8 +15,9 @@ import javax.imageio.ImageReader;
 import javax.imageio.stream.MemoryCacheImageInputStream;
 
 /**
- * Reads picture files: JPEG, PNG, GIF (its first frame), BMP, and what else the JDK decodes. The size is taken from the
- * header and checked before memory for the pixels is asked for.
+ * Reads picture files: JPEG, PNG, GIF (its first frame), BMP, and what readers added to ImageIO decode. The size is taken
+ * from the header and checked before memory for the pixels is asked for. TIFF is refused: its reader believes whatever sizes a
+ * file states.
  */
 public final class ImageInput {
     /** Pixels a side may have. */
@@ -34,6 +35,12 @@ public final class ImageInput {
      */
     private static final long MAX_WORK = 20L * MAX_PIXELS;
 
+    /** Bytes of memory that any picture may take. */
+    private static final long SMALL = 16 << 20;
+
+    /** What larger ones may take, as a multiple of their file: a JPEG of one colour, turned, takes 576 times its size. */
+    private static final long MOST_UNPACKED = 1000;
+
     private ImageInput() {}
 
     /** Height and width in pixels. */
@@ -44,10 +51,11 @@ public final class ImageInput {
      * profiles are ignored, CMYK is converted by {@code ink * black}, and a JPEG is turned as its EXIF data asks for.
      *
      * <p>Until the header has been checked, no more than 4 times the file's size and some constant are allocated; then 3
-     * bytes a pixel, or up to twice that for a format or an orientation that makes a copy necessary.
+     * bytes a pixel, or a multiple of that for a format or an orientation that makes a copy necessary. If this is more than
+     * 16 MiB it must not be more than 1000 times the file's size, which no photograph comes near.
      *
      * @throws DataException naming the file if it is missing, damaged, of unknown format, too large, or says to have more
-     *     pixels than a file of its size can hold
+     *     pixels than a file of its size can sensibly hold
      */
     public static Picture read(Path file) {
         return decode(bytes(file), file.toString());
@@ -128,6 +136,21 @@ public final class ImageInput {
             throw new DataException(name + ": a JPEG of " + pixels + " pixels in " + jpeg.scans()
                     + " scans would take too long; save it as a baseline JPEG");
         }
+        long memory = pixels * bytesPerPixel(file, format, jpeg);
+        if (memory > Math.max(SMALL, MOST_UNPACKED * file.length)) {
+            throw new DataException(
+                    "%s: %d bytes would become %d MiB of pixels, as in files that are made to fill the memory; resize it"
+                            .formatted(name, file.length, memory >> 20));
+        }
+    }
+
+    /** What is allocated: the decoded picture, by readers its rows once more, and the RGB it becomes if that is another array. */
+    private static int bytesPerPixel(byte[] file, String format, JpegHeader jpeg) {
+        return switch (format.toLowerCase(Locale.ROOT)) {
+            case "png" -> 2 * Math.ceilDiv(pngBits(file), 8) + (pngBits(file) == 24 ? 0 : 3);
+            case "jpeg" -> 2 * jpeg.components() + (jpeg.components() == 3 ? 0 : 3) + (jpeg.orientation() > 1 ? 3 : 0);
+            default -> 9;
+        };
     }
 
     /** Bits of a pixel by IHDR, which readers have found to be there: colour types 0 grey, 2 RGB, 3 palette, 4 grey+alpha, 6. */
@@ -149,6 +172,9 @@ public final class ImageInput {
                 throw new DataException(name + ": not a picture in a known format (JPEG, PNG, GIF, BMP)");
             }
             reader = readers.next();
+            if (reader.getFormatName().toLowerCase(Locale.ROOT).startsWith("tif")) {
+                throw new DataException(name + ": TIFF is not read here; save it as JPEG or PNG");
+            }
             reader.setInput(stream, true, true);
             checkSize(name, reader.getHeight(0), reader.getWidth(0));
             checkContent(file, name, reader.getFormatName(), jpeg, (long) reader.getHeight(0) * reader.getWidth(0));

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
 import gradus.backend.BackendProvider.Options;
 import gradus.backend.BackendProvider.Precision;
 import gradus.backend.Backends;
@@ -16,15 +17,18 @@ import gradus.data.Picture;
 import gradus.data.Pictures;
 import gradus.data.Preprocess;
 import gradus.importer.ImportOptions;
+import gradus.io.FormatException;
 import gradus.layers.Activation;
 import gradus.layers.Add;
 import gradus.layers.BatchNormalization;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
+import gradus.layers.Flatten;
 import gradus.layers.GlobalAveragePooling2D;
 import gradus.layers.Input;
 import gradus.layers.LayerOutput;
 import gradus.layers.Model;
+import gradus.layers.ZeroPadding2D;
 import gradus.resnet.ResNets;
 import gradus.tensor.DType;
 import gradus.tensor.GradusException;
@@ -34,6 +38,7 @@ import gradus.tensor.Tensor;
 import gradus.train.Checkpoint;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -46,6 +51,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 class ClassifierTest {
@@ -194,6 +200,7 @@ class ClassifierTest {
         var e = assertThrows(IllegalStateException.class, () -> one.classify(picture(4, 8, 8), 4));
         assertTrue(e.getMessage().contains("tiny") && e.getMessage().contains("closed"), e.getMessage());
         assertThrows(IllegalStateException.class, one::peakBytes);
+        assertThrows(IllegalStateException.class, () -> one.features(picture(4, 8, 8)));
         assertEquals(expected, other.classify(picture(4, 8, 8), 4));
         other.close();
         try (var again = classifier()) {
@@ -281,6 +288,114 @@ class ClassifierTest {
             var message = assertThrows(GradusException.class, () -> classifier.features(picture, "pol"))
                     .getMessage();
             assertTrue(message.contains("'pol'") && message.contains("pool"), message);
+        }
+    }
+
+    /** One ReLU object applied twice is one layer; the model's output is what its second call yields. */
+    @Test
+    void featuresOfASharedLayerAreThoseOfItsLastCall() {
+        var relu = Activation.of("relu").named("relu");
+        var x = Input.of(8, 8, 3);
+        LayerOutput y = x.then(Conv2D.of(5, 3).named("one")).then(relu);
+        y = y.then(Conv2D.of(7, 3).named("two")).then(relu);
+        var model = Model.of("headless", x, y);
+        model.initialize(3, DType.F32);
+        try (var classifier = Classifier.of(model, List.of(), Pictures.of(model, Preprocess.TF))) {
+            var picture = picture(13, 8, 8);
+            float[] expected = model.predict(Tensor.of(Shape.of(1, 8, 8, 3), classifier.input(picture)))
+                    .floats();
+            assertEquals(4 * 4 * 7, expected.length);
+            assertEquals("relu", classifier.featureLayer());
+            assertArrayEquals(expected, classifier.features(picture), 1e-6f);
+            assertArrayEquals(expected, classifier.features(picture, "relu"), 1e-6f);
+        }
+        // Here the last Dense layer reads the first call.
+        var dense = Input.of(8, 8, 3);
+        LayerOutput first = dense.then(GlobalAveragePooling2D.of())
+                .then(Dense.of(5).named("code"))
+                .then(relu);
+        var whole = Model.of(
+                "whole", dense, first.then(Dense.of(4).named("classes")).then(relu));
+        whole.initialize(9, DType.F32);
+        try (var classifier = Classifier.of(whole, LABELS, Pictures.of(whole, Preprocess.TF))) {
+            var picture = picture(14, 8, 8);
+            assertEquals("relu", classifier.featureLayer());
+            assertEquals(5, classifier.features(picture).length);
+            assertEquals(4, classifier.features(picture, "relu").length);
+            assertEquals(4, classifier.classify(picture, 9).size());
+        }
+    }
+
+    /** As programs of Keras put a network without its top in front of an own one. */
+    @Test
+    void layersOfModelsInsideAreFoundAndSeen() {
+        Model flat = tiny(false);
+        Model body = flat.upTo("block").named("body");
+        var x = Input.of(Shape.of(8, 8, 3), "image");
+        LayerOutput y = x.then(body).then(GlobalAveragePooling2D.of().named("pool"));
+        var model =
+                Model.of("outer", x, y.then(Dense.of(4).activation("softmax").named("classes")));
+        model.setWeight("classes/kernel", flat.weight("classes/kernel"));
+        model.setWeight("classes/bias", flat.weight("classes/bias"));
+        try (var classifier = Classifier.of(model, LABELS, Pictures.of(model, Preprocess.TF));
+                var expected = classifier()) {
+            var picture = picture(15, 8, 8);
+            assertEquals(expected.classify(picture, 4), classifier.classify(picture, 4));
+            assertEquals("pool", classifier.featureLayer());
+            assertArrayEquals(expected.features(picture), classifier.features(picture), 1e-6f);
+            assertEquals("body/block", classifier.spatialLayer());
+            for (String layer : List.of("relu", "block")) {
+                assertArrayEquals(
+                        expected.features(picture, layer), classifier.features(picture, "body/" + layer), 1e-6f);
+                assertArrayEquals(
+                        expected.explain(picture, 1, layer).values(),
+                        classifier.explain(picture, 1, "body/" + layer).values(),
+                        1e-5f);
+            }
+            assertArrayEquals(classifier.features(picture, "body/block"), classifier.features(picture, "body"), 1e-6f);
+            var message = assertThrows(GradusException.class, () -> classifier.features(picture, "block"))
+                    .getMessage();
+            assertTrue(message.contains("'block'") && message.contains("'body/...'"), message);
+        }
+        // A head inside as well, and logits.
+        var z = Input.of(8, 8, 3);
+        var wrapped = Model.of("wrapped", z, z.then(tiny(true).named("net")));
+        try (var classifier = Classifier.of(wrapped, LABELS, Pictures.of(wrapped, Preprocess.TF));
+                var expected = classifier()) {
+            assertEquals("net/pool", classifier.featureLayer());
+            assertEquals(expected.classify(picture(16, 8, 8), 4), classifier.classify(picture(16, 8, 8), 4));
+        }
+    }
+
+    @Test
+    void anInputIsNoLayerThatExplains() {
+        var x = Input.of(8, 8, 3);
+        var model = Model.of("flat", x, x.then(Flatten.of()).then(Dense.of(4)));
+        try (var classifier = Classifier.of(model, LABELS, Pictures.of(model, Preprocess.TF))) {
+            assertTrue(assertThrows(GradusException.class, classifier::spatialLayer)
+                    .getMessage()
+                    .contains("'flat'"));
+        }
+    }
+
+    @Test
+    void ofSeveralOutputsOneMustBeChosen() {
+        Model one = tiny(false);
+        var model = Model.of("two", one.inputs(), List.of(one.output("pool"), one.output("classes")));
+        try (var classifier = Classifier.of(model, LABELS, Pictures.of(model, Preprocess.TF));
+                var expected = classifier()) {
+            var picture = picture(17, 8, 8);
+            for (String layer : List.of("conv", "pool", "classes")) {
+                assertArrayEquals(expected.features(picture, layer), classifier.features(picture, layer), 1e-6f);
+            }
+            for (Executable refused : List.<Executable>of(
+                    () -> classifier.classify(picture, 1),
+                    () -> classifier.features(picture),
+                    () -> classifier.featureLayer(),
+                    () -> classifier.explain(picture, -1, "block"))) {
+                var message = assertThrows(GradusException.class, refused).getMessage();
+                assertTrue(message.contains("[pool, classes]") && message.contains("choose"), message);
+            }
         }
     }
 
@@ -447,6 +562,32 @@ class ClassifierTest {
                 .getMessage()
                 .contains("resource"));
         assertThrows(GradusException.class, () -> Classifier.load(dir.resolve("missing")));
+    }
+
+    /** Files of a kilobyte whose layers would fill any memory: one by itself, or many that are all held. */
+    @Test
+    void layersOutOfProportionAreRefusedBeforeTheyTakeMemory() throws IOException {
+        var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        var x = Input.of(20, 20, 3);
+        LayerOutput y = x.then(Conv2D.of(3, 3).named("conv"));
+        var padded = Model.of(
+                "padded", x, y.then(ZeroPadding2D.of(10_000).named("z")).then(GlobalAveragePooling2D.of()));
+        var parts = new ArrayList<LayerOutput>();
+        for (int i = 0; i < 64; i++) {
+            parts.add(y.then(ZeroPadding2D.of(300).named("part" + i)));
+        }
+        var many = Model.of("many", x, Add.of().apply(parts).then(GlobalAveragePooling2D.of()));
+        for (Model model : List.of(padded, many, Model.of("outer", x, x.then(padded)))) {
+            Path file = dir.resolve("bomb.safetensors");
+            Checkpoint.of(model).save(file);
+            long before = threads.getCurrentThreadAllocatedBytes();
+            var message = assertThrows(FormatException.class, () -> Classifier.load(file))
+                    .getMessage();
+            long allocated = threads.getCurrentThreadAllocatedBytes() - before;
+            assertTrue(allocated <= 4 * Files.size(file) + (16 << 20), model.name() + " " + allocated);
+            String layer = model == many ? "'part0'" : model == padded ? "'z'" : "'padded/z'";
+            assertTrue(message.contains(layer) && message.contains("MiB"), message);
+        }
     }
 
     @Test

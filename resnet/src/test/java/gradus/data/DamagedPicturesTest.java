@@ -194,6 +194,36 @@ class DamagedPicturesTest {
         assertThrows(DataException.class, () -> ImageInput.read(jpeg, "bomb.jpg"));
     }
 
+    /** Nothing about these files is damaged; they are just out of proportion. */
+    @Test
+    void validFilesMadeToFillTheMemoryAreRefused() throws IOException {
+        byte[] zeros = chunk("IDAT", deflatedZeros(4000 * (12_000 * 3 + 1)));
+        byte[] bomb = png(12_000, 4000, 8, 2, zeros);
+        Cost cost = read(bomb);
+        assertTrue(!cost.read && cost.seconds < 1, cost.toString());
+        assertTrue(cost.bytes <= 4L * bomb.length + CONSTANT, cost.toString());
+        var message = assertThrows(DataException.class, () -> ImageInput.read(bomb, "bomb.png"))
+                .getMessage();
+        assertTrue(message.contains(bomb.length + " bytes") && message.contains("resize"), message);
+        // A blank picture of 2.5 million pixels does no harm.
+        byte[] blank = png(2500, 1000, 8, 2, chunk("IDAT", deflatedZeros(1000 * (2500 * 3 + 1))));
+        cost = read(blank);
+        assertTrue(cost.read && cost.bytes <= 4L * blank.length + CONSTANT, cost.toString());
+        // Nor is a photograph of one colour, however large.
+        byte[] dark = encoded(new BufferedImage(8000, 6000, BufferedImage.TYPE_3BYTE_BGR), "jpeg", false);
+        assertTrue(8000 * 6000 * 3 / dark.length > 100, dark.length + " bytes");
+        cost = read(dark);
+        assertTrue(cost.read && cost.bytes <= 8000L * 6000 * 6 + CONSTANT, cost.toString());
+    }
+
+    @Test
+    void tiffIsRefusedByItsContent() throws IOException {
+        byte[] tiff = encoded(drawing(BufferedImage.TYPE_INT_RGB), "tiff", false);
+        var message = assertThrows(DataException.class, () -> ImageInput.read(tiff, "scan.jpg"))
+                .getMessage();
+        assertTrue(message.contains("scan.jpg") && message.contains("TIFF"), message);
+    }
+
     /** Texts and colour profiles may be compressed as well. They are of no interest. */
     @Test
     void compressedTextsAreNotUnpacked() throws IOException {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.awt.image.BufferedImage;
 import java.awt.image.Raster;
 import java.awt.image.WritableRaster;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -259,6 +260,116 @@ class ImageInputTest {
         // Outputs lie at -.25, .25, .75, 1.25 of the input's pixels; beyond the edge there is nothing to mix in.
         var row = new Picture(1, 2, 1, new byte[] {0, 100});
         assertArrayEquals(new byte[] {0, 25, 75, 100}, row.resize(1, 4).pixels());
+    }
+
+    /** What a camera might see: a sky, a hill with a sharp edge, and grain finer than any network's input. */
+    private static BufferedImage scene(int width, int height) {
+        var image = new BufferedImage(width, height, BufferedImage.TYPE_3BYTE_BGR);
+        var random = new Random(width * 31L + height);
+        for (int y = 0; y < height; y++) {
+            for (int x = 0; x < width; x++) {
+                double u = (double) x / width;
+                double v = (double) y / height;
+                boolean hill = v > 0.6 - 0.2 * Math.sin(5 * u);
+                double grain = 25 * Math.sin(x * 1.7) * Math.sin(y * 1.3 + u * 9) + 12 * random.nextGaussian();
+                double red = hill ? 60 + 90 * u + grain : 90 + 100 * v;
+                double green = hill ? 140 - 60 * v + grain : 140 + 80 * v;
+                double blue = hill ? 40 + 30 * Math.cos(7 * v) + grain : 235 - 40 * u * v;
+                int rgb = 0;
+                for (double c : new double[] {red, green, blue}) {
+                    rgb = rgb << 8 | (int) Math.clamp(c, 0, 255);
+                }
+                image.setRGB(x, y, rgb);
+            }
+        }
+        return image;
+    }
+
+    /** [y][x][channel], turned upright from what EXIF calls 1, 3, 6 or 8. */
+    private static double[][][] upright(BufferedImage stored, int orientation) {
+        int w = stored.getWidth();
+        int h = stored.getHeight();
+        boolean turned = orientation >= 5;
+        var out = new double[turned ? w : h][turned ? h : w][3];
+        for (int y = 0; y < out.length; y++) {
+            for (int x = 0; x < out[0].length; x++) {
+                int rgb = switch (orientation) {
+                    case 3 -> stored.getRGB(w - 1 - x, h - 1 - y);
+                    case 6 -> stored.getRGB(y, h - 1 - x);
+                    case 8 -> stored.getRGB(w - 1 - y, x);
+                    default -> stored.getRGB(x, y);
+                };
+                out[y][x] = new double[] {rgb >> 16 & 255, rgb >> 8 & 255, rgb & 255};
+            }
+        }
+        return out;
+    }
+
+    /** Pillow's BILINEAR along the first axis, in double precision: a mean under a triangle, nothing rounded. */
+    private static double[][][] resizeRows(double[][][] in, int to) {
+        double scale = (double) in.length / to;
+        double support = Math.max(scale, 1);
+        var out = new double[to][in[0].length][3];
+        for (int o = 0; o < to; o++) {
+            double centre = (o + 0.5) * scale;
+            double total = 0;
+            for (int i = 0; i < in.length; i++) {
+                total += Math.max(0, 1 - Math.abs(i + 0.5 - centre) / support);
+            }
+            for (int i = 0; i < in.length; i++) {
+                double weight = Math.max(0, 1 - Math.abs(i + 0.5 - centre) / support) / total;
+                for (int x = 0; weight > 0 && x < out[o].length; x++) {
+                    for (int c = 0; c < 3; c++) {
+                        out[o][x][c] += weight * in[i][x][c];
+                    }
+                }
+            }
+        }
+        return out;
+    }
+
+    private static double[][][] transposed(double[][][] in) {
+        var out = new double[in[0].length][in.length][];
+        for (int y = 0; y < in.length; y++) {
+            for (int x = 0; x < in[0].length; x++) {
+                out[x][y] = in[y][x];
+            }
+        }
+        return out;
+    }
+
+    /** Photographs from the file to the network's input: decoded, turned, resized, cut, as the formulas say. */
+    @ParameterizedTest
+    @CsvSource({"640,480,1", "481,640,6", "1600,1203,8", "2000,700,3", "257,256,1", "150,113,6", "224,224,1"})
+    void jpegsBecomeWhatPillowsResizeMakesOfThem(int width, int height, int orientation) throws IOException {
+        byte[] jpeg = encode(scene(width, height), "jpeg");
+        var in = upright(ImageIO.read(new ByteArrayInputStream(jpeg)), orientation);
+        byte[] file = orientation == 1 ? jpeg : insert(jpeg, exif(orientation, true));
+        int shorter = Math.min(in.length, in[0].length);
+        int longer = Math.max(in.length, in[0].length);
+        for (int side : new int[] {0, 256}) {
+            boolean stretch = side == 0;
+            boolean fits = in.length == 224 && in[0].length == 224; // seen as it is
+            int other = (int) Math.rint((double) side * longer / shorter);
+            int h = stretch || fits ? 224 : in.length == shorter ? side : other;
+            int w = stretch || fits ? 224 : in.length == shorter ? other : side;
+            var wanted = transposed(resizeRows(transposed(resizeRows(in, h)), w));
+            var found = new float[224 * 224 * 3];
+            new Pictures(224, 224, 3, Preprocess.RAW, side).convert(ImageInput.read(file, "scene.jpg"), found, 0);
+            double sum = 0;
+            for (int y = 0, i = 0; y < 224; y++) {
+                for (int x = 0; x < 224; x++) {
+                    for (int c = 0; c < 3; c++, i++) {
+                        double exact = wanted[y + (h - 224) / 2][x + (w - 224) / 2][c];
+                        assertEquals(Math.rint(exact), found[i], 1, side + " at " + y + "," + x + "," + c);
+                        sum += Math.abs(exact - found[i]);
+                    }
+                }
+            }
+            assertTrue(
+                    sum / found.length < 0.4,
+                    "rounded twice, each time by a quarter in the mean: " + sum / found.length);
+        }
     }
 
     @Test
