@@ -110,6 +110,9 @@ final class Weights {
         List<ModelWeight> weights = model.weightList();
         for (ModelWeight w : weights) {
             Link link = links.get(w.name());
+            if (link == null && w.initializer() instanceof KerasLayers.Fixed) {
+                continue;
+            }
             if (link == null || !tensors.names().contains(link.tensor)) {
                 missing.add(w.name());
                 continue;
@@ -131,6 +134,10 @@ final class Weights {
         var values = new LinkedHashMap<String, Tensor>();
         for (ModelWeight w : weights) {
             Link link = links.get(w.name());
+            if (link == null) { // said by the configuration
+                values.put(w.name(), w.initializer().initialize(w.shape(), DType.F32, 0));
+                continue;
+            }
             try {
                 values.put(w.name(), link.layout.apply(tensors.read(link.tensor), w.shape()));
             } catch (FormatException e) {
