@@ -178,7 +178,7 @@ public final class Hdf5Reader implements FormatReader {
 
     private static Map<?, ?> config(String source, String json) {
         try {
-            if (Json.parse(json) instanceof Map<?, ?> map) {
+            if (Json.parsePython(json) instanceof Map<?, ?> map) {
                 return map;
             }
         } catch (FormatException e) {

@@ -9,6 +9,7 @@ import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -27,6 +28,8 @@ public final class Keras {
     /** More layers than any network has: a bound on the work that a damaged file can cause. */
     private static final int MAX_LAYERS = 10_000;
 
+    private static final int MAX_DEPTH = 16;
+
     private static final Set<String> MODELS = Set.of("Model", "Functional", "Sequential");
 
     private final String source;
@@ -34,6 +37,9 @@ public final class Keras {
 
     /** As {@link KerasWeights} wants them. */
     private final Map<String, String> names = new HashMap<>();
+
+    /** Whether all layers are for pictures of (c, h, w), which are (h, w, c) here. */
+    private boolean channelsFirst;
 
     private int layerCount;
 
@@ -55,6 +61,9 @@ public final class Keras {
 
     private Model model(Map<?, ?> config) {
         try {
+            var formats = new HashSet<String>();
+            formats(config, formats);
+            channelsFirst = formats.equals(Set.of("channels_first"));
             return model(new Config(source, config), null, 0);
         } catch (FormatException e) {
             throw e;
@@ -63,27 +72,52 @@ public final class Keras {
         }
     }
 
+    /** Which orders of axes the layers have that have one. */
+    private static void formats(Object data, Set<String> found) {
+        if (data instanceof List<?> list) {
+            list.forEach(x -> formats(x, found));
+        } else if (data instanceof Map<?, ?> map) {
+            if (map.get("class_name") instanceof String type && map.get("config") instanceof Map<?, ?> config) {
+                if (config.get("data_format") instanceof String format) {
+                    found.add(format);
+                } else if (KerasLayers.SPATIAL.contains(type)) {
+                    found.add("channels_last");
+                }
+            }
+            map.values().forEach(x -> formats(x, found));
+        }
+    }
+
     // ---- models ----
 
     /** @param shapes of the inputs where the model is a layer of another one, or null */
     private Model model(Config config, List<Shape> shapes, int depth) {
-        if (depth > 16) {
-            throw config.error("models within models, more than 16 deep");
+        if (depth > MAX_DEPTH) {
+            throw config.error("models within models, more than " + MAX_DEPTH + " deep");
         }
         String type = config.string("class_name");
-        if (!MODELS.contains(type)) {
+        Config c = inner(config);
+        if (!isModel(type, c.map())) {
             throw config.error(
                     "a model of class '" + Config.text(type) + "' cannot be read, only Functional and Sequential ones");
         }
-        Object inner = config.map().get("config");
-        Config c = inner instanceof List<?> layers // Sequential of old: the layers alone
-                ? new Config(source, Map.of("name", "sequential", "layers", layers))
-                : config.object("config");
         layerCount += c.list("layers").size();
         if (layerCount > MAX_LAYERS) {
             throw c.error("more than " + MAX_LAYERS + " layers");
         }
         return type.equals("Sequential") ? sequential(c, shapes, depth) : new Functional(c, shapes, depth).model();
+    }
+
+    /** A class of its own that was made of connected layers is written as they are. */
+    private static boolean isModel(String type, Map<?, ?> config) {
+        return MODELS.contains(type) || config.get("layers") instanceof List<?> && config.containsKey("input_layers");
+    }
+
+    /** The configuration of a model; that of a Sequential of old has the layers alone. */
+    private Config inner(Config model) {
+        return model.map().get("config") instanceof List<?> layers
+                ? new Config(source, Map.of("name", "sequential", "layers", layers))
+                : model.object("config");
     }
 
     private Model sequential(Config c, List<Shape> shapes, int depth) {
@@ -97,11 +131,14 @@ public final class Keras {
             x = input(first, shapes == null ? null : shapes.getFirst());
             layers = layers.subList(1, layers.size());
         } else {
-            Config at = first.config.has("batch_input_shape") || !c.has("build_input_shape") ? first.config : c;
-            Object batch = at == c
-                    ? c.map().get("build_input_shape")
-                    : first.config.map().get("batch_input_shape");
-            x = Input.of(shapes == null ? inputShape(at, batch) : shapes.getFirst(), null);
+            Object batch = batchShape(first, 0);
+            x = Input.of(
+                    shapes == null
+                            ? inputShape(
+                                    first.config,
+                                    batch != null ? batch : c.map().get("build_input_shape"))
+                            : shapes.getFirst(),
+                    null);
         }
         LayerOutput y = x;
         for (LayerConfig layer : layers) {
@@ -115,7 +152,7 @@ public final class Keras {
     /** Layer configurations look the same in both kinds of models, but for who says the name. */
     record LayerConfig(String type, String name, Config config, Config whole) {
         boolean isModel() {
-            return MODELS.contains(type);
+            return Keras.isModel(type, config.map());
         }
     }
 
@@ -125,7 +162,7 @@ public final class Keras {
         }
         var whole = new Config(source + ": a layer", map);
         String type = whole.string("class_name");
-        Config config = whole.object("config");
+        Config config = inner(whole);
         String name = whole.string("name", null);
         if (name == null) {
             name = config.string("name", MODELS.contains(type) ? type.toLowerCase(Locale.ROOT) : null);
@@ -134,7 +171,21 @@ public final class Keras {
             throw whole.error("of type " + Config.text(type) + " has no name");
         }
         String where = source + ": layer '" + Config.text(name) + "' (" + Config.text(type) + ")";
-        return new LayerConfig(type, name, new Config(where, config.map()), new Config(where, map));
+        var plain = new LinkedHashMap<Object, Object>(config.map());
+        plain.replaceAll((key, value) -> untupled(value));
+        return new LayerConfig(type, name, new Config(where, plain), new Config(where, map));
+    }
+
+    /** Keras writes tuples as lists or as objects with items. */
+    private static Object untupled(Object value) {
+        if (value instanceof Map<?, ?> map
+                && "__tuple__".equals(map.get("class_name"))
+                && map.get("items") instanceof List<?> items) {
+            return untupled(items);
+        }
+        return value instanceof List<?> list && list.size() <= 8
+                ? list.stream().<Object>map(Keras::untupled).toList()
+                : value;
     }
 
     /** Layer names cannot hold '/' here, which separates layer and weight. */
@@ -147,18 +198,43 @@ public final class Keras {
     }
 
     private void freeze(Model model, LayerConfig layer) {
-        if (Boolean.FALSE.equals(layer.config.map().get("trainable"))
-                && model.layerNames().contains(name(layer.name))) {
-            model.trainable(name(layer.name), false);
+        String name = name(layer.name);
+        boolean fixed = KerasLayers.FIXED.contains(layer.type);
+        if (fixed || Boolean.FALSE.equals(layer.config.map().get("trainable"))) {
+            model.layerNames().stream()
+                    .filter(n -> n.equals(name) || n.startsWith(name + KerasLayers.PART))
+                    .forEach(n -> model.trainable(n, false));
         }
     }
 
     private LayerOutput input(LayerConfig layer, Shape given) {
-        Object batch = layer.config.map().get("batch_shape");
-        if (batch == null) {
-            batch = layer.config.map().get("batch_input_shape");
+        return Input.of(given != null ? given : inputShape(layer.config, batchShape(layer, 0)), name(layer.name));
+    }
+
+    /** What a layer says about its input, the batch first; a model, what its own first layer says; or null. */
+    private Object batchShape(LayerConfig layer, int depth) {
+        for (String key : List.of("batch_shape", "batch_input_shape")) {
+            if (layer.config.has(key)) {
+                return layer.config.map().get(key);
+            }
         }
-        return Input.of(given != null ? given : inputShape(layer.config, batch), name(layer.name));
+        if (!layer.isModel() || depth > MAX_DEPTH) {
+            return null;
+        }
+        Config inner = inner(layer.whole);
+        List<LayerConfig> layers =
+                inner.list("layers").stream().map(this::layer).toList();
+        if (layers.isEmpty()) {
+            return null;
+        }
+        String first = inner.has("input_layers")
+                ? references(inner.map().get("input_layers"), inner).getFirst().layer
+                : layers.getFirst().name;
+        return layers.stream()
+                .filter(l -> l.name.equals(first))
+                .findFirst()
+                .map(l -> batchShape(l, depth + 1))
+                .orElse(null);
     }
 
     private Shape inputShape(Config where, Object batch) {
@@ -167,7 +243,7 @@ public final class Keras {
         }
         var dims = new int[list.size() - 1];
         for (int i = 0; i < dims.length; i++) {
-            Object extent = list.get(i + 1);
+            Object extent = list.get(channelsFirst && dims.length == 3 ? (i + 1) % 3 + 1 : i + 1);
             Integer own = dims.length != 3 || i == 2 ? null : i == 0 ? options.height() : options.width();
             if (own != null) {
                 dims[i] = own;
@@ -193,7 +269,7 @@ public final class Keras {
         /** A model used as a layer counts its calls from 1, as 0 is its own construction; others count from 0. */
         private final Map<String, Integer> firstNode = new HashMap<>();
 
-        private final Map<String, Layer> shared = new HashMap<>();
+        private final Map<String, List<Layer>> shared = new HashMap<>();
 
         Functional(Config config, List<Shape> shapes, int depth) {
             this.config = config;
@@ -338,19 +414,23 @@ public final class Keras {
     // ---- layers ----
 
     /** @param shared layers that have been made already, by name, or null if each is applied once */
-    private List<LayerOutput> apply(LayerConfig l, List<LayerOutput> x, Map<String, Layer> shared, int depth) {
-        Layer layer = shared == null ? null : shared.get(l.name);
+    private List<LayerOutput> apply(LayerConfig l, List<LayerOutput> x, Map<String, List<Layer>> shared, int depth) {
+        List<Layer> layers = shared == null ? null : shared.get(l.name);
         try {
-            if (layer == null) {
+            if (layers == null) {
                 List<Shape> inputs = x.stream().map(LayerOutput::shape).toList();
-                layer = l.isModel()
-                        ? model(l.whole, inputs, depth + 1).named(name(l.name))
-                        : KerasLayers.layer(l, inputs).named(name(l.name));
+                layers = l.isModel()
+                        ? List.of(model(l.whole, inputs, depth + 1).named(name(l.name)))
+                        : named(l, KerasLayers.layers(l, inputs, channelsFirst));
                 if (shared != null) {
-                    shared.put(l.name, layer);
+                    shared.put(l.name, layers);
                 }
             }
-            return layer.applyAll(x);
+            List<LayerOutput> y = x;
+            for (Layer layer : layers) {
+                y = layer.applyAll(y);
+            }
+            return y;
         } catch (FormatException e) {
             throw e;
         } catch (GradusException e) {
@@ -358,10 +438,22 @@ public final class Keras {
         }
     }
 
+    /** The last layer of several gets the name. */
+    private List<Layer> named(LayerConfig l, List<Layer> layers) {
+        String name = name(l.name);
+        KerasLayers.weights(l.type).forEach((own, keras) -> names.put(name + own, l.name + "/" + keras));
+        var named = new ArrayList<Layer>();
+        for (Layer layer : layers) {
+            boolean last = named.size() == layers.size() - 1;
+            named.add(layer.named(last ? name : name + KerasLayers.PART + named.size()));
+        }
+        return named;
+    }
+
     // ---- weights ----
 
     private List<KerasWeights.Listed> listed(Config model) {
-        return model.object("config").list("layers").stream()
+        return inner(model).list("layers").stream()
                 .map(this::layer)
                 .map(l -> new KerasWeights.Listed(l.type, name(l.name), l.isModel() ? listed(l.whole) : List.of()))
                 .toList();

@@ -85,7 +85,7 @@ final class KerasWeights {
         for (String tensor : tensors.names()) {
             String[] path = path(tensor);
             exact.putIfAbsent(String.join("/", path), tensor);
-            if (isState(path, own)) {
+            if (isState(path, own) || isCount(path)) {
                 ignored.add(tensor);
                 continue;
             }
@@ -136,6 +136,12 @@ final class KerasWeights {
             }
         }
         return false;
+    }
+
+    /** How much a Normalization has seen. */
+    private boolean isCount(String[] path) {
+        int n = path.length;
+        return n > 1 && path[n - 1].equals("count") && names.containsValue(path[n - 2] + "/mean");
     }
 
     /** The weight's name as Keras would write it. */

@@ -127,7 +127,7 @@ final class Weights {
         }
         var notNeeded = new ArrayList<>(tensors.names());
         notNeeded.retainAll(ignored);
-        var report = new Report(matched, notNeeded, List.copyOf(unmatched), missing, misfits);
+        var report = new Report(matched, notNeeded, List.copyOf(unmatched), missing, misfits, List.of());
         if (!report.complete()) {
             throw new FormatException(source + ": its tensors do not fit the model: " + report.text(10), -1);
         }
