@@ -6,6 +6,7 @@ import gradus.layers.Add;
 import gradus.layers.Average;
 import gradus.layers.AveragePooling2D;
 import gradus.layers.BatchNormalization;
+import gradus.layers.ChannelPadding;
 import gradus.layers.Concatenate;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
@@ -50,6 +51,9 @@ final class KerasLayers {
             "GlobalMaxPooling2D",
             "GlobalAveragePooling2D");
 
+    /** Where {@link LayersModelWriter} says that a convolution only adds channels of zeros, and how many. */
+    static final String CHANNEL_PADDING = "gradus_channel_padding";
+
     private KerasLayers() {}
 
     /** Values that a configuration says, not the tensors. */
@@ -75,6 +79,15 @@ final class KerasLayers {
         Config c = l.config();
         if ("channels_first".equals(c.map().get("data_format"))) {
             throw c.error("has its channels first, as not all layers have; convert the model to channels_last");
+        }
+        if (l.whole().has(CHANNEL_PADDING)) {
+            int[] added = l.whole().pair(CHANNEL_PADDING, 0);
+            Layer padding = ChannelPadding.of(added[0], added[1]);
+            int channels = padding.output(inputs).dim(2);
+            if (channels != c.integer("filters", 0)) {
+                throw c.error("must have as many filters as it has channels with those added, " + channels);
+            }
+            return List.of(padding);
         }
         return switch (l.type()) {
             case "ReLU" -> relu(c, inputs);

@@ -1,6 +1,7 @@
 package gradus.importer;
 
 import gradus.io.FormatException;
+import gradus.layers.ChannelPadding;
 import gradus.layers.Layer;
 import gradus.layers.Model;
 import gradus.layers.ModelWeight;
@@ -97,6 +98,7 @@ final class KerasWeights {
                 }
             }
         }
+        paddings(model, "", exact);
         var links = new HashMap<String, Weights.Link>();
         for (var weight : weights) {
             String[] path = path(weight);
@@ -110,6 +112,19 @@ final class KerasWeights {
             }
         }
         return links;
+    }
+
+    /** Kernels that were written for other programs. */
+    private void paddings(Model of, String prefix, Map<String, String> exact) {
+        for (String name : of.layerNames()) {
+            String path = prefix + names.getOrDefault(name, name) + "/";
+            switch (of.layer(name)) {
+                case Model inner -> paddings(inner, path, exact);
+                case ChannelPadding p
+                when exact.containsKey(path + "kernel") -> ignored.add(exact.get(path + "kernel"));
+                default -> {}
+            }
+        }
     }
 
     /** The one candidate that has more in common with a path than all others, or null. */
