@@ -254,13 +254,11 @@ public final class Json {
     }
 
     private boolean skipNoNumber() {
-        for (String word : List.of("NaN", "Infinity", "-Infinity")) {
-            if (text.startsWith(word, at)) {
-                at += word.length();
-                return true;
-            }
-        }
-        return false;
+        int length = text.startsWith("NaN", at)
+                ? 3
+                : text.startsWith("Infinity", at) ? 8 : text.startsWith("-Infinity", at) ? 9 : 0;
+        at += length;
+        return length > 0;
     }
 
     /** -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)? */
