@@ -5,6 +5,7 @@ import gradus.importer.Format;
 import gradus.importer.Report;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,6 +45,12 @@ final class Convert implements Callable<Integer> {
     @Option(names = "--report", description = "list every tensor and the weight it became")
     boolean report;
 
+    private static final Set<String> HDF5 = Set.of("h5", "hdf5", "keras");
+
+    private static final String UNWRITTEN =
+            ": .h5 and .keras files are read, not written; Keras's layers models, which TensorFlow.js's converter makes .h5"
+                    + " of, are folders: give a name without ending; or write .onnx or .safetensors";
+
     @Override
     public Integer call() {
         Format format = format();
@@ -82,8 +89,12 @@ final class Convert implements Callable<Integer> {
                 throw new UsageException(
                         to != null
                                 ? "--to must be gradus, onnx, keras or torchvision, not '" + to + "'"
-                                : "which format '" + out
-                                        + "' is to have does not follow from its name; say it with --to");
+                                        + (HDF5.contains(to) ? UNWRITTEN : "")
+                                : HDF5.contains(name.substring(name.lastIndexOf('.') + 1)
+                                                .toLowerCase(Locale.ROOT))
+                                        ? "'" + out + "' cannot be written" + UNWRITTEN
+                                        : "which format '" + out
+                                                + "' is to have does not follow from its name; say it with --to");
         };
     }
 }

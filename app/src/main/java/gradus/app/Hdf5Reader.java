@@ -69,10 +69,17 @@ public final class Hdf5Reader implements FormatReader {
 
     private static final int DEFLATE = 1;
     private static final int SHUFFLE = 2;
+    private static final int FLETCHER32 = 3;
+    private static final int LZF = 32000;
 
-    /** In the order in which a chunk was packed. */
-    private static final Set<List<Integer>> FILTERS =
-            Set.of(List.of(), List.of(SHUFFLE), List.of(DEFLATE), List.of(SHUFFLE, DEFLATE));
+    /** In the order in which a chunk was packed; a checksum may follow. */
+    private static final Set<List<Integer>> FILTERS = Set.of(
+            List.of(),
+            List.of(SHUFFLE),
+            List.of(DEFLATE),
+            List.of(SHUFFLE, DEFLATE),
+            List.of(LZF),
+            List.of(SHUFFLE, LZF));
 
     /** For {@link java.util.ServiceLoader}. */
     public Hdf5Reader() {}
@@ -171,7 +178,7 @@ public final class Hdf5Reader implements FormatReader {
 
     private static Map<?, ?> config(String source, String json) {
         try {
-            if (Json.parse(json) instanceof Map<?, ?> map) {
+            if (Json.parsePython(json) instanceof Map<?, ?> map) {
                 return map;
             }
         } catch (FormatException e) {
@@ -290,11 +297,15 @@ public final class Hdf5Reader implements FormatReader {
             }
             DataType type = data.getDataType();
             List<PipelineFilterWithData> filters = data.getFilters();
-            List<Integer> ids =
+            List<Integer> all =
                     filters.stream().map(PipelineFilterWithData::getId).toList();
+            boolean summed = !all.isEmpty() && all.getLast() == FLETCHER32;
+            List<Integer> ids = summed ? all.subList(0, all.size() - 1) : all;
             boolean shuffle = ids.contains(SHUFFLE);
             if (!FILTERS.contains(ids) || shuffle && filters.getFirst().getFilterData()[0] != type.getSize()) {
-                throw error(name, "is packed by " + filters + "; what is read is shuffle, deflate (gzip), or both");
+                throw error(
+                        name,
+                        "is packed by " + filters + "; what is read is shuffle, deflate (gzip) or lzf, fletcher32");
             }
             long size = 1; // of a chunk, in elements
             long chunks = 1;
@@ -329,8 +340,13 @@ public final class Hdf5Reader implements FormatReader {
                     }
                     ByteBuffer raw = data.getRawChunkBuffer(at);
                     byte[] target = shuffle ? inflated : plain;
+                    if (summed) {
+                        checkSum(name, raw);
+                    }
                     if (ids.contains(DEFLATE)) {
                         inflate(name, inflater, raw, target, bytes);
+                    } else if (ids.contains(LZF) && raw.remaining() != bytes) { // what LZF cannot shrink stays as it is
+                        lzf(name, raw, target, bytes);
                     } else if (raw.remaining() == bytes) {
                         raw.get(target, 0, bytes);
                     } else {
@@ -373,6 +389,64 @@ public final class Hdf5Reader implements FormatReader {
             if (!inflater.finished()) {
                 throw error(name, "has a chunk that is cut off");
             }
+        }
+
+        /** Runs of new bytes, and copies of what came up to 8 KiB before; no further than so many bytes. */
+        private void lzf(String name, ByteBuffer from, byte[] to, int bytes) {
+            int n = 0;
+            while (from.hasRemaining()) {
+                int control = from.get() & 0xff;
+                boolean copy = control >= 32;
+                boolean lengthy = control >= 224;
+                int run = copy ? (lengthy ? 2 : 1) : control + 1;
+                if (from.remaining() < run) {
+                    throw error(name, "has a chunk that is cut off");
+                }
+                int length = !copy ? run : 2 + (control >> 5) + (lengthy ? from.get() & 0xff : 0);
+                if (length > bytes - n) {
+                    throw error(name, "has a chunk that holds more than " + bytes + " bytes");
+                }
+                if (!copy) {
+                    from.get(to, n, length);
+                    n += length;
+                    continue;
+                }
+                int at = n - 1 - ((control & 31) << 8 | from.get() & 0xff);
+                if (at < 0) {
+                    throw error(name, "has a damaged chunk: it copies what comes before it");
+                }
+                for (int end = n + length; n < end; ) { // may read what it has just written
+                    to[n++] = to[at++];
+                }
+            }
+            if (n < bytes) {
+                throw error(name, "has a chunk that holds less than " + bytes + " bytes");
+            }
+        }
+
+        /** Takes Fletcher's sum of 16-bit numbers off the end of a chunk and compares. */
+        private void checkSum(String name, ByteBuffer chunk) {
+            int n = chunk.remaining() - Integer.BYTES;
+            if (n < 0) {
+                throw error(name, "has a chunk without its checksum");
+            }
+            int from = chunk.position();
+            int low = 0;
+            int high = 0;
+            for (int i = 0; i < n; i += 2) {
+                low += (chunk.get(from + i) & 0xff) << 8 | (i + 1 < n ? chunk.get(from + i + 1) & 0xff : 0);
+                low = (low & 0xffff) + (low >>> 16);
+                high += low;
+                high = (high & 0xffff) + (high >>> 16);
+            }
+            int stored = 0;
+            for (int i = 3; i >= 0; i--) {
+                stored = stored << 8 | chunk.get(from + n + i) & 0xff;
+            }
+            if (stored != (high << 16 | low)) {
+                throw error(name, "has a damaged chunk: its checksum is another");
+            }
+            chunk.limit(from + n);
         }
 
         /** From the first bytes of all elements, then the second ones, and so on. */

@@ -21,7 +21,8 @@ import java.util.zip.Deflater;
  */
 final class Hdf5Bytes {
     private static final int SHUFFLE = 2;
-    private static final int DEFLATE = 1;
+    static final int DEFLATE = 1;
+    static final int LZF = 32000;
 
     /** A chunk of an array: where it begins, and its bytes as they are stored. */
     record Chunk(int[] offset, byte[] stored) {}
@@ -35,8 +36,8 @@ final class Hdf5Bytes {
 
     // ---- arrays ----
 
-    /** A float32 array in chunks of half its extent along each axis, shuffled and deflated; those at the end reach over it. */
-    void put(String name, Tensor t) {
+    /** A float32 array in chunks of half its extent along each axis, shuffled and packed; those at the end reach over it. */
+    void put(String name, Tensor t, int packing) {
         int[] dims = t.shape().toArray();
         int[] chunk = Arrays.stream(dims).map(d -> (d + 1) / 2).toArray();
         var chunks = new ArrayList<Chunk>();
@@ -46,10 +47,11 @@ final class Hdf5Bytes {
                 offset[axis] = (c >> axis & 1) * chunk[axis];
             }
             if (IntStream.range(0, dims.length).allMatch(axis -> offset[axis] < dims[axis])) {
-                chunks.add(new Chunk(offset, deflated(shuffled(part(t, dims, chunk, offset)))));
+                byte[] bytes = shuffled(part(t, dims, chunk, offset));
+                chunks.add(new Chunk(offset, packing == LZF ? lzf(bytes) : deflated(bytes)));
             }
         }
-        put(name, dims, chunk, chunks, SHUFFLE, DEFLATE);
+        put(name, dims, chunk, chunks, SHUFFLE, packing);
     }
 
     private static byte[] part(Tensor t, int[] dims, int[] chunk, int[] offset) {
@@ -124,6 +126,46 @@ final class Hdf5Bytes {
         }
         deflater.end();
         return out.toByteArray();
+    }
+
+    /** Packed by LZF, or as they were if that is no longer. */
+    static byte[] lzf(byte[] bytes) {
+        var out = new ByteArrayOutputStream();
+        int plain = 0;
+        for (int i = 0; i <= bytes.length; ) {
+            int length = 0;
+            int back = 0;
+            for (int at = Math.max(0, i - 8192); at < i && length < 264; at++) {
+                int n = 0;
+                while (n < 264 && i + n < bytes.length && bytes[at + n] == bytes[i + n]) {
+                    n++;
+                }
+                if (n > length) {
+                    length = n;
+                    back = i - at - 1;
+                }
+            }
+            if (length < 3 && i < bytes.length) {
+                i++;
+                continue;
+            }
+            for (; plain < i; plain += 32) {
+                int n = Math.min(32, i - plain);
+                out.write(n - 1);
+                out.write(bytes, plain, n);
+            }
+            if (i == bytes.length) {
+                break;
+            }
+            out.write(Math.min(7, length - 2) << 5 | back >> 8);
+            if (length >= 9) {
+                out.write(length - 9);
+            }
+            out.write(back);
+            i += length;
+            plain = i;
+        }
+        return out.size() < bytes.length ? out.toByteArray() : bytes;
     }
 
     private static byte[] shuffled(byte[] bytes) {

@@ -37,8 +37,10 @@ import java.lang.reflect.Array;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -266,17 +268,34 @@ class Hdf5Test {
                 out::toString);
     }
 
-    /** Shuffled and deflated, in the format in which h5py stores arrays. */
-    private byte[] old(Model model) throws IOException {
+    @Test
+    void isReadAndNotWritten() {
+        Path file = directory.resolve("model.safetensors");
+        Exporter.write(model(), List.of(), null, Format.GRADUS, file);
+        for (List<String> to : List.of(List.of("x.h5"), List.of("x.KERAS"), List.of("x", "--to", "h5"))) {
+            var out = new StringWriter();
+            var command = new ArrayList<>(List.of("convert", file.toString()));
+            command.add(directory.resolve(to.getFirst()).toString());
+            command.addAll(to.subList(1, to.size()));
+            int status = Main.run(new PrintWriter(out), new PrintWriter(out), command.toArray(String[]::new));
+            assertEquals(Exit.USAGE, status);
+            assertTrue(out.toString().contains(".h5 and .keras files are read, not written"), out::toString);
+            assertTrue(out.toString().contains(".onnx"), out::toString);
+        }
+    }
+
+    /** Shuffled and packed, in the format in which h5py stores arrays. */
+    private byte[] old(Model model, int packing) throws IOException {
         var hdf = new Hdf5Bytes();
-        model.weights().forEach(hdf::put);
+        model.weights().forEach((name, t) -> hdf.put(name, t, packing));
+        deleteLayers();
         return hdf.file(config(model));
     }
 
     private byte[] example(String kind) throws IOException {
         Path file = directory.resolve("model.h5");
-        if (kind.equals("old")) {
-            return old(model());
+        if (kind.equals("old") || kind.equals("lzf")) {
+            return old(model(), kind.equals("lzf") ? Hdf5Bytes.LZF : Hdf5Bytes.DEFLATE);
         }
         whole(file, model(), "", kind.equals("compressed"));
         return Files.readAllBytes(file);
@@ -286,10 +305,53 @@ class Hdf5Test {
     void chunksOfTheOldFormat() throws IOException {
         Model model = model();
         Path file = directory.resolve("old.h5");
-        Files.write(file, old(model));
-        Imported read = Importer.load(file);
-        read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
-        assertEquals(9, read.report().matched().size());
+        for (int packing : new int[] {Hdf5Bytes.DEFLATE, Hdf5Bytes.LZF}) {
+            Files.write(file, old(model, packing));
+            Imported read = Importer.load(file);
+            read.model().weights().forEach((name, w) -> assertEquals(model.weight(name), w));
+            assertEquals(9, read.report().matched().size());
+        }
+    }
+
+    /** A chunk that h5py 3.16 has packed by LZF, with Fletcher's checksum behind it. */
+    private static final String LZF =
+            "010000e0130002803f00e010030100402039e00f03e01200e069530bcdcccc3dcdcc4c3e9a99993e200b003e"
+                    + "209c083f9a99193f3333333fadce396b";
+
+    @Test
+    void chunksPackedByLzf() throws IOException {
+        var expected = new float[64];
+        for (int i = 0; i < 64; i++) {
+            expected[i] = i < 57 ? i / 7 % 3 : (i - 56) / 10f;
+        }
+        int[] dims = {8, 8};
+        byte[] summed = HexFormat.of().parseHex(LZF);
+        byte[] plain = Arrays.copyOf(summed, summed.length - 4);
+        Path file = directory.resolve("model.h5");
+        for (boolean sum : new boolean[] {false, true}) {
+            int[] filters = sum ? new int[] {Hdf5Bytes.LZF, 3} : new int[] {Hdf5Bytes.LZF};
+            assertNull(refused(bomb(dims, dims, one(sum ? summed : plain), filters), "as h5py packs"));
+            assertEquals(
+                    Tensor.of(Shape.of(8, 8), expected),
+                    Importer.load(file).model().weight("fc/kernel"));
+        }
+        summed[20] ^= 1;
+        String m = refused(bomb(dims, dims, one(summed), Hdf5Bytes.LZF, 3), "another byte");
+        assertTrue(m.contains("'fc/kernel'") && m.contains("checksum"), m);
+        for (int length : new int[] {0, 1, 5, plain.length - 1}) {
+            m = refused(bomb(dims, dims, one(Arrays.copyOf(plain, length)), Hdf5Bytes.LZF), "cut off");
+            assertTrue(m.contains("cut off") || m.contains("holds less"), m);
+        }
+        byte[] more = Arrays.copyOf(plain, plain.length + 2); // one more zero
+        m = refused(bomb(dims, dims, one(more), Hdf5Bytes.LZF), "a byte too many");
+        assertTrue(m.contains("holds more than 256 bytes"), m);
+        byte[] before = {0, 7, (byte) 0xff, (byte) 0xff, 1}; // a copy from before the beginning
+        m = refused(bomb(dims, dims, one(before), Hdf5Bytes.LZF), "nothing to copy");
+        assertTrue(m.contains("holds more") || m.contains("damaged chunk"), m);
+        before[2] = 63;
+        before[3] = 9;
+        m = refused(bomb(dims, dims, one(before), Hdf5Bytes.LZF), "nothing to copy");
+        assertTrue(m.contains("copies what comes before it"), m);
     }
 
     @Test
@@ -312,7 +374,7 @@ class Hdf5Test {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"plain", "compressed", "old"})
+    @ValueSource(strings = {"plain", "compressed", "old", "lzf"})
     void damagedFiles(String kind) throws IOException {
         byte[] good = example(kind);
         var random = new SplittableRandom(1);

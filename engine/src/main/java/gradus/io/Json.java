@@ -28,12 +28,14 @@ public final class Json {
     private static final int MEMORY = 8 << 20;
 
     private final String text;
+    private final boolean python;
     private int at;
     private int depth;
     private long memory;
 
-    private Json(String text) {
+    private Json(String text, boolean python) {
         this.text = text;
+        this.python = python;
         this.memory = MEMORY + (long) text.length();
     }
 
@@ -43,6 +45,15 @@ public final class Json {
      * @throws FormatException if the bytes are not UTF-8 or not one JSON value
      */
     public static Object parse(byte[] utf8) {
+        return parse(text(utf8));
+    }
+
+    /** As {@link #parsePython(String)}. */
+    public static Object parsePython(byte[] utf8) {
+        return parsePython(text(utf8));
+    }
+
+    private static String text(byte[] utf8) {
         var text = new String(utf8, StandardCharsets.UTF_8);
         if (text.indexOf(REPLACEMENT) >= 0) { // in the text itself, or in place of bytes that are no character
             try {
@@ -51,7 +62,7 @@ public final class Json {
                 throw new FormatException("JSON text is not UTF-8", -1, e);
             }
         }
-        return parse(text);
+        return text;
     }
 
     /**
@@ -60,7 +71,16 @@ public final class Json {
      * @throws FormatException if the text is not one JSON value; the message says at which line and column
      */
     public static Object parse(String text) {
-        var json = new Json(text);
+        return parse(text, false);
+    }
+
+    /** As {@link #parse(String)} for what Python writes: NaN, Infinity and -Infinity are allowed, and null. */
+    public static Object parsePython(String text) {
+        return parse(text, true);
+    }
+
+    private static Object parse(String text, boolean python) {
+        var json = new Json(text, python);
         Object value = json.value();
         json.skipSpace();
         if (json.at < text.length()) {
@@ -81,7 +101,7 @@ public final class Json {
             case 't' -> word("true", true);
             case 'f' -> word("false", false);
             case 'n' -> word("null", null);
-            default -> number();
+            default -> python && skipNoNumber() ? null : number();
         };
     }
 
@@ -231,6 +251,14 @@ public final class Json {
         }
         at += word.length();
         return value;
+    }
+
+    private boolean skipNoNumber() {
+        int length = text.startsWith("NaN", at)
+                ? 3
+                : text.startsWith("Infinity", at) ? 8 : text.startsWith("-Infinity", at) ? 9 : 0;
+        at += length;
+        return length > 0;
     }
 
     /** -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)? */

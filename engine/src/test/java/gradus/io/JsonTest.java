@@ -35,6 +35,20 @@ class JsonTest {
         assertEquals(1.0, Json.parse("1.0"));
     }
 
+    /** Python's writer has words that JSON has not. */
+    @Test
+    void whatPythonWritesIsReadOnlyIfAskedFor() {
+        String text = "[NaN, Infinity, -Infinity, -1, {\"a\": NaN}]";
+        var list = (List<?>) Json.parsePython(text.getBytes(StandardCharsets.UTF_8));
+        assertEquals(Arrays.asList(null, null, null, -1L), list.subList(0, 4));
+        assertTrue(((Map<?, ?>) list.get(4)).containsKey("a"));
+        for (String word : List.of("NaN", "Infinity", "-Infinity")) {
+            assertThrows(FormatException.class, () -> Json.parse(word));
+            assertThrows(FormatException.class, () -> Json.parsePython(word + "s"));
+        }
+        assertThrows(FormatException.class, () -> Json.parsePython("nan"));
+    }
+
     @Test
     void readsEscapesAndSurrogates() {
         assertEquals("\"\\/\b\f\n\r\té😀", Json.parse("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83d\\ude00\""));

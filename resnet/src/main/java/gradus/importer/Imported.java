@@ -2,6 +2,7 @@ package gradus.importer;
 
 import gradus.data.Pictures;
 import gradus.layers.Model;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -22,4 +23,13 @@ public record Imported(
         List<String> labels,
         Optional<Pictures> pictures,
         Map<String, String> metadata,
-        Report report) {}
+        Report report) {
+    /** The same with one more note in the report. */
+    Imported noting(String note) {
+        var notes = new ArrayList<>(report.notes());
+        notes.add(note);
+        var noted = new Report(
+                report.matched(), report.ignored(), report.unmatched(), report.missing(), report.misfits(), notes);
+        return new Imported(model, format, labels, pictures, metadata, noted);
+    }
+}

@@ -1,34 +1,13 @@
 package gradus.importer;
 
 import gradus.io.FormatException;
-import gradus.layers.Activation;
-import gradus.layers.ActivationFunction;
-import gradus.layers.Add;
-import gradus.layers.Average;
-import gradus.layers.AveragePooling2D;
-import gradus.layers.BatchNormalization;
-import gradus.layers.Concatenate;
-import gradus.layers.Conv2D;
-import gradus.layers.Dense;
-import gradus.layers.Dropout;
-import gradus.layers.Flatten;
-import gradus.layers.GlobalAveragePooling2D;
-import gradus.layers.GlobalMaxPooling2D;
 import gradus.layers.Input;
 import gradus.layers.Layer;
 import gradus.layers.LayerOutput;
-import gradus.layers.LeakyReLU;
-import gradus.layers.MaxPooling2D;
 import gradus.layers.Model;
-import gradus.layers.ModelWeight;
-import gradus.layers.Multiply;
-import gradus.layers.Reshape;
-import gradus.layers.Subtract;
-import gradus.layers.ZeroPadding2D;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -37,8 +16,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Set;
-import java.util.TreeMap;
-import java.util.function.Predicate;
 
 /**
  * Networks that Keras has written: the configuration of a Functional or Sequential model, of Keras 2 or 3, becomes a
@@ -51,10 +28,19 @@ public final class Keras {
     /** More layers than any network has: a bound on the work that a damaged file can cause. */
     private static final int MAX_LAYERS = 10_000;
 
+    private static final int MAX_DEPTH = 16;
+
     private static final Set<String> MODELS = Set.of("Model", "Functional", "Sequential");
 
     private final String source;
     private final ImportOptions options;
+
+    /** As {@link KerasWeights} wants them. */
+    private final Map<String, String> names = new HashMap<>();
+
+    /** Whether all layers are for pictures of (c, h, w), which are (h, w, c) here. */
+    private boolean channelsFirst;
+
     private int layerCount;
 
     private Keras(String source, ImportOptions options) {
@@ -70,8 +56,15 @@ public final class Keras {
      * @throws FormatException naming the layer that cannot be built
      */
     public static Model model(String source, Map<?, ?> config, ImportOptions options) {
+        return new Keras(source, options).model(config);
+    }
+
+    private Model model(Map<?, ?> config) {
         try {
-            return new Keras(source, options).model(new Config(source, config), null, 0);
+            var formats = new HashSet<String>();
+            formats(config, formats);
+            channelsFirst = formats.equals(Set.of("channels_first"));
+            return model(new Config(source, config), null, 0);
         } catch (FormatException e) {
             throw e;
         } catch (GradusException e) {
@@ -79,27 +72,52 @@ public final class Keras {
         }
     }
 
+    /** Which orders of axes the layers have that have one. */
+    private static void formats(Object data, Set<String> found) {
+        if (data instanceof List<?> list) {
+            list.forEach(x -> formats(x, found));
+        } else if (data instanceof Map<?, ?> map) {
+            if (map.get("class_name") instanceof String type && map.get("config") instanceof Map<?, ?> config) {
+                if (config.get("data_format") instanceof String format) {
+                    found.add(format);
+                } else if (KerasLayers.SPATIAL.contains(type)) {
+                    found.add("channels_last");
+                }
+            }
+            map.values().forEach(x -> formats(x, found));
+        }
+    }
+
     // ---- models ----
 
     /** @param shapes of the inputs where the model is a layer of another one, or null */
     private Model model(Config config, List<Shape> shapes, int depth) {
-        if (depth > 16) {
-            throw config.error("models within models, more than 16 deep");
+        if (depth > MAX_DEPTH) {
+            throw config.error("models within models, more than " + MAX_DEPTH + " deep");
         }
         String type = config.string("class_name");
-        if (!MODELS.contains(type)) {
+        Config c = inner(config);
+        if (!isModel(type, c.map())) {
             throw config.error(
                     "a model of class '" + Config.text(type) + "' cannot be read, only Functional and Sequential ones");
         }
-        Object inner = config.map().get("config");
-        Config c = inner instanceof List<?> layers // Sequential of old: the layers alone
-                ? new Config(source, Map.of("name", "sequential", "layers", layers))
-                : config.object("config");
         layerCount += c.list("layers").size();
         if (layerCount > MAX_LAYERS) {
             throw c.error("more than " + MAX_LAYERS + " layers");
         }
         return type.equals("Sequential") ? sequential(c, shapes, depth) : new Functional(c, shapes, depth).model();
+    }
+
+    /** A class of its own that was made of connected layers is written as they are. */
+    private static boolean isModel(String type, Map<?, ?> config) {
+        return MODELS.contains(type) || config.get("layers") instanceof List<?> && config.containsKey("input_layers");
+    }
+
+    /** The configuration of a model; that of a Sequential of old has the layers alone. */
+    private Config inner(Config model) {
+        return model.map().get("config") instanceof List<?> layers
+                ? new Config(source, Map.of("name", "sequential", "layers", layers))
+                : model.object("config");
     }
 
     private Model sequential(Config c, List<Shape> shapes, int depth) {
@@ -113,11 +131,14 @@ public final class Keras {
             x = input(first, shapes == null ? null : shapes.getFirst());
             layers = layers.subList(1, layers.size());
         } else {
-            Config at = first.config.has("batch_input_shape") || !c.has("build_input_shape") ? first.config : c;
-            Object batch = at == c
-                    ? c.map().get("build_input_shape")
-                    : first.config.map().get("batch_input_shape");
-            x = Input.of(shapes == null ? inputShape(at, batch) : shapes.getFirst(), null);
+            Object batch = batchShape(first, 0);
+            x = Input.of(
+                    shapes == null
+                            ? inputShape(
+                                    first.config,
+                                    batch != null ? batch : c.map().get("build_input_shape"))
+                            : shapes.getFirst(),
+                    null);
         }
         LayerOutput y = x;
         for (LayerConfig layer : layers) {
@@ -129,7 +150,11 @@ public final class Keras {
     }
 
     /** Layer configurations look the same in both kinds of models, but for who says the name. */
-    private record LayerConfig(String type, String name, Config config, Config whole) {}
+    record LayerConfig(String type, String name, Config config, Config whole) {
+        boolean isModel() {
+            return Keras.isModel(type, config.map());
+        }
+    }
 
     private LayerConfig layer(Object data) {
         if (!(data instanceof Map<?, ?> map)) {
@@ -137,7 +162,7 @@ public final class Keras {
         }
         var whole = new Config(source + ": a layer", map);
         String type = whole.string("class_name");
-        Config config = whole.object("config");
+        Config config = inner(whole);
         String name = whole.string("name", null);
         if (name == null) {
             name = config.string("name", MODELS.contains(type) ? type.toLowerCase(Locale.ROOT) : null);
@@ -146,27 +171,70 @@ public final class Keras {
             throw whole.error("of type " + Config.text(type) + " has no name");
         }
         String where = source + ": layer '" + Config.text(name) + "' (" + Config.text(type) + ")";
-        return new LayerConfig(type, name, new Config(where, config.map()), new Config(where, map));
+        var plain = new LinkedHashMap<Object, Object>(config.map());
+        plain.replaceAll((key, value) -> untupled(value));
+        return new LayerConfig(type, name, new Config(where, plain), new Config(where, map));
+    }
+
+    /** Keras writes tuples as lists or as objects with items. */
+    private static Object untupled(Object value) {
+        if (value instanceof Map<?, ?> map
+                && "__tuple__".equals(map.get("class_name"))
+                && map.get("items") instanceof List<?> items) {
+            return untupled(items);
+        }
+        return value instanceof List<?> list && list.size() <= 8
+                ? list.stream().<Object>map(Keras::untupled).toList()
+                : value;
     }
 
     /** Layer names cannot hold '/' here, which separates layer and weight. */
-    private static String name(String keras) {
-        return keras.replace('/', '_');
+    private String name(String keras) {
+        String name = keras.replace('/', '_');
+        if (!name.equals(keras)) {
+            names.put(name, keras);
+        }
+        return name;
     }
 
-    private static void freeze(Model model, LayerConfig layer) {
-        if (Boolean.FALSE.equals(layer.config.map().get("trainable"))
-                && model.layerNames().contains(name(layer.name))) {
-            model.trainable(name(layer.name), false);
+    private void freeze(Model model, LayerConfig layer) {
+        String name = name(layer.name);
+        boolean fixed = KerasLayers.FIXED.contains(layer.type);
+        if (fixed || Boolean.FALSE.equals(layer.config.map().get("trainable"))) {
+            model.layerNames().stream()
+                    .filter(n -> n.equals(name) || n.startsWith(name + KerasLayers.PART))
+                    .forEach(n -> model.trainable(n, false));
         }
     }
 
     private LayerOutput input(LayerConfig layer, Shape given) {
-        Object batch = layer.config.map().get("batch_shape");
-        if (batch == null) {
-            batch = layer.config.map().get("batch_input_shape");
+        return Input.of(given != null ? given : inputShape(layer.config, batchShape(layer, 0)), name(layer.name));
+    }
+
+    /** What a layer says about its input, the batch first; a model, what its own first layer says; or null. */
+    private Object batchShape(LayerConfig layer, int depth) {
+        for (String key : List.of("batch_shape", "batch_input_shape")) {
+            if (layer.config.has(key)) {
+                return layer.config.map().get(key);
+            }
         }
-        return Input.of(given != null ? given : inputShape(layer.config, batch), name(layer.name));
+        if (!layer.isModel() || depth > MAX_DEPTH) {
+            return null;
+        }
+        Config inner = inner(layer.whole);
+        List<LayerConfig> layers =
+                inner.list("layers").stream().map(this::layer).toList();
+        if (layers.isEmpty()) {
+            return null;
+        }
+        String first = inner.has("input_layers")
+                ? references(inner.map().get("input_layers"), inner).getFirst().layer
+                : layers.getFirst().name;
+        return layers.stream()
+                .filter(l -> l.name.equals(first))
+                .findFirst()
+                .map(l -> batchShape(l, depth + 1))
+                .orElse(null);
     }
 
     private Shape inputShape(Config where, Object batch) {
@@ -175,7 +243,7 @@ public final class Keras {
         }
         var dims = new int[list.size() - 1];
         for (int i = 0; i < dims.length; i++) {
-            Object extent = list.get(i + 1);
+            Object extent = list.get(channelsFirst && dims.length == 3 ? (i + 1) % 3 + 1 : i + 1);
             Integer own = dims.length != 3 || i == 2 ? null : i == 0 ? options.height() : options.width();
             if (own != null) {
                 dims[i] = own;
@@ -201,7 +269,7 @@ public final class Keras {
         /** A model used as a layer counts its calls from 1, as 0 is its own construction; others count from 0. */
         private final Map<String, Integer> firstNode = new HashMap<>();
 
-        private final Map<String, Layer> shared = new HashMap<>();
+        private final Map<String, List<Layer>> shared = new HashMap<>();
 
         Functional(Config config, List<Shape> shapes, int depth) {
             this.config = config;
@@ -232,7 +300,7 @@ public final class Keras {
                 if (layer == null) {
                     throw config.error("layer '" + Config.text(r.layer) + "' is used but not described");
                 }
-                if (MODELS.contains(layer.type)) {
+                if (layer.isModel()) {
                     firstNode.merge(r.layer, r.node, Math::min);
                 }
             }
@@ -346,19 +414,23 @@ public final class Keras {
     // ---- layers ----
 
     /** @param shared layers that have been made already, by name, or null if each is applied once */
-    private List<LayerOutput> apply(LayerConfig l, List<LayerOutput> x, Map<String, Layer> shared, int depth) {
-        Layer layer = shared == null ? null : shared.get(l.name);
+    private List<LayerOutput> apply(LayerConfig l, List<LayerOutput> x, Map<String, List<Layer>> shared, int depth) {
+        List<Layer> layers = shared == null ? null : shared.get(l.name);
         try {
-            if (layer == null) {
+            if (layers == null) {
                 List<Shape> inputs = x.stream().map(LayerOutput::shape).toList();
-                layer = MODELS.contains(l.type)
-                        ? model(l.whole, inputs, depth + 1).named(name(l.name))
-                        : layer(l, inputs).named(name(l.name));
+                layers = l.isModel()
+                        ? List.of(model(l.whole, inputs, depth + 1).named(name(l.name)))
+                        : named(l, KerasLayers.layers(l, inputs, channelsFirst));
                 if (shared != null) {
-                    shared.put(l.name, layer);
+                    shared.put(l.name, layers);
                 }
             }
-            return layer.applyAll(x);
+            List<LayerOutput> y = x;
+            for (Layer layer : layers) {
+                y = layer.applyAll(y);
+            }
+            return y;
         } catch (FormatException e) {
             throw e;
         } catch (GradusException e) {
@@ -366,396 +438,25 @@ public final class Keras {
         }
     }
 
-    private static Layer layer(LayerConfig l, List<Shape> inputs) {
-        Config c = l.config;
-        if ("channels_first".equals(c.map().get("data_format"))) {
-            throw c.error("has its channels first; convert the model to channels_last");
+    /** The last layer of several gets the name. */
+    private List<Layer> named(LayerConfig l, List<Layer> layers) {
+        String name = name(l.name);
+        KerasLayers.weights(l.type).forEach((own, keras) -> names.put(name + own, l.name + "/" + keras));
+        var named = new ArrayList<Layer>();
+        for (Layer layer : layers) {
+            boolean last = named.size() == layers.size() - 1;
+            named.add(layer.named(last ? name : name + KerasLayers.PART + named.size()));
         }
-        return switch (l.type) {
-            case "Conv2D", "Convolution2D" -> convolution(c, c.integer("filters"), c.integer("groups", 1));
-            case "DepthwiseConv2D" -> {
-                if (inputs.size() != 1 || inputs.getFirst().rank() != 3) {
-                    throw c.error("takes one picture, not " + inputs);
-                }
-                int channels = inputs.getFirst().dim(2);
-                long filters = (long) channels * c.integer("depth_multiplier", 1);
-                if (filters != (int) filters) {
-                    throw c.error("has " + filters + " filters");
-                }
-                yield convolution(c, (int) filters, channels);
-            }
-            case "BatchNormalization", "BatchNormalizationV1", "BatchNormalizationV2", "SyncBatchNormalization" ->
-                batchNormalization(c);
-            case "Dense" ->
-                Dense.of(c.integer("units")).bias(c.flag("use_bias", true)).activation(activation(c, "activation"));
-            case "Activation" -> Activation.of(activation(c, "activation"));
-            case "ReLU" -> relu(c);
-            case "LeakyReLU" -> LeakyReLU.of(c.number("negative_slope", c.number("alpha", 0.3)));
-            case "ELU" -> {
-                if (c.number("alpha", 1) != 1) {
-                    throw c.error("alpha must be 1");
-                }
-                yield Activation.of(ActivationFunction.ELU);
-            }
-            case "Softmax" -> {
-                int rank = inputs.getFirst().rank();
-                int axis = c.integer("axis", -1);
-                if (axis != -1 && axis != rank) {
-                    throw c.error("softmax is taken along the last axis, not along axis " + axis);
-                }
-                yield Activation.of(ActivationFunction.SOFTMAX);
-            }
-            case "Add" -> Add.of();
-            case "Subtract" -> Subtract.of();
-            case "Multiply" -> Multiply.of();
-            case "Average" -> Average.of();
-            case "Concatenate" -> Concatenate.of(c.integer("axis", -1));
-            case "ZeroPadding2D" -> padding(c);
-            case "MaxPooling2D", "MaxPool2D" -> {
-                int[] pool = c.pair("pool_size", 2);
-                int[] strides = c.has("strides") ? c.pair("strides", 2) : pool;
-                yield MaxPooling2D.of(pool[0], pool[1])
-                        .strides(strides[0], strides[1])
-                        .padding(c.string("padding", "valid"));
-            }
-            case "AveragePooling2D", "AvgPool2D" -> {
-                int[] pool = c.pair("pool_size", 2);
-                int[] strides = c.has("strides") ? c.pair("strides", 2) : pool;
-                yield AveragePooling2D.of(pool[0], pool[1])
-                        .strides(strides[0], strides[1])
-                        .padding(c.string("padding", "valid"));
-            }
-            case "GlobalAveragePooling2D", "GlobalAvgPool2D" ->
-                GlobalAveragePooling2D.of().keepdims(c.flag("keepdims", false));
-            case "GlobalMaxPooling2D", "GlobalMaxPool2D" ->
-                GlobalMaxPooling2D.of().keepdims(c.flag("keepdims", false));
-            case "Flatten" -> Flatten.of();
-            case "Reshape" -> Reshape.of(target(c, inputs));
-            case "Dropout" -> Dropout.of(c.number("rate", 0.5));
-            // noise of training, nothing in prediction
-            case "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "ActivityRegularization" ->
-                Activation.of(ActivationFunction.LINEAR);
-            default -> throw c.error("layers of this type cannot be read; there are " + String.join(", ", types()));
-        };
-    }
-
-    private static List<String> types() {
-        return List.of(
-                "Conv2D",
-                "DepthwiseConv2D",
-                "BatchNormalization",
-                "Dense",
-                "Activation",
-                "ReLU",
-                "LeakyReLU",
-                "ELU",
-                "Softmax",
-                "Add",
-                "Subtract",
-                "Multiply",
-                "Average",
-                "Concatenate",
-                "ZeroPadding2D",
-                "MaxPooling2D",
-                "AveragePooling2D",
-                "GlobalAveragePooling2D",
-                "GlobalMaxPooling2D",
-                "Flatten",
-                "Reshape",
-                "Dropout");
-    }
-
-    private static Conv2D convolution(Config c, int filters, int groups) {
-        int[] kernel = c.pair("kernel_size", 1);
-        int[] strides = c.pair("strides", 1);
-        int[] dilation = c.pair("dilation_rate", 1);
-        return Conv2D.of(filters, kernel[0], kernel[1])
-                .strides(strides[0], strides[1])
-                .dilation(dilation[0], dilation[1])
-                .padding(c.string("padding", "valid"))
-                .groups(groups)
-                .bias(c.flag("use_bias", true))
-                .activation(activation(c, "activation"));
-    }
-
-    private static BatchNormalization batchNormalization(Config c) {
-        if (c.flag("renorm", false) || c.has("virtual_batch_size")) {
-            throw c.error("renorm and virtual batches are not known here");
-        }
-        Object axis = c.map().get("axis");
-        if (axis instanceof List<?> list && list.size() == 1) {
-            axis = list.getFirst();
-        }
-        if (axis != null && !(axis instanceof Long n && n == n.intValue())) {
-            throw c.error("'axis' must be one axis, not " + Config.text(axis));
-        }
-        return BatchNormalization.of()
-                .axis(axis == null ? -1 : ((Long) axis).intValue())
-                .momentum(c.number("momentum", 0.99))
-                .epsilon(c.number("epsilon", 1e-3))
-                .center(c.flag("center", true))
-                .scale(c.flag("scale", true));
-    }
-
-    /** By name, or as Keras 3 writes functions and layers: an object with the name inside. */
-    private static ActivationFunction activation(Config c, String key) {
-        Object value = c.map().get(key);
-        if (value instanceof Map<?, ?> map) {
-            value = "function".equals(map.get("class_name")) ? map.get("config") : map.get("class_name");
-        }
-        if (value != null && !(value instanceof String)) {
-            throw c.error("'" + key + "' must be a name, not " + Config.text(value));
-        }
-        String name = (String) value;
-        return ActivationFunction.of("ReLU".equals(name) ? "relu" : "Softmax".equals(name) ? "softmax" : name);
-    }
-
-    private static Layer relu(Config c) {
-        double slope = c.number("negative_slope", 0);
-        double threshold = c.number("threshold", 0);
-        if (threshold == 0 && !c.has("max_value")) {
-            return slope == 0 ? Activation.relu() : LeakyReLU.of(slope);
-        }
-        if (threshold == 0 && slope == 0 && c.number("max_value", 0) == 6) {
-            return Activation.of(ActivationFunction.RELU6);
-        }
-        throw c.error("max_value must be 6 or none, and the threshold 0");
-    }
-
-    private static ZeroPadding2D padding(Config c) {
-        Object value = c.map().get("padding");
-        if (value instanceof List<?> list && list.size() == 2 && list.getFirst() instanceof List) {
-            var sides = new Config(c.where(), Map.of("rows", list.get(0), "columns", list.get(1)));
-            int[] rows = sides.pair("rows", 1);
-            int[] columns = sides.pair("columns", 1);
-            return ZeroPadding2D.of(rows[0], rows[1], columns[0], columns[1]);
-        }
-        int[] both = c.pair("padding", 1);
-        return ZeroPadding2D.of(both[0], both[1]);
-    }
-
-    private static int[] target(Config c, List<Shape> inputs) {
-        List<?> list = c.list("target_shape");
-        if (list.size() > 8) {
-            throw c.error("cannot have " + list.size() + " axes");
-        }
-        var dims = new int[list.size()];
-        int open = -1;
-        long known = 1;
-        for (int i = 0; i < dims.length; i++) {
-            if (!(list.get(i) instanceof Long n && n >= -1 && n <= Integer.MAX_VALUE)) {
-                throw c.error("cannot have the extent " + Config.text(list.get(i)));
-            }
-            dims[i] = n.intValue();
-            if (n == -1) {
-                open = i;
-            } else {
-                known = Math.min(known * n, Integer.MAX_VALUE);
-            }
-        }
-        if (open >= 0) {
-            dims[open] = known == 0 ? 0 : (int) (inputs.getFirst().size() / known);
-        }
-        return dims;
+        return named;
     }
 
     // ---- weights ----
 
-    /**
-     * Which tensor belongs to which weight. Keras's names are paths that end in layer and weight
-     * ({@code conv1/kernel}, {@code resnet50/conv1/kernel:0}); the one that has most of its end in common with the
-     * model's own name is taken, and if there is none, the only one below a group named after the layer
-     * ({@code conv1/conv1_1/kernel:0}).
-     */
-    private static Map<String, Weights.Link> links(Model model, TensorSource tensors) {
-        Map<String, List<String>> byEnd = new HashMap<>();
-        for (String tensor : tensors.names()) {
-            String[] path = path(tensor);
-            for (int i = Math.max(0, path.length - 8); i < path.length - 1; i++) {
-                List<String> found =
-                        byEnd.computeIfAbsent(path[i] + "/" + path[path.length - 1], k -> new ArrayList<>());
-                if (found.isEmpty() || !found.getLast().equals(tensor)) {
-                    found.add(tensor);
-                }
-            }
-        }
-        var links = new HashMap<String, Weights.Link>();
-        for (var weight : model.weightList()) {
-            String[] path = path(weight.name());
-            List<String> candidates =
-                    byEnd.getOrDefault(path[path.length - 2] + "/" + path[path.length - 1], List.of());
-            String best = null;
-            int most = 0;
-            boolean tie = false;
-            for (String tensor : candidates.size() > 100 ? candidates.subList(0, 100) : candidates) {
-                int common = common(path, path(tensor));
-                tie = common == most || tie && common < most;
-                if (common > most) {
-                    most = common;
-                    best = tensor;
-                }
-            }
-            if (best != null && !tie) {
-                links.put(weight.name(), link(best, tensors.shape(best), weight.shape()));
-            }
-        }
-        return links;
-    }
-
-    private static String[] path(String name) {
-        String plain = name.endsWith(":0") ? name.substring(0, name.length() - 2) : name;
-        return plain.replace("depthwise_kernel", "kernel").split("/");
-    }
-
-    private static int common(String[] a, String[] b) {
-        int n = 0;
-        while (n < a.length && n < b.length && a[a.length - 1 - n].equals(b[b.length - 1 - n])) {
-            n++;
-        }
-        return n;
-    }
-
-    /** Kernels of DepthwiseConv2D, (h, w, in, n), are here those of a convolution in groups, (h, w, 1, in n). */
-    private static Weights.Link link(String tensor, Shape found, Shape wanted) {
-        boolean depthwise = found.rank() == 4
-                && wanted.rank() == 4
-                && wanted.dim(2) == 1
-                && found.size() == wanted.size()
-                && found.slice(0, 2).equals(wanted.slice(0, 2));
-        return new Weights.Link(tensor, depthwise ? Weights.Layout.RESHAPED : Weights.Layout.SAME);
-    }
-
-    // ---- weights with numbers instead of names ----
-
-    /** A layer as Keras lists it, with the layers in it if it is a model. */
-    private record Listed(String type, String name, List<Listed> layers) {}
-
-    private List<Listed> listed(Config model) {
-        return model.object("config").list("layers").stream()
+    private List<KerasWeights.Listed> listed(Config model) {
+        return inner(model).list("layers").stream()
                 .map(this::layer)
-                .map(l -> new Listed(l.type, name(l.name), MODELS.contains(l.type) ? listed(l.whole) : List.of()))
+                .map(l -> new KerasWeights.Listed(l.type, name(l.name), l.isModel() ? listed(l.whole) : List.of()))
                 .toList();
-    }
-
-    private static List<Listed> listed(Model model) {
-        return model.layerNames(true).stream()
-                .map(name -> {
-                    Layer layer = model.layer(name);
-                    return new Listed(layer.type(), name, layer instanceof Model inner ? listed(inner) : List.of());
-                })
-                .toList();
-    }
-
-    /**
-     * Names of tensors such as {@code layers/conv2d_1/vars/0}, which Keras gives since 2.12 in {@code .keras} and
-     * {@code .weights.h5}, without what versions and systems differ in; empty for other files.
-     */
-    private static NavigableMap<String, String> numbers(TensorSource tensors) {
-        var numbers = new TreeMap<String, String>();
-        for (String tensor : tensors.names()) {
-            String plain = tensor.replace('\\', '/').replace("_layer_checkpoint_dependencies/", "layers/");
-            if (plain.contains("/vars/")) {
-                numbers.put(plain, tensor);
-            }
-        }
-        return numbers;
-    }
-
-    /**
-     * Which of these tensors belongs to which weight. A layer's group is called by its class and the number of layers of
-     * that class before it in Keras's list, whatever name it has; by its name only where there are no such groups.
-     *
-     * @param config has the list, or is null: then it follows from the model's connections
-     */
-    private Map<String, Weights.Link> links(
-            Model model, Map<?, ?> config, NavigableMap<String, String> numbers, TensorSource tensors) {
-        Map<String, List<ModelWeight>> layers = new LinkedHashMap<>();
-        for (var w : model.weightList()) {
-            String layer = w.name().substring(0, w.name().lastIndexOf('/'));
-            layers.computeIfAbsent(layer, l -> new ArrayList<>()).add(w);
-        }
-        Map<String, String> byClass = new HashMap<>();
-        groups(config != null ? listed(new Config(source, config)) : listed(model), "", "", numbers, byClass);
-        Map<String, String> byName = new HashMap<>();
-        layers.keySet().forEach(layer -> byName.put(layer, "layers/" + layer.replace("/", "/layers/")));
-        Predicate<Map<String, String>> complete = groups ->
-                layers.keySet().stream().allMatch(layer -> numbers.containsKey(groups.get(layer) + "/vars/0"));
-        Map<String, String> groups = !complete.test(byClass) && complete.test(byName) ? byName : byClass;
-        var links = new HashMap<String, Weights.Link>();
-        layers.forEach((layer, weights) -> {
-            for (int i = 0; i < weights.size(); i++) {
-                String tensor = numbers.get(groups.get(layer) + "/vars/" + i);
-                if (tensor != null) {
-                    var w = weights.get(i);
-                    links.put(w.name(), link(tensor, tensors.shape(tensor), w.shape()));
-                }
-            }
-        });
-        if (config == null && groups == byClass) {
-            checkOrder(model, links, numbers, tensors);
-        }
-        return links;
-    }
-
-    private static void groups(
-            List<Listed> layers,
-            String path,
-            String own,
-            NavigableMap<String, String> numbers,
-            Map<String, String> groups) {
-        Map<String, Integer> counts = new HashMap<>();
-        for (Listed layer : layers) {
-            String base = path + "layers/"
-                    + layer.type
-                            .replaceAll("\\W+", "")
-                            .replaceAll("(.)([A-Z][a-z]+)", "$1_$2")
-                            .replaceAll("([a-z])([A-Z])", "$1_$2")
-                            .toLowerCase(Locale.ROOT);
-            // 2.12 and 2.13 count a layer with weights twice
-            int step = !present(base + "_1/", numbers) && present(base + "_2/", numbers) ? 2 : 1;
-            int before = counts.merge(base, step, Integer::sum) - step;
-            String group = before == 0 ? base : base + "_" + before;
-            groups.put(own + layer.name, group);
-            groups(layer.layers, group + "/", own + layer.name + "/", numbers, groups);
-        }
-    }
-
-    private static boolean present(String start, NavigableMap<String, String> numbers) {
-        String next = numbers.ceilingKey(start);
-        return next != null && next.startsWith(start);
-    }
-
-    /**
-     * All shapes of the model, but in another order: another model was saved, and where a shape fits it does so by chance.
-     */
-    private void checkOrder(
-            Model model, Map<String, Weights.Link> links, NavigableMap<String, String> numbers, TensorSource tensors) {
-        String first = null;
-        var wanted = new ArrayList<String>();
-        for (var w : model.weightList()) {
-            wanted.add(w.shape().toString());
-            Weights.Link link = links.get(w.name());
-            if (first == null && link != null && !tensors.shape(link.tensor()).equals(w.shape())) {
-                first = "tensor '" + link.tensor() + "' has shape " + tensors.shape(link.tensor()) + ", weight '"
-                        + w.name() + "' needs " + w.shape();
-            }
-        }
-        if (first == null) {
-            return;
-        }
-        List<String> found = numbers.entrySet().stream()
-                .filter(e -> e.getKey().startsWith("layers/"))
-                .map(e -> tensors.shape(e.getValue()).toString())
-                .sorted()
-                .toList();
-        Collections.sort(wanted);
-        if (found.equals(wanted)) {
-            throw new FormatException(
-                    source + ": its tensors have the shapes of " + options.model() + ", but in another order: " + first
-                            + "; layers have the numbers of Keras's list, and the model that was saved is connected in"
-                            + " another way; use its .keras file, which says how",
-                    -1);
-        }
     }
 
     /**
@@ -773,19 +474,16 @@ public final class Keras {
             Map<String, String> metadata,
             ImportOptions options) {
         Map<?, ?> own = options.model() == null ? config : null;
-        Model model = own != null ? model(source, own, options) : Importer.architecture(source, options);
-        NavigableMap<String, String> numbers = numbers(tensors);
-        Map<String, Weights.Link> links = links(model, tensors);
-        Set<String> ignored = new HashSet<>();
+        var keras = new Keras(source, options);
+        Model model = own != null ? keras.model(own) : Importer.architecture(source, options);
+        var weights = new KerasWeights(source, model, tensors, keras.names);
+        NavigableMap<String, String> numbers = weights.numbers();
+        Map<String, Weights.Link> links = weights.byName();
         if (!numbers.isEmpty()) {
-            links.putAll(new Keras(source, options).links(model, own, numbers, tensors));
-            numbers.forEach((plain, tensor) -> { // of the optimizer, of metrics
-                if (!plain.startsWith("layers/")) {
-                    ignored.add(tensor);
-                }
-            });
+            links.putAll(weights.byNumber(
+                    own == null ? null : keras.listed(new Config(source, own)), options.model(), numbers));
         }
-        Report report = Weights.assign(source, model, tensors, links, ignored);
+        Report report = Weights.assign(source, model, tensors, links, weights.ignored());
         if (own == null && !report.unmatched().isEmpty()) {
             throw new FormatException(
                     source + ": tensors without a place in " + options.model() + ": "

@@ -6,6 +6,7 @@ import gradus.io.Json;
 import gradus.io.MappedFile;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
+import gradus.train.Checkpoint;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -36,11 +37,40 @@ final class LayersModel {
             throw json.error(
                     "has a graph of TensorFlow operations, not of Keras layers; convert the Keras model itself");
         }
-        Config topology = json.object("modelTopology");
-        Map<?, ?> model =
-                topology.has("model_config") ? topology.object("model_config").map() : topology.map();
+        Map<String, String> metadata = metadata(json);
+        String note = null;
+        if (!labels(metadata.get(Checkpoint.LABELS))) { // others may mean something else by it
+            note = "userDefinedMetadata.labels is not used: it is no list of strings";
+            metadata.remove(Checkpoint.LABELS);
+        }
         try (var tensors = new Shards(json, file.toAbsolutePath().getParent())) {
-            return Keras.read(file.toString(), Format.KERAS_LAYERS, model, tensors, metadata(json), options);
+            Imported imported =
+                    Keras.read(file.toString(), Format.KERAS_LAYERS, model(json), tensors, metadata, options);
+            return note == null ? imported : imported.noting(note);
+        }
+    }
+
+    /** An object, or its text. */
+    private static Map<?, ?> model(Config json) {
+        Config topology = json.object("modelTopology");
+        if (topology.map().get("model_config") instanceof String text) {
+            try {
+                if (Json.parsePython(text) instanceof Map<?, ?> map) {
+                    return map;
+                }
+            } catch (FormatException e) {
+                throw new FormatException(json.where() + ": model_config is not JSON: " + e.getMessage(), -1, e);
+            }
+        }
+        return topology.has("model_config") ? topology.object("model_config").map() : topology.map();
+    }
+
+    private static boolean labels(String json) {
+        try {
+            return json == null
+                    || Json.parse(json) instanceof List<?> list && list.stream().allMatch(String.class::isInstance);
+        } catch (FormatException e) {
+            return false; // a text
         }
     }
 
@@ -54,7 +84,7 @@ final class LayersModel {
     private static Config parse(Path file) {
         Object parsed;
         try {
-            parsed = Json.parse(bytes(file));
+            parsed = Json.parsePython(bytes(file));
         } catch (FormatException e) {
             throw new FormatException(file + ": " + e.getMessage(), e.position(), e);
         }

@@ -192,6 +192,9 @@ final class LayersModelWriter {
                 }
             }
             whole.put("inbound_nodes", nodes);
+            if (layer instanceof ChannelPadding p) { // beside what Keras reads
+                whole.put(KerasLayers.CHANNEL_PADDING, List.of(p.before(), p.behind()));
+            }
             layers.add(whole);
         }
         var config = new LinkedHashMap<String, Object>();

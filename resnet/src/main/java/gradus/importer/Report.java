@@ -12,9 +12,15 @@ import java.util.stream.Collectors;
  * @param unmatched tensors of the file that no weight of the model takes
  * @param missing weights of the model that the file does not hold
  * @param misfits tensors that belong to a weight by name or number and have another shape
+ * @param notes what else in the file is not used, in words
  */
 public record Report(
-        List<Match> matched, List<String> ignored, List<String> unmatched, List<String> missing, List<Misfit> misfits) {
+        List<Match> matched,
+        List<String> ignored,
+        List<String> unmatched,
+        List<String> missing,
+        List<Misfit> misfits,
+        List<String> notes) {
     /** A tensor of the file and the weight it became. */
     public record Match(String tensor, String weight, Shape shape) {}
 
@@ -27,6 +33,7 @@ public record Report(
         unmatched = List.copyOf(unmatched);
         missing = List.copyOf(missing);
         misfits = List.copyOf(misfits);
+        notes = List.copyOf(notes);
     }
 
     /** Whether every weight got its values. */
@@ -53,6 +60,7 @@ public record Report(
         }
         list(text, "missing", missing, most);
         list(text, "unmatched", unmatched, most);
+        notes.forEach(note -> text.append(note).append('\n'));
         return text.append(matched.size())
                 .append(" tensors matched, ")
                 .append(misfits.size())

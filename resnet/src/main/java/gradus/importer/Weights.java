@@ -110,6 +110,9 @@ final class Weights {
         List<ModelWeight> weights = model.weightList();
         for (ModelWeight w : weights) {
             Link link = links.get(w.name());
+            if (link == null && w.initializer() instanceof KerasLayers.Fixed) {
+                continue;
+            }
             if (link == null || !tensors.names().contains(link.tensor)) {
                 missing.add(w.name());
                 continue;
@@ -124,13 +127,17 @@ final class Weights {
         }
         var notNeeded = new ArrayList<>(tensors.names());
         notNeeded.retainAll(ignored);
-        var report = new Report(matched, notNeeded, List.copyOf(unmatched), missing, misfits);
+        var report = new Report(matched, notNeeded, List.copyOf(unmatched), missing, misfits, List.of());
         if (!report.complete()) {
             throw new FormatException(source + ": its tensors do not fit the model: " + report.text(10), -1);
         }
         var values = new LinkedHashMap<String, Tensor>();
         for (ModelWeight w : weights) {
             Link link = links.get(w.name());
+            if (link == null) { // said by the configuration
+                values.put(w.name(), w.initializer().initialize(w.shape(), DType.F32, 0));
+                continue;
+            }
             try {
                 values.put(w.name(), link.layout.apply(tensors.read(link.tensor), w.shape()));
             } catch (FormatException e) {

@@ -67,6 +67,21 @@ class KerasTest {
         assertThrows(FileException.class, () -> Exporter.write(model, labels, pictures, Format.KERAS_LAYERS, folder));
     }
 
+    /** Keras has no layer for the shortcuts of option A; other programs see a convolution. */
+    @Test
+    void channelPaddingComesBack() {
+        Model model = Nets.trained(ResNets.byName("resnet20").build());
+        Path folder = directory.resolve("keras");
+        Exporter.write(model, List.of(), null, Format.KERAS_LAYERS, folder);
+        Imported again = Importer.load(folder);
+        assertEquals(model.weights().keySet(), again.model().weights().keySet());
+        assertEquals(2, again.report().ignored().size());
+        assertEquals(0, Nets.difference(model, again.model()));
+        Path torch = directory.resolve("torch.safetensors");
+        Exporter.write(again.model(), List.of(), null, Format.TORCHVISION, torch);
+        assertTrue(Nets.difference(model, Importer.load(torch).model()) < 1e-6);
+    }
+
     // ---- a small network in the forms that Keras has given its files ----
 
     private static final String CONV =

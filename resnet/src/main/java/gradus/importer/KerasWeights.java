@@ -1,0 +1,332 @@
+package gradus.importer;
+
+import gradus.io.FormatException;
+import gradus.layers.ChannelPadding;
+import gradus.layers.Layer;
+import gradus.layers.Model;
+import gradus.layers.ModelWeight;
+import gradus.tensor.Shape;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Predicate;
+
+/** Which tensor of a file of Keras belongs to which weight of a model: by names, or by the numbers Keras 3 gives. */
+final class KerasWeights {
+    /** Beginnings of the names of an optimizer's state: {@code Adam/m/conv1/kernel}, {@code training/SGD/iter}. */
+    private static final Set<String> OPTIMIZERS = Set.of(
+            "optimizer",
+            "optimizer_weights",
+            "adam",
+            "adamax",
+            "adamw",
+            "nadam",
+            "amsgrad",
+            "sgd",
+            "momentum",
+            "rmsprop",
+            "adagrad",
+            "adadelta",
+            "adafactor",
+            "ftrl",
+            "lion",
+            "lamb",
+            "loss_scale_optimizer",
+            "lossscaleoptimizer");
+
+    /** A layer as Keras lists it, with the layers in it if it is a model. */
+    record Listed(String type, String name, List<Listed> layers) {}
+
+    private final String source;
+    private final Model model;
+    private final TensorSource tensors;
+    private final Map<String, String> names;
+    private final List<ModelWeight> weights;
+    private final Set<String> ignored = new HashSet<>();
+
+    /**
+     * @param names what Keras calls a layer, {@code layer}, or one of its weights, {@code layer/weight}, where that is
+     *     another name than the model's
+     */
+    KerasWeights(String source, Model model, TensorSource tensors, Map<String, String> names) {
+        this.source = source;
+        this.model = model;
+        this.tensors = tensors;
+        this.names = names;
+        this.weights = model.weightList().stream()
+                .filter(w -> !(w.initializer() instanceof KerasLayers.Fixed))
+                .toList();
+    }
+
+    /** Tensors that no model needs: state of an optimizer, counts. */
+    Set<String> ignored() {
+        return ignored;
+    }
+
+    // ---- names ----
+
+    /**
+     * Keras's names are paths that end in layer and weight ({@code conv1/kernel}, {@code resnet50/conv1/kernel:0}). The
+     * model's own name is taken if it is there; then the one that has most of its end in common with it; and if there is
+     * none, the only one below a group named after the layer ({@code conv1/conv1_1/kernel:0}).
+     */
+    Map<String, Weights.Link> byName() {
+        Set<String> own = new HashSet<>();
+        weights.forEach(w -> own.addAll(List.of(path(w))));
+        Map<String, List<String>> byEnd = new HashMap<>();
+        Map<String, String> exact = new HashMap<>();
+        for (String tensor : tensors.names()) {
+            String[] path = path(tensor);
+            exact.putIfAbsent(String.join("/", path), tensor);
+            if (isState(path, own) || isCount(path)) {
+                ignored.add(tensor);
+                continue;
+            }
+            for (int i = Math.max(0, path.length - 8); i < path.length - 1; i++) {
+                List<String> found =
+                        byEnd.computeIfAbsent(path[i] + "/" + path[path.length - 1], k -> new ArrayList<>());
+                if (found.isEmpty() || !found.getLast().equals(tensor)) {
+                    found.add(tensor);
+                }
+            }
+        }
+        paddings(model, "", exact);
+        var links = new HashMap<String, Weights.Link>();
+        for (var weight : weights) {
+            String[] path = path(weight);
+            String best = exact.get(String.join("/", path));
+            if (best == null && path.length > 1) {
+                best = best(path, byEnd.getOrDefault(path[path.length - 2] + "/" + path[path.length - 1], List.of()));
+            }
+            if (best != null) {
+                ignored.remove(best);
+                links.put(weight.name(), link(best, weight.shape()));
+            }
+        }
+        return links;
+    }
+
+    /** Kernels that were written for other programs. */
+    private void paddings(Model of, String prefix, Map<String, String> exact) {
+        for (String name : of.layerNames()) {
+            String path = prefix + names.getOrDefault(name, name) + "/";
+            switch (of.layer(name)) {
+                case Model inner -> paddings(inner, path, exact);
+                case ChannelPadding p
+                when exact.containsKey(path + "kernel") -> ignored.add(exact.get(path + "kernel"));
+                default -> {}
+            }
+        }
+    }
+
+    /** The one candidate that has more in common with a path than all others, or null. */
+    private static String best(String[] path, List<String> candidates) {
+        String best = null;
+        int most = 0;
+        boolean tie = false;
+        for (String tensor : candidates.size() > 100 ? candidates.subList(0, 100) : candidates) {
+            int common = common(path, path(tensor));
+            tie = common == most || tie && common < most;
+            if (common > most) {
+                most = common;
+                best = tensor;
+            }
+        }
+        return tie ? null : best;
+    }
+
+    private static boolean isState(String[] path, Set<String> own) {
+        for (int i = 0; i < Math.min(2, path.length - 1); i++) {
+            String plain = path[i].toLowerCase(Locale.ROOT).replaceAll("_\\d+$", "");
+            if (OPTIMIZERS.contains(plain) && !own.contains(path[i])) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** How much a Normalization has seen. */
+    private boolean isCount(String[] path) {
+        int n = path.length;
+        return n > 1 && path[n - 1].equals("count") && names.containsValue(path[n - 2] + "/mean");
+    }
+
+    /** The weight's name as Keras would write it. */
+    private String[] path(ModelWeight weight) {
+        String[] own = weight.name().split("/");
+        var path = new StringBuilder();
+        for (int i = 0; i < own.length - 2; i++) {
+            path.append(names.getOrDefault(own[i], own[i])).append('/');
+        }
+        String layer = own[own.length - 2];
+        String last = own[own.length - 1];
+        path.append(names.getOrDefault(layer + "/" + last, names.getOrDefault(layer, layer) + "/" + last));
+        return path(path.toString());
+    }
+
+    private static String[] path(String name) {
+        String plain = name.endsWith(":0") ? name.substring(0, name.length() - 2) : name;
+        return plain.replace("depthwise_kernel", "kernel").split("/");
+    }
+
+    private static int common(String[] a, String[] b) {
+        int n = 0;
+        while (n < a.length && n < b.length && a[a.length - 1 - n].equals(b[b.length - 1 - n])) {
+            n++;
+        }
+        return n;
+    }
+
+    /** Kernels of DepthwiseConv2D, (h, w, in, n), are here those of a convolution in groups, (h, w, 1, in n). */
+    private Weights.Link link(String tensor, Shape wanted) {
+        Shape found = tensors.shape(tensor);
+        boolean depthwise = found.rank() == 4
+                && wanted.rank() == 4
+                && wanted.dim(2) == 1
+                && found.size() == wanted.size()
+                && found.slice(0, 2).equals(wanted.slice(0, 2));
+        return new Weights.Link(tensor, depthwise ? Weights.Layout.RESHAPED : Weights.Layout.SAME);
+    }
+
+    // ---- weights with numbers instead of names ----
+
+    private static List<Listed> listed(Model model) {
+        return model.layerNames(true).stream()
+                .map(name -> {
+                    Layer layer = model.layer(name);
+                    return new Listed(layer.type(), name, layer instanceof Model inner ? listed(inner) : List.of());
+                })
+                .toList();
+    }
+
+    /**
+     * Names of tensors such as {@code layers/conv2d_1/vars/0}, which Keras gives since 2.12 in {@code .keras} and
+     * {@code .weights.h5}, without what versions and systems differ in; empty for other files.
+     */
+    NavigableMap<String, String> numbers() {
+        var numbers = new TreeMap<String, String>();
+        for (String tensor : tensors.names()) {
+            String plain = tensor.replace('\\', '/').replace("_layer_checkpoint_dependencies/", "layers/");
+            if (plain.contains("/vars/")) {
+                numbers.put(plain, tensor);
+            }
+        }
+        return numbers;
+    }
+
+    /**
+     * Which of these tensors belongs to which weight. A layer's group is called by its class and the number of layers of
+     * that class before it in Keras's list, whatever name it has; by its name only where there are no such groups.
+     *
+     * @param listed Keras's list, or null: then it follows from the model's connections
+     * @param network what it is called, where there is no list
+     */
+    Map<String, Weights.Link> byNumber(List<Listed> listed, String network, NavigableMap<String, String> numbers) {
+        Map<String, List<ModelWeight>> layers = new LinkedHashMap<>();
+        for (var w : weights) {
+            layers.computeIfAbsent(listedAs(w.name().substring(0, w.name().lastIndexOf('/'))), l -> new ArrayList<>())
+                    .add(w);
+        }
+        Map<String, String> byClass = new HashMap<>();
+        groups(listed != null ? listed : listed(model), "", "", numbers, byClass);
+        Map<String, String> byName = new HashMap<>();
+        layers.keySet().forEach(layer -> byName.put(layer, "layers/" + layer.replace("/", "/layers/")));
+        Predicate<Map<String, String>> complete = groups ->
+                layers.keySet().stream().allMatch(layer -> numbers.containsKey(groups.get(layer) + "/vars/0"));
+        Map<String, String> groups = !complete.test(byClass) && complete.test(byName) ? byName : byClass;
+        var links = new HashMap<String, Weights.Link>();
+        layers.forEach((layer, list) -> {
+            for (int i = 0; i < list.size(); i++) {
+                String tensor = numbers.get(groups.get(layer) + "/vars/" + i);
+                if (tensor != null) {
+                    links.put(list.get(i).name(), link(tensor, list.get(i).shape()));
+                }
+            }
+        });
+        if (listed == null && groups == byClass) {
+            checkOrder(network, links, numbers);
+        }
+        numbers.forEach((plain, tensor) -> { // of the optimizer, of metrics
+            if (!plain.startsWith("layers/")) {
+                ignored.add(tensor);
+            }
+        });
+        return links;
+    }
+
+    /** The layer of Keras that this one is a part of, or itself. */
+    private String listedAs(String layer) {
+        int part = layer.indexOf(KerasLayers.PART);
+        return part > 0 && names.containsKey(layer.substring(layer.lastIndexOf('/') + 1) + "/kernel")
+                ? layer.substring(0, part)
+                : layer;
+    }
+
+    private static void groups(
+            List<Listed> layers,
+            String path,
+            String own,
+            NavigableMap<String, String> numbers,
+            Map<String, String> groups) {
+        Map<String, Integer> counts = new HashMap<>();
+        for (Listed layer : layers) {
+            String base = path + "layers/"
+                    + layer.type
+                            .replaceAll("\\W+", "")
+                            .replaceAll("(.)([A-Z][a-z]+)", "$1_$2")
+                            .replaceAll("([a-z])([A-Z])", "$1_$2")
+                            .toLowerCase(Locale.ROOT);
+            // 2.12 and 2.13 count a layer with weights twice
+            int step = !present(base + "_1/", numbers) && present(base + "_2/", numbers) ? 2 : 1;
+            int before = counts.merge(base, step, Integer::sum) - step;
+            String group = before == 0 ? base : base + "_" + before;
+            groups.put(own + layer.name, group);
+            groups(layer.layers, group + "/", own + layer.name + "/", numbers, groups);
+        }
+    }
+
+    private static boolean present(String start, NavigableMap<String, String> numbers) {
+        String next = numbers.ceilingKey(start);
+        return next != null && next.startsWith(start);
+    }
+
+    /**
+     * All shapes of the model, but in another order: another model was saved, and where a shape fits it does so by chance.
+     */
+    private void checkOrder(String network, Map<String, Weights.Link> links, NavigableMap<String, String> numbers) {
+        String first = null;
+        var wanted = new ArrayList<String>();
+        for (var w : weights) {
+            wanted.add(w.shape().toString());
+            Weights.Link link = links.get(w.name());
+            if (first == null && link != null && !tensors.shape(link.tensor()).equals(w.shape())) {
+                first = "tensor '" + link.tensor() + "' has shape " + tensors.shape(link.tensor()) + ", weight '"
+                        + w.name() + "' needs " + w.shape();
+            }
+        }
+        if (first == null) {
+            return;
+        }
+        List<String> found = numbers.entrySet().stream()
+                .filter(e -> e.getKey().startsWith("layers/"))
+                .map(e -> tensors.shape(e.getValue()).toString())
+                .sorted()
+                .toList();
+        Collections.sort(wanted);
+        if (found.equals(wanted)) {
+            throw new FormatException(
+                    source + ": its tensors have the shapes of " + network + ", but in another order: " + first
+                            + "; layers have the numbers of Keras's list, and the model that was saved is connected in"
+                            + " another way; use its .keras file, which says how",
+                    -1);
+        }
+    }
+}
