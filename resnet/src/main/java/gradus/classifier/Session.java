@@ -63,27 +63,28 @@ final class Session<B> implements AutoCloseable {
     /** A model in a graph: a layer's output, the classes' scores before softmax, and their probabilities. */
     private record Head(Graph graph, Value layer, Value scores, Value probabilities) {}
 
-    private Session(Model model, Backend<B> backend, Runnable release) {
+    private Session(Model model, boolean labelled, Backend<B> backend, Runnable release) {
         this.model = model;
         this.release = release;
         this.parameters = new Parameters<>(backend);
         this.outputLayer = model.outputNames().getFirst();
         this.featureLayer = featureLayer(model);
         this.classifies = model.outputShapes().getFirst().rank() == 1
-                && (!featureLayer.equals(outputLayer) || endsInProbabilities());
+                && (labelled || !featureLayer.equals(outputLayer) || endsInProbabilities());
     }
 
     // ---- opening and closing ----
 
-    static Session<?> on(Model model, Backend<?> backend) {
-        return new Session<>(model, backend, () -> {});
+    /** @param labelled whether somebody has names for the outputs, which are classes then, whatever yields them */
+    static Session<?> on(Model model, boolean labelled, Backend<?> backend) {
+        return new Session<>(model, labelled, backend, () -> {});
     }
 
     /** On the backend that all classifiers of this JVM share, because a backend has threads. */
-    static Session<?> shared(Model model) {
+    static Session<?> shared(Model model, boolean labelled) {
         return model.dtype() == DType.F64
-                ? on(model, Backends.open("auto", new Options(0, Precision.FLOAT64))) // has no threads
-                : new Session<>(model, acquire(), Session::release);
+                ? on(model, labelled, Backends.open("auto", new Options(0, Precision.FLOAT64))) // has no threads
+                : new Session<>(model, labelled, acquire(), Session::release);
     }
 
     private static synchronized Backend<?> acquire() {
@@ -271,7 +272,7 @@ final class Session<B> implements AutoCloseable {
         };
     }
 
-    /** @throws GradusException if the model's outputs are no classes: there is neither a softmax nor a Dense layer at its end */
+    /** @throws GradusException if the model's outputs are no classes: there are neither labels nor a softmax or a Dense layer at its end */
     void checkClasses() {
         if (!classifies) {
             throw new GradusException("model '" + model.name() + "' ends in layer '" + outputLayer + "' with "

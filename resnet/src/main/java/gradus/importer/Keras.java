@@ -7,6 +7,7 @@ import gradus.layers.Add;
 import gradus.layers.Average;
 import gradus.layers.AveragePooling2D;
 import gradus.layers.BatchNormalization;
+import gradus.layers.Clip;
 import gradus.layers.Concatenate;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
@@ -512,10 +513,11 @@ public final class Keras {
         if (threshold == 0 && !c.has("max_value")) {
             return slope == 0 ? Activation.relu() : LeakyReLU.of(slope);
         }
-        if (threshold == 0 && slope == 0 && c.number("max_value", 0) == 6) {
-            return Activation.of(ActivationFunction.RELU6);
+        if (threshold == 0 && slope == 0) {
+            double most = c.number("max_value", 6);
+            return most == 6 ? Activation.of(ActivationFunction.RELU6) : Clip.of(0, most);
         }
-        throw c.error("max_value must be 6 or none, and the threshold 0");
+        throw c.error("the threshold must be 0, and with a max_value the slope too");
     }
 
     private static ZeroPadding2D padding(Config c) {
