@@ -299,6 +299,9 @@ final class OnnxConstants {
 
     /** Elements of a list. */
     private static OnnxArray gathered(List<OnnxArray> x) {
+        if (x.size() < 2) {
+            throw new GradusException("does not say which elements of " + x.getFirst() + " it takes");
+        }
         long[] list = x.getFirst().longs();
         long[] at = x.get(1).longs();
         for (int i = 0; i < at.length; i++) {

@@ -323,6 +323,51 @@ class OnnxTest {
         }
     }
 
+    /** A network with much of what PyTorch and tf2onnx leave in graphs, for {@link DamagedFilesTest}. */
+    static byte[] foreign() {
+        LayerOutput x = Input.of(6, 5, 2);
+        Model model = Nets.trained(Model.of("foreign", x, conv(x)));
+        return new File(17)
+                .floats("w", oihw(model.weight("conv/kernel")), 3, 2, 3, 3)
+                .listed("b", model.weight("conv/bias").floats(), 3)
+                .floats("mean", new float[] {0.3f, 0.4f}, 1, 2, 1, 1)
+                .floats("fc", new float[72], 6, 12)
+                .floats("part", new float[2], 2)
+                .integers("last", -1)
+                .integers("zero", 0)
+                .integers("two", 2)
+                .integers("pads", 0, 0, 1, 1, 0, 0, 1, 1)
+                .input("x", "n", 2, 6, 5)
+                .output("y")
+                .node("Cast", "x", "x0", integer("to", 1))
+                .node("Sub", "x0 mean", "x1")
+                .node("Pad", "x1 pads", "x2")
+                .node("Conv", "x2 w b", "c", ints("strides", 2, 2))
+                .node("Constant", null, "top", number("value_float", 0.1f))
+                .node("Constant", null, "first", integer("value_int", 0))
+                .node("Clip", "c - top", "c1")
+                .node("MaxPool", "c1", "p", ints("kernel_shape", 2, 2), ints("pads", 1, 0, 0, 1))
+                .node(
+                        "AveragePool",
+                        "p",
+                        "a",
+                        ints("kernel_shape", 2, 2),
+                        ints("strides", 2, 2),
+                        integer("ceil_mode", 1))
+                .node("Shape", "a", "s")
+                .node("Gather", "s first", "n")
+                .node("Unsqueeze", "n zero", "n1")
+                .node("Concat", "n1 last", "shape", integer("axis", 0))
+                .node("Reshape", "a shape", "f")
+                .node("Transpose", "fc", "k", ints("perm", 1, 0))
+                .node("Concat", "part part part", "bias", integer("axis", 0))
+                .node("MatMul", "f k", "m")
+                .node("Add", "m bias", "l")
+                .node("Unsqueeze", "l two", "l1")
+                .node("Squeeze", "l1 two", "y")
+                .bytes();
+    }
+
     /** What all of a graph's tests read: a picture of 6 x 5, two channels first, its convolution. */
     private static File convolved(Model expected) {
         return new File(17)
@@ -671,7 +716,7 @@ class OnnxTest {
     }
 
     /** @param where location, offset and length of the bias, offset of the kernel */
-    private static byte[] outside(String... where) {
+    static byte[] outside(String... where) {
         File file = new File(17).input("x", "n", 2, 6, 5).output("y");
         file.graph.message(
                 5,
@@ -722,6 +767,12 @@ class OnnxTest {
         var file = new File(17).input("x", 1, 2, 4, 4).node("Relu", "x", "y").output("y");
         file.graph.message(5, outside);
         refused(file, "another file");
+    }
+
+    @Test
+    void aForeignGraph() {
+        Model read = Importer.load("net.onnx", foreign(), ImportOptions.none()).model();
+        assertEquals(List.of(Shape.of(6)), read.outputShapes());
     }
 
     @Test
