@@ -49,6 +49,7 @@ final class Diagram {
                     case BatchNormalization b -> "normalization";
                     case Activation a -> "activation";
                     case LeakyReLU l -> "activation";
+                    case Clip c -> "activation";
                     case Add a -> "merge";
                     case Subtract s -> "merge";
                     case Multiply m -> "merge";

@@ -109,6 +109,7 @@ final class LayerConfig {
                         initials);
             case Activation(var function, var _) -> map("function", function);
             case LeakyReLU(var slope, var _) -> map("negativeSlope", slope);
+            case Clip(var low, var high, var _) -> map("low high", low, high);
             case Add(var _) -> Map.of();
             case Subtract(var _) -> Map.of();
             case Multiply(var _) -> Map.of();
@@ -117,10 +118,10 @@ final class LayerConfig {
             case ZeroPadding2D(var top, var bottom, var left, var right, var _) ->
                 map("top bottom left right", top, bottom, left, right);
             case ChannelPadding(var before, var behind, var _) -> map("before behind", before, behind);
-            case MaxPooling2D(var pool, var strides, var padding, var _) ->
-                map("pool strides padding", pool, strides, padding);
-            case AveragePooling2D(var pool, var strides, var padding, var _) ->
-                map("pool strides padding", pool, strides, padding);
+            case MaxPooling2D(var pool, var strides, var padding, var border, var _) ->
+                map("pool strides padding border", pool, strides, padding, border);
+            case AveragePooling2D(var pool, var strides, var padding, var border, var _) ->
+                map("pool strides padding border", pool, strides, padding, border);
             case GlobalMaxPooling2D(var keepdims, var _) -> map("keepdims", keepdims);
             case GlobalAveragePooling2D(var keepdims, var _) -> map("keepdims", keepdims);
             case Flatten(var _) -> Map.of();
@@ -151,6 +152,8 @@ final class LayerConfig {
             case Enum<?> e -> Fields.word(e);
             case Shape s -> IntStream.of(s.toArray()).boxed().toList();
             case Size(var height, var width) -> map("height width", height, width);
+            case Border(var top, var bottom, var left, var right) ->
+                map("top bottom left right", top, bottom, left, right);
             case Geometry(var kernel, var strides, var padding, var dilation) ->
                 map("kernel strides padding dilation", kernel, strides, padding, dilation);
             case BatchNormalization.Initials(var beta, var gamma, var mean, var variance) ->
@@ -332,6 +335,7 @@ final class LayerConfig {
                         name);
             case "Activation" -> new Activation(f.choice("function", ActivationFunction.values()), name);
             case "LeakyReLU" -> new LeakyReLU(f.number("negativeSlope"), name);
+            case "Clip" -> new Clip(f.number("low"), f.number("high"), name);
             case "Add" -> new Add(name);
             case "Subtract" -> new Subtract(name);
             case "Multiply" -> new Multiply(name);
@@ -340,8 +344,9 @@ final class LayerConfig {
             case "ZeroPadding2D" ->
                 new ZeroPadding2D(f.integer("top"), f.integer("bottom"), f.integer("left"), f.integer("right"), name);
             case "ChannelPadding" -> new ChannelPadding(f.integer("before"), f.integer("behind"), name);
-            case "MaxPooling2D" -> new MaxPooling2D(size(f, "pool"), size(f, "strides"), padding(f), name);
-            case "AveragePooling2D" -> new AveragePooling2D(size(f, "pool"), size(f, "strides"), padding(f), name);
+            case "MaxPooling2D" -> new MaxPooling2D(size(f, "pool"), size(f, "strides"), padding(f), border(f), name);
+            case "AveragePooling2D" ->
+                new AveragePooling2D(size(f, "pool"), size(f, "strides"), padding(f), border(f), name);
             case "GlobalMaxPooling2D" -> new GlobalMaxPooling2D(f.flag("keepdims"), name);
             case "GlobalAveragePooling2D" -> new GlobalAveragePooling2D(f.flag("keepdims"), name);
             case "Flatten" -> new Flatten(name);
@@ -366,6 +371,14 @@ final class LayerConfig {
 
     private static Padding padding(Fields f) {
         return f.choice("padding", Padding.values());
+    }
+
+    private static Border border(Fields f) {
+        return f.get("border") == null
+                ? null
+                : f.fields("border")
+                        .read(b -> new Border(
+                                b.integer("top"), b.integer("bottom"), b.integer("left"), b.integer("right")));
     }
 
     private static Size size(Fields f, String key) {

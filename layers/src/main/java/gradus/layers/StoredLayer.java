@@ -6,6 +6,7 @@ sealed interface StoredLayer extends Layer
                 BatchNormalization,
                 Activation,
                 LeakyReLU,
+                Clip,
                 Add,
                 Subtract,
                 Multiply,

@@ -58,6 +58,7 @@ class LayerGradientTest {
             var all = ActivationFunction.values();
             return new Case(Activation.of(all[r.nextInt(all.length)]), List.of(image(r)));
         });
+        m.put("Clip", r -> new Case(Clip.of(-0.02 * r.nextInt(20), 0.02 * r.nextInt(1, 20)), List.of(image(r))));
         m.put("LeakyReLU", r -> new Case(LeakyReLU.of(r.nextDouble()), List.of(image(r))));
         m.put("Add", r -> merge(Add.of(), r));
         m.put("Subtract", r -> new Case(Subtract.of(), Collections.nCopies(2, image(r))));
@@ -74,11 +75,27 @@ class LayerGradientTest {
         m.put("ChannelPadding", r -> new Case(ChannelPadding.of(r.nextInt(3), r.nextInt(3)), List.of(image(r))));
         m.put("MaxPooling2D", r -> {
             var pool = MaxPooling2D.of(1 + r.nextInt(3), 1 + r.nextInt(3)).strides(1 + r.nextInt(4));
-            return new Case(r.nextBoolean() ? pool.same() : pool, List.of(image(r)));
+            int h = r.nextInt(pool.pool().height());
+            int w = r.nextInt(pool.pool().width());
+            return new Case(
+                    switch (r.nextInt(3)) {
+                        case 0 -> pool;
+                        case 1 -> pool.same();
+                        default -> pool.padding(h, 0, r.nextInt(w + 1), w);
+                    },
+                    List.of(image(r)));
         });
         m.put("AveragePooling2D", r -> {
             var pool = AveragePooling2D.of(1 + r.nextInt(3), 1 + r.nextInt(3)).strides(1 + r.nextInt(4));
-            return new Case(r.nextBoolean() ? pool.same() : pool, List.of(image(r)));
+            int h = r.nextInt(pool.pool().height());
+            int w = r.nextInt(pool.pool().width());
+            return new Case(
+                    switch (r.nextInt(3)) {
+                        case 0 -> pool;
+                        case 1 -> pool.same();
+                        default -> pool.padding(h, 0, r.nextInt(w + 1), w);
+                    },
+                    List.of(image(r)));
         });
         m.put("GlobalMaxPooling2D", r -> new Case(GlobalMaxPooling2D.of(), List.of(image(r))));
         m.put("GlobalAveragePooling2D", r -> new Case(GlobalAveragePooling2D.of(), List.of(image(r))));

@@ -77,6 +77,8 @@ class LayersTest {
                 row(MaxPooling2D.of(), odd, Shape.of(7, 7, 4), 0),
                 row(MaxPooling2D.of(3).strides(2), Shape.of(32, 32, 4), Shape.of(15, 15, 4), 0),
                 row(MaxPooling2D.of(3).same(), odd, Shape.of(5, 5, 4), 0),
+                row(MaxPooling2D.of(3).strides(2).padding(1, 1, 1, 1), odd, Shape.of(8, 7, 4), 0),
+                row(AveragePooling2D.of(3).strides(2).padding(0, 2, 1, 0), odd, Shape.of(8, 7, 4), 0),
                 row(AveragePooling2D.of(2, 3), odd, Shape.of(7, 4, 4), 0),
                 row(AveragePooling2D.of().same(), odd, Shape.of(8, 7, 4), 0),
                 row(GlobalMaxPooling2D.of(), odd, Shape.of(4), 0),
@@ -124,6 +126,9 @@ class LayersTest {
                 error(() -> Dropout.of(1.5), "rate"),
                 error(() -> ZeroPadding2D.of(-1), "negative"),
                 error(() -> MaxPooling2D.of(0), "at least"),
+                error(() -> MaxPooling2D.of(2).padding(0, 2, 0, 0), "narrower than pool"),
+                error(() -> AveragePooling2D.of(2).padding(-1, 0, 0, 0), "between 0"),
+                error(() -> Clip.of(1, 0), "low must not be above"),
                 error(() -> image.then(MaxPooling2D.of(9).named("p")), "layer 'p'"),
                 error(() -> Add.of().named("sum").apply(image), "at least 2"),
                 error(
@@ -251,6 +256,15 @@ class LayersTest {
         Tensor y =
                 inference(count(1, 3, 3, 1)).then(AveragePooling2D.of(2).same()).value();
         assertArrayEquals(new double[] {2, 3.5, 6.5, 8}, y.doubles());
+        Tensor x = count(1, 3, 3, 1);
+        Tensor mean =
+                inference(x).then(AveragePooling2D.of(2).padding(1, 0, 1, 0)).value();
+        assertArrayEquals(new double[] {0, 1.5, 4.5, 6}, mean.doubles());
+        Tensor most = inference(x)
+                .then(Clip.of(-9, 7))
+                .then(MaxPooling2D.of(2).padding(0, 1, 0, 1))
+                .value();
+        assertArrayEquals(new double[] {4, 5, 7, 7}, most.doubles());
     }
 
     @Test

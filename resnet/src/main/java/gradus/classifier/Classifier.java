@@ -122,12 +122,12 @@ public final class Classifier implements AutoCloseable {
      * @throws GradusException if model, labels and pictures do not fit together
      */
     public static Classifier of(Model model, List<String> labels, Pictures pictures) {
-        return of(model, labels, pictures, Session.shared(model));
+        return of(model, labels, pictures, Session.shared(model, !labels.isEmpty()));
     }
 
     /** The same on a backend of the caller's, which {@link #close} leaves open. */
     public static Classifier of(Model model, List<String> labels, Pictures pictures, Backend<?> backend) {
-        return of(model, labels, pictures, Session.on(model, backend));
+        return of(model, labels, pictures, Session.on(model, !labels.isEmpty(), backend));
     }
 
     private static Classifier of(Model model, List<String> labels, Pictures pictures, Session<?> session) {

@@ -82,7 +82,7 @@ final class Session<B> implements AutoCloseable {
      */
     private record Feature(String layer, Value value, boolean last, boolean dense) {}
 
-    private Session(Model model, Program program, Backend<B> backend, Runnable release) {
+    private Session(Model model, Program program, boolean labelled, Backend<B> backend, Runnable release) {
         this.model = model;
         this.program = program;
         this.release = release;
@@ -91,33 +91,34 @@ final class Session<B> implements AutoCloseable {
         this.feature = one ? program.feature(model) : null;
         this.spatialLayer = program.spatialLayer();
         this.classifies =
-                one && model.outputShapes().getFirst().rank() == 1 && (feature.dense || program.endsInProbabilities());
+                one && model.outputShapes().getFirst().rank() == 1 && (labelled || feature.dense || program.endsInProbabilities());
     }
 
     // ---- opening and closing ----
 
-    static Session<?> on(Model model, Backend<?> backend) {
-        return new Session<>(model, Program.of(model, 1), backend, () -> {});
+    /** @param labelled whether somebody has names for the outputs, which are classes then, whatever yields them */
+    static Session<?> on(Model model, boolean labelled, Backend<?> backend) {
+        return new Session<>(model, Program.of(model, 1), labelled, backend, () -> {});
     }
 
-    /** As {@link #shared(Model)} for a model out of a file, unless it needs memory out of all proportion to its weights. */
-    static Session<?> shared(Model model, String source) {
+    /** As {@link #shared(Model, boolean)} for a model out of a file, unless it needs memory out of all proportion to its weights. */
+    static Session<?> shared(Model model, boolean labelled, String source) {
         Program program = Program.of(model, 1);
         program.checkMemory(model, source);
-        return shared(model, program);
+        return shared(model, labelled, program);
     }
 
     /** On the backend that all classifiers of this JVM share, because a backend has threads. */
-    static Session<?> shared(Model model) {
-        return shared(model, Program.of(model, 1));
+    static Session<?> shared(Model model, boolean labelled) {
+        return shared(model, labelled, Program.of(model, 1));
     }
 
-    private static Session<?> shared(Model model, Program program) {
+    private static Session<?> shared(Model model, boolean labelled, Program program) {
         if (model.dtype() == DType.F64) {
             var backend = Backends.open("auto", new Options(0, Precision.FLOAT64)); // has no threads
-            return new Session<>(model, program, backend, () -> {});
+            return new Session<>(model, program, labelled, backend, () -> {});
         }
-        return new Session<>(model, program, acquire(), Session::release);
+        return new Session<>(model, program, labelled, acquire(), Session::release);
     }
 
     private static synchronized Backend<?> acquire() {

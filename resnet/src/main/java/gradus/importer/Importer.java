@@ -77,8 +77,8 @@ public final class Importer {
             }
 
             @Override
-            public Imported of(String source, ByteBuffer onnx) {
-                return OnnxReader.read(source, onnx, options);
+            public Imported of(String source, ByteBuffer onnx, Path folder) {
+                return OnnxReader.read(source, onnx, folder, options);
             }
         });
     }
@@ -110,9 +110,11 @@ public final class Importer {
             }
 
             @Override
-            public Contents of(String source, ByteBuffer onnx) {
-                OnnxFile file = OnnxFile.read(source, onnx);
-                return Contents.of(Format.ONNX, file.metadata(), OnnxFile.tensors(file.initializers()));
+            public Contents of(String source, ByteBuffer onnx, Path folder) {
+                try (var external = new ExternalData(source, folder)) {
+                    OnnxFile file = OnnxFile.read(source, onnx, external);
+                    return Contents.of(Format.ONNX, file.metadata(), OnnxArray.source(file.initializers()));
+                }
             }
         });
     }
@@ -130,7 +132,8 @@ public final class Importer {
 
         T ofLayersModel(Path file);
 
-        T of(String source, ByteBuffer onnx);
+        /** @param folder of the file */
+        T of(String source, ByteBuffer onnx, Path folder);
     }
 
     private static <T> T open(Path path, Use<T> use) {
@@ -155,7 +158,8 @@ public final class Importer {
                     throw new FormatException(
                             file + ": ONNX models of more than 2 GiB keep their tensors elsewhere", -1);
                 }
-                return mapped.read(0, (int) mapped.size(), bytes -> use.of(file.toString(), bytes));
+                Path folder = file.toAbsolutePath().getParent();
+                return mapped.read(0, (int) mapped.size(), bytes -> use.of(file.toString(), bytes, folder));
             }
         }
         throw unknown(file.toString(), start);
@@ -172,7 +176,7 @@ public final class Importer {
             return safetensors(source, Safetensors.open(source, file), options);
         }
         if (isOnnx(file)) {
-            return OnnxReader.read(source, ByteBuffer.wrap(file), options);
+            return OnnxReader.read(source, ByteBuffer.wrap(file), null, options);
         }
         throw unknown(source, file);
     }
@@ -207,6 +211,16 @@ public final class Importer {
     /** A version of the format, which writers put first. */
     private static boolean isOnnx(byte[] start) {
         return start.length > 1 && start[0] == 8 && start[1] > 0;
+    }
+
+    /** Whether a name out of a file can only be that of a file in the same folder or below. */
+    static boolean isBeside(String name) {
+        return !name.isEmpty()
+                && name.indexOf('\\') < 0
+                && name.indexOf('\0') < 0
+                && !name.startsWith("/")
+                && !name.contains("..")
+                && !name.contains(":");
     }
 
     private static FormatException unknown(String source, byte[] start) {

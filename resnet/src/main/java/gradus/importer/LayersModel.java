@@ -192,13 +192,7 @@ final class LayersModel {
         private void group(Config manifest, Path folder) {
             var mapped = new ArrayList<MappedFile>();
             for (Object path : manifest.list("paths")) {
-                if (!(path instanceof String name)
-                        || name.isEmpty()
-                        || name.indexOf('\\') >= 0
-                        || name.indexOf('\0') >= 0
-                        || name.startsWith("/")
-                        || name.contains("..")
-                        || name.contains(":")) {
+                if (!(path instanceof String name) || !Importer.isBeside(name)) {
                     throw manifest.error("'" + Config.text(path) + "' is not the name of a file beside it");
                 }
                 if (files.size() == MAX_FILES) {

@@ -9,7 +9,9 @@ import gradus.layers.Add;
 import gradus.layers.Average;
 import gradus.layers.AveragePooling2D;
 import gradus.layers.BatchNormalization;
+import gradus.layers.Border;
 import gradus.layers.ChannelPadding;
+import gradus.layers.Clip;
 import gradus.layers.Concatenate;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
@@ -23,6 +25,7 @@ import gradus.layers.LeakyReLU;
 import gradus.layers.MaxPooling2D;
 import gradus.layers.Model;
 import gradus.layers.Multiply;
+import gradus.layers.Padding;
 import gradus.layers.Reshape;
 import gradus.layers.Size;
 import gradus.layers.Subtract;
@@ -299,14 +302,21 @@ final class LayersModelWriter {
             }
             case Activation a -> c.put("activation", activation(a.function(), name));
             case LeakyReLU l -> c.put("alpha", l.negativeSlope());
+            case Clip l -> {
+                if (l.low() != 0) {
+                    throw new GradusException("layer '" + name + "' clips to " + l.low() + " .. " + l.high()
+                            + "; Keras's layers clip at 0 alone; write the model as ONNX");
+                }
+                type = "ReLU";
+                c.put("max_value", l.high());
+            }
             case Concatenate j -> c.put("axis", j.axis());
             case ZeroPadding2D p -> {
                 c.put("padding", List.of(List.of(p.top(), p.bottom()), List.of(p.left(), p.right())));
                 c.put("data_format", "channels_last");
             }
-            case MaxPooling2D p -> pool(c, p.pool(), p.strides(), p.padding().toString());
-            case AveragePooling2D p ->
-                pool(c, p.pool(), p.strides(), p.padding().toString());
+            case MaxPooling2D p -> pool(c, name, p.pool(), p.strides(), p.padding(), p.border());
+            case AveragePooling2D p -> pool(c, name, p.pool(), p.strides(), p.padding(), p.border());
             case GlobalAveragePooling2D g -> global(c, g.keepdims());
             case GlobalMaxPooling2D g -> global(c, g.keepdims());
             case Reshape r -> c.put("target_shape", dims(r.target()));
@@ -333,10 +343,15 @@ final class LayersModelWriter {
         c.put("use_bias", bias);
     }
 
-    private static void pool(Map<String, Object> c, Size pool, Size strides, String padding) {
+    private static void pool(
+            Map<String, Object> c, String name, Size pool, Size strides, Padding padding, Border border) {
+        if (border != null) {
+            throw new GradusException("layer '" + name + "' has the border " + border
+                    + ", which Keras's pooling cannot have; write the model as ONNX");
+        }
         c.put("pool_size", pair(pool));
         c.put("strides", pair(strides));
-        c.put("padding", padding);
+        c.put("padding", padding.toString());
         c.put("data_format", "channels_last");
     }
 

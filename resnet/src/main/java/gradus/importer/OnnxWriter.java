@@ -8,7 +8,9 @@ import gradus.layers.Add;
 import gradus.layers.Average;
 import gradus.layers.AveragePooling2D;
 import gradus.layers.BatchNormalization;
+import gradus.layers.Border;
 import gradus.layers.ChannelPadding;
+import gradus.layers.Clip;
 import gradus.layers.Concatenate;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
@@ -117,7 +119,7 @@ final class OnnxWriter {
             long bytes = 4L * w.tensor.size();
             byte[] fields = new Writer()
                     .integers(1, w.dims)
-                    .integer(2, OnnxFile.FLOAT)
+                    .integer(2, OnnxArray.FLOAT)
                     .string(8, e.getKey())
                     .header(9, bytes)
                     .toByteArray();
@@ -167,7 +169,7 @@ final class OnnxWriter {
         for (long d : extents(v)) {
             shape.message(1, new Writer().integer(1, d));
         }
-        var tensor = new Writer().integer(1, OnnxFile.FLOAT).message(2, shape);
+        var tensor = new Writer().integer(1, OnnxArray.FLOAT).message(2, shape);
         return new Writer().string(1, v.name).message(2, new Writer().message(1, tensor));
     }
 
@@ -241,6 +243,16 @@ final class OnnxWriter {
             case Activation a -> activation(a.function(), name, x);
             case LeakyReLU l ->
                 node("LeakyRelu", name, number(new Writer(), "alpha", l.negativeSlope()), y, x.picture, x.name);
+            case Clip c ->
+                node(
+                        "Clip",
+                        name,
+                        new Writer(),
+                        y,
+                        x.picture,
+                        x.name,
+                        scalar(name + ":low", (float) c.low()),
+                        scalar(name + ":high", (float) c.high()));
             case Add a -> merge("Add", name, inputs, y);
             case Subtract s -> merge("Sub", name, inputs, y);
             case Multiply m -> merge("Mul", name, inputs, y);
@@ -254,8 +266,14 @@ final class OnnxWriter {
                 long[] pads = {0, p.before(), 0, 0, 0, p.behind(), 0, 0};
                 yield pad(own, name, picture(x), pads, y);
             }
-            case MaxPooling2D p -> pool("MaxPool", name, picture(x), p.pool(), p.strides(), p.padding(), y);
-            case AveragePooling2D p -> pool("AveragePool", name, picture(x), p.pool(), p.strides(), p.padding(), y);
+            case MaxPooling2D p -> {
+                long[] pads = pads(p.border(), x.shape, p.pool(), p.strides(), p.padding());
+                yield pool("MaxPool", name, picture(x), p.pool(), p.strides(), pads, y);
+            }
+            case AveragePooling2D p -> {
+                long[] pads = pads(p.border(), x.shape, p.pool(), p.strides(), p.padding());
+                yield pool("AveragePool", name, picture(x), p.pool(), p.strides(), pads, y);
+            }
             case GlobalAveragePooling2D g -> global("GlobalAveragePool", name, picture(x), g.keepdims(), y);
             case GlobalMaxPooling2D g -> global("GlobalMaxPool", name, picture(x), g.keepdims(), y);
             case Flatten f -> node("Flatten", name, new Writer(), y, false, plain(x).name);
@@ -282,6 +300,12 @@ final class OnnxWriter {
                 ? new String[] {x.name, kernel, weight(own + "/bias", Weights.Layout.SAME)}
                 : new String[] {x.name, kernel};
         return activated(c.activation(), "Conv", name, a, y, true, inputs);
+    }
+
+    private static long[] pads(Border border, Shape x, Size pool, Size strides, Padding padding) {
+        return border == null
+                ? pads(x, pool, strides, padding, new Size(1, 1))
+                : new long[] {border.top(), border.left(), border.bottom(), border.right()};
     }
 
     /** Top, left, bottom, right. */
@@ -465,11 +489,11 @@ final class OnnxWriter {
                 : node("Pad", name, new Writer(), y, true, x.name, by);
     }
 
-    private Value pool(String op, String name, Value x, Size pool, Size strides, Padding padding, Shape y) {
+    private Value pool(String op, String name, Value x, Size pool, Size strides, long[] pads, Shape y) {
         var a = new Writer();
         ints(a, "kernel_shape", pool.height(), pool.width());
         ints(a, "strides", strides.height(), strides.width());
-        ints(a, "pads", pads(x.shape, pool, strides, padding, new Size(1, 1)));
+        ints(a, "pads", pads);
         return node(op, name, a, y, true, x.name);
     }
 
@@ -553,7 +577,7 @@ final class OnnxWriter {
                 .putFloat(value)
                 .array();
         constants.put(
-                name, new Writer().integer(2, OnnxFile.FLOAT).string(8, name).bytes(9, bytes));
+                name, new Writer().integer(2, OnnxArray.FLOAT).string(8, name).bytes(9, bytes));
         return name;
     }
 
@@ -573,7 +597,7 @@ final class OnnxWriter {
                 name,
                 new Writer()
                         .integers(1, values.length)
-                        .integer(2, OnnxFile.INT64)
+                        .integer(2, OnnxArray.INT64)
                         .string(8, name)
                         .bytes(9, bytes.array()));
         return name;

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.function.LongConsumer;
 
 /**
  * Reads one message in Protocol Buffers' wire format: fields of a number, a wire type and a value, in any order.
@@ -183,6 +184,26 @@ final class Protobuf {
             throw error("the data ends inside of a number");
         }
         return more;
+    }
+
+    /** Hands on the bits of a repeated number: one, or many packed into a field. @param type of one */
+    void numbers(int type, LongConsumer to) {
+        if (wire == type) {
+            to.accept(number(type));
+            return;
+        }
+        Protobuf packed = message();
+        while (packed.b.hasRemaining()) {
+            to.accept(packed.number(type));
+        }
+    }
+
+    private long number(int type) {
+        if (type == VARINT) {
+            return varint();
+        }
+        need(type == FIXED32 ? 4 : 8);
+        return type == FIXED32 ? b.getInt() : b.getLong();
     }
 
     void skip() {

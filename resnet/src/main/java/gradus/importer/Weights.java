@@ -29,7 +29,11 @@ final class Weights {
         /** (out, in, h, w) to (h, w, in, out): a convolution kernel of PyTorch and ONNX. */
         OIHW,
         /** (out, in) to (in, out): a dense kernel of PyTorch. */
-        OI;
+        OI,
+        /** (out, c, h, w) to (h w c, out): a dense kernel of PyTorch behind maps with their channels first. */
+        OCHW,
+        /** (c, h w, out) to (h w c, out): the same transposed. */
+        CHWO;
 
         Shape shape(Shape s, Shape wanted) {
             return switch (this) {
@@ -37,6 +41,8 @@ final class Weights {
                 case RESHAPED -> s.size() == wanted.size() ? wanted : s;
                 case OIHW -> s.rank() == 4 ? Shape.of(s.dim(2), s.dim(3), s.dim(1), s.dim(0)) : s;
                 case OI -> s.rank() == 2 ? Shape.of(s.dim(1), s.dim(0)) : s;
+                case OCHW -> s.rank() == 4 ? Shape.of(s.dim(1) * s.dim(2) * s.dim(3), s.dim(0)) : s;
+                case CHWO -> s.rank() == 3 ? Shape.of(s.dim(0) * s.dim(1), s.dim(2)) : s;
             };
         }
 
@@ -46,7 +52,27 @@ final class Weights {
                 case SAME, RESHAPED -> t.dtype() == DType.F32 ? t.reshape(wanted) : Tensor.of(wanted, t.floats());
                 case OIHW -> transposed(t, wanted, wanted.dim(3), wanted.dim(2), wanted.dim(0) * wanted.dim(1));
                 case OI -> transposed(t, wanted, wanted.dim(1), wanted.dim(0), 1);
+                case OCHW -> {
+                    Shape s = t.shape();
+                    yield transposed(t, wanted, s.dim(0), s.dim(1), s.dim(2) * s.dim(3));
+                }
+                case CHWO -> Tensor.of(wanted, rows(t));
             };
+        }
+
+        /** (c, p, o) to (p, c, o). */
+        private static float[] rows(Tensor t) {
+            int c = t.shape().dim(0);
+            int pixels = t.shape().dim(1);
+            int out = t.shape().dim(2);
+            float[] x = t.floats();
+            var y = new float[x.length];
+            for (int i = 0; i < c; i++) {
+                for (int p = 0; p < pixels; p++) {
+                    System.arraycopy(x, (i * pixels + p) * out, y, (p * c + i) * out, out);
+                }
+            }
+            return y;
         }
 
         private static Tensor transposed(Tensor t, Shape wanted, int out, int in, int taps) {
@@ -90,8 +116,25 @@ final class Weights {
         }
     }
 
-    /** Where a weight comes from. */
-    record Link(String tensor, Layout layout) {}
+    /**
+     * Where a weight comes from.
+     *
+     * @param as the tensor's shape, if another than in the file is meant
+     */
+    record Link(String tensor, Layout layout, Shape as) {
+        Link(String tensor, Layout layout) {
+            this(tensor, layout, null);
+        }
+
+        private Shape shape(TensorSource tensors) {
+            return as == null ? tensors.shape(tensor) : as;
+        }
+
+        private Tensor read(TensorSource tensors, Shape wanted) {
+            Tensor t = tensors.read(tensor);
+            return layout.apply(as == null ? t : t.reshape(as), wanted);
+        }
+    }
 
     /**
      * Sets every weight of a model.
@@ -118,7 +161,7 @@ final class Weights {
                 continue;
             }
             unmatched.remove(link.tensor);
-            Shape found = link.layout.shape(tensors.shape(link.tensor), w.shape());
+            Shape found = link.layout.shape(link.shape(tensors), w.shape());
             if (found.equals(w.shape())) {
                 matched.add(new Report.Match(link.tensor, w.name(), found));
             } else {
@@ -139,7 +182,7 @@ final class Weights {
                 continue;
             }
             try {
-                values.put(w.name(), link.layout.apply(tensors.read(link.tensor), w.shape()));
+                values.put(w.name(), link.read(tensors, w.shape()));
             } catch (FormatException e) {
                 throw e;
             } catch (GradusException e) {

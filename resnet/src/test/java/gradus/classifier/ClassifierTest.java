@@ -609,6 +609,25 @@ class ClassifierTest {
         assertTrue(message.contains("4 outputs") && message.contains("1 labels"), message);
     }
 
+    /** As SqueezeNet ends: a map for each class, then its mean. */
+    @Test
+    void labelsMakeAClassifierOfAnyVector() {
+        var x = Input.of(4, 4, 3);
+        var model = Model.of("maps", x, x.then(Conv2D.of(4, 1)).then(GlobalAveragePooling2D.of()));
+        model.initialize(1, DType.F32);
+        var pictures = Pictures.of(model, Preprocess.TF);
+        var input = new float[48];
+        input[0] = 1;
+        try (var classifier = Classifier.of(model, List.of("a", "b", "c", "d"), pictures)) {
+            var guesses = classifier.classify(input, 4);
+            double sum = guesses.stream().mapToDouble(g -> g.probability()).sum();
+            assertEquals(1, sum, 1e-6);
+        }
+        try (var features = Classifier.of(model, List.of(), pictures)) {
+            assertThrows(GradusException.class, () -> features.classify(input, 1));
+        }
+    }
+
     @Test
     void whatDoesNotFitIsNamed() throws IOException {
         try (var classifier = classifier()) {

@@ -90,6 +90,37 @@ class DamagedFilesTest {
     }
 
     @Test
+    void onnxOfOthers() {
+        byte[] good = OnnxTest.foreign();
+        var random = new SplittableRandom(7);
+        int refused = 0;
+        for (int i = 0; i < MUTANTS; i++) {
+            byte[] bad = mutant(good, good.length, random);
+            refused += refuses(() -> Importer.load("damaged", bad, ImportOptions.none()), bad.length) ? 1 : 0;
+        }
+        System.out.printf("ONNX of others: %d of %d refused%n", refused, MUTANTS);
+        assertTrue(refused > MUTANTS / 10 && refused < MUTANTS, "damage that matters, and some that does not");
+    }
+
+    /** Tensors whose values are elsewhere: where, and from which byte on, is what the damage changes. */
+    @Test
+    void onnxWithExternalData() throws IOException {
+        byte[] good = OnnxTest.outside("w.bin", "8", "12", "20");
+        Path data = Files.write(directory.resolve("w.bin"), new byte[236]);
+        Path file = directory.resolve("net.onnx");
+        var random = new SplittableRandom(8);
+        int n = MUTANTS / 4;
+        int refused = 0;
+        for (int i = 0; i < n; i++) {
+            byte[] bad = mutant(good, good.length, random);
+            Files.write(file, bad);
+            refused += refuses(() -> Importer.load(file), bad.length + Files.size(data)) ? 1 : 0;
+        }
+        System.out.printf("ONNX with external data: %d of %d refused%n", refused, n);
+        assertTrue(refused > n / 10 && refused < n, "damage that matters, and some that does not");
+    }
+
+    @Test
     void layersModels() throws IOException {
         Path folder = KerasTest.example(Files.createDirectory(directory.resolve("keras")));
         Path json = folder.resolve("model.json");
@@ -287,6 +318,48 @@ class DamagedFilesTest {
                 .append(begin)
                 .message(7, new Writer().message(1, new Writer().bytes(5, one)))
                 .toByteArray());
+    }
+
+    private static Writer node(String op, String output, String... inputs) {
+        var node = new Writer().string(2, output).string(4, op);
+        for (String input : inputs) {
+            node.string(1, input);
+        }
+        return node;
+    }
+
+    /** Graphs that ask for the same numbers again and again. */
+    @Test
+    void onnxBombsOfConstants() {
+        var opset = new Writer().string(1, "").integer(2, 17);
+        var begin = new Writer().integer(1, 8).message(8, opset);
+        var large = new Writer()
+                .integers(1, 1 << 10, 1 << 10)
+                .integer(2, 1)
+                .string(8, "w")
+                .bytes(9, new byte[4 << 20]);
+        var turned = new Writer().message(5, large);
+        var doubled = new Writer().message(5, large);
+        String last = "w";
+        for (int i = 0; i < 100; i++) {
+            turned.message(1, node("Transpose", "t" + i, last));
+            doubled.message(1, node("Concat", "t" + i, last, last));
+            last = "t" + i;
+        }
+        bomb(new Writer().append(begin).message(7, turned).toByteArray());
+        bomb(new Writer().append(begin).message(7, doubled).toByteArray());
+        var dims = new Writer();
+        for (int d : new int[] {1, 1 << 29, 1, 2}) {
+            dims.message(1, new Writer().integer(1, d));
+        }
+        var type = new Writer().message(1, new Writer().integer(1, 1).message(2, dims));
+        var number = new Writer().integer(2, 1).string(8, "w").bytes(9, new byte[4]);
+        var scaled = new Writer()
+                .message(11, new Writer().string(1, "x").message(2, type))
+                .message(5, number)
+                .message(1, node("Mul", "y", "x", "w"))
+                .message(12, new Writer().string(1, "y"));
+        bomb(new Writer().append(begin).message(7, scaled).toByteArray());
     }
 
     @Test

@@ -16,6 +16,7 @@ import gradus.layers.Add;
 import gradus.layers.Average;
 import gradus.layers.AveragePooling2D;
 import gradus.layers.BatchNormalization;
+import gradus.layers.Clip;
 import gradus.layers.Concatenate;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
@@ -94,6 +95,9 @@ class OnnxRuntimeTest {
         LayerOutput a = y.then(block).then(shared);
         LayerOutput b = y.then(shared).then(MaxPooling2D.of(3, 2).strides(1).same());
         LayerOutput c = y.then(AveragePooling2D.of(2).strides(1).same());
+        LayerOutput d = y.then(MaxPooling2D.of(3).strides(2, 1).padding(2, 0, 1, 1));
+        LayerOutput e = y.then(Clip.of(-0.1, 0.3))
+                .then(AveragePooling2D.of(3).strides(2, 1).padding(0, 2, 1, 1));
         LayerOutput sum = Add.of().apply(a, b, c);
         LayerOutput mean = Average.of().apply(a, b, c);
         LayerOutput product = Multiply.of().apply(Subtract.of().apply(a, b), c);
@@ -110,7 +114,7 @@ class OnnxRuntimeTest {
         LayerOutput flat = gated.then(AveragePooling2D.of(3, 4))
                 .then(Flatten.of())
                 .then(Dense.of(7).activation("softmax"));
-        check(Model.of("all", List.of(x), List.of(flat, ends, tall, rows)), 2e-5);
+        check(Model.of("all", List.of(x), List.of(flat, ends, tall, rows, d, e)), 2e-5);
     }
 
     /** Outputs of ours, of the runtime on our file, and of ours after reading the file, on the same numbers. */
