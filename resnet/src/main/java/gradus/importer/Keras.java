@@ -1,6 +1,7 @@
 package gradus.importer;
 
 import gradus.io.FormatException;
+import gradus.layers.BatchNormalization;
 import gradus.layers.Input;
 import gradus.layers.Layer;
 import gradus.layers.LayerOutput;
@@ -203,6 +204,7 @@ public final class Keras {
         if (fixed || Boolean.FALSE.equals(layer.config.map().get("trainable"))) {
             model.layerNames().stream()
                     .filter(n -> n.equals(name) || n.startsWith(name + KerasLayers.PART))
+                    .filter(n -> !fixed || model.layer(n) instanceof BatchNormalization)
                     .forEach(n -> model.trainable(n, false));
         }
     }

@@ -200,6 +200,7 @@ class KerasLayersTest {
         check(x -> (x - 0.5) / 2, "n Normalization {\"axis\": [3], \"mean\": [[0.5, 0.5]], \"variance\": 4}");
         check(x -> Math.clamp(x, 0, 1.25), "a ReLU {\"max_value\": 1.25, \"negative_slope\": 0, \"threshold\": 0}");
         check(x -> Math.clamp(x, 0, 6), "a ReLU {\"max_value\": 6}");
+        assertTrue(load(chain("a ReLU {}"), Map.of()).model().isTrainable("a"));
         for (String type :
                 List.of("RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast", "RandomTranslation")) {
             check(x -> x, "a " + type + " {\"factor\": 0.1, \"mode\": \"horizontal\"}");
