@@ -112,7 +112,11 @@ public final class Classifier implements AutoCloseable {
                     source + " does not say how the bytes of a picture become inputs; say it with"
                             + " ImportOptions.none().preprocess(...): CAFFE for most networks of Keras, TORCH for those of PyTorch");
         });
-        return of(found.model(), found.labels(), pictures, Session.shared(found.model(), source));
+        return of(
+                found.model(),
+                found.labels(),
+                pictures,
+                Session.shared(found.model(), !found.labels().isEmpty(), source));
     }
 
     /**

@@ -90,8 +90,9 @@ final class Session<B> implements AutoCloseable {
         boolean one = model.outputs().size() == 1;
         this.feature = one ? program.feature(model) : null;
         this.spatialLayer = program.spatialLayer();
-        this.classifies =
-                one && model.outputShapes().getFirst().rank() == 1 && (labelled || feature.dense || program.endsInProbabilities());
+        this.classifies = one
+                && model.outputShapes().getFirst().rank() == 1
+                && (labelled || feature.dense || program.endsInProbabilities());
     }
 
     // ---- opening and closing ----

@@ -7,6 +7,7 @@ import gradus.layers.Average;
 import gradus.layers.AveragePooling2D;
 import gradus.layers.BatchNormalization;
 import gradus.layers.ChannelPadding;
+import gradus.layers.Clip;
 import gradus.layers.Concatenate;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
@@ -38,7 +39,7 @@ final class KerasLayers {
     static final String PART = "_part";
 
     /** Types whose weights do not learn in Keras. */
-    static final Set<String> FIXED = Set.of("Rescaling", "Normalization", "ReLU");
+    static final Set<String> FIXED = Set.of("Rescaling", "Normalization");
 
     /** Types for which the order of a picture's axes matters, channels last unless they say otherwise. */
     static final Set<String> SPATIAL = Set.of(
@@ -422,11 +423,7 @@ final class KerasLayers {
         if (threshold != 0 || slope != 0 || !(most > 0) || inputs.getFirst().rank() == 0) {
             throw c.error("with a max_value ReLU must have a negative_slope of 0, and in any case the threshold 0");
         }
-        Layer relu6 = Activation.of(ActivationFunction.RELU6);
-        List<Double> none = List.of(0.0);
-        return most == 6
-                ? List.of(relu6)
-                : List.of(affine(List.of(6 / most), none), relu6, affine(List.of(most / 6), none));
+        return List.of(most == 6 ? Activation.of(ActivationFunction.RELU6) : Clip.of(0, most));
     }
 
     private static ZeroPadding2D padding(Config c) {
