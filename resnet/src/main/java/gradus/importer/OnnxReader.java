@@ -343,9 +343,10 @@ final class OnnxReader extends OnnxWindows {
         Arrays.fill(scale, 1);
         var shift = new float[c];
         OnnxFile.Node last = node;
-        calculate(last, x, scale, shift);
-        for (OnnxFile.Node next = onlyReader(last); next != null && isArithmetic(next); next = onlyReader(last)) {
-            if (perChannel(x, constantOf(next)) == null) {
+        done(node); // which a damaged graph may lead back to
+        calculate(node, x, scale, shift);
+        for (OnnxFile.Node next = onlyReader(last); next != null && !isDone(next); next = onlyReader(last)) {
+            if (!isArithmetic(next) || !fits(x, constantOf(next))) {
                 break;
             }
             calculate(next, x, scale, shift);
@@ -380,12 +381,13 @@ final class OnnxReader extends OnnxWindows {
         if (!isArithmetic(n)) {
             throw error("computes with " + constant + " in a way that cannot be read");
         }
-        float[] values = perChannel(x, constant);
-        if (values == null) {
+        if (!fits(x, constant)) {
             throw error("computes " + x.shape() + " with " + constant
                     + "; only a number, or one for each channel, can be read");
         }
         constants.settings().add(constant.name);
+        constants.take(constant.size());
+        float[] values = constant.floats();
         boolean constantFirst = constants.get(n.inputs().getFirst()) != null;
         for (int i = 0; i < scale.length; i++) {
             float v = values[values.length == 1 ? 0 : i];
@@ -407,17 +409,14 @@ final class OnnxReader extends OnnxWindows {
         }
     }
 
-    /** A constant's value, or one for each channel; null if it is something else. */
-    private float[] perChannel(Value x, OnnxArray constant) {
+    /** Whether a constant is a number, or one for each channel. */
+    private static boolean fits(Value x, OnnxArray constant) {
         int rank = x.shape().rank() + 1;
         int axis = constant.dims.length - (x.picture() ? 3 : 1);
-        boolean fits = constant.dims.length <= rank
+        int c = x.shape().dim(-1);
+        return constant.dims.length <= rank
                 && (constant.size() == 1
-                        || x.maps() == null
-                                && axis >= 0
-                                && constant.dims[axis] == x.shape().dim(-1)
-                                && constant.size() == x.shape().dim(-1));
-        return fits ? constant.floats() : null;
+                        || x.maps() == null && axis >= 0 && constant.dims[axis] == c && constant.size() == c);
     }
 
     private void given(String layer, String weight, float[] values) {

@@ -328,7 +328,16 @@ class DamagedFilesTest {
         return node;
     }
 
-    /** Graphs that ask for the same numbers again and again. */
+    private static Writer input(int... dims) {
+        var shape = new Writer();
+        for (int d : dims) {
+            shape.message(1, new Writer().integer(1, d));
+        }
+        var type = new Writer().message(1, new Writer().integer(1, 1).message(2, shape));
+        return new Writer().string(1, "x").message(2, type);
+    }
+
+    /** Graphs that ask for the same numbers again and again, or for their own results. */
     @Test
     void onnxBombsOfConstants() {
         var opset = new Writer().string(1, "").integer(2, 17);
@@ -348,18 +357,20 @@ class DamagedFilesTest {
         }
         bomb(new Writer().append(begin).message(7, turned).toByteArray());
         bomb(new Writer().append(begin).message(7, doubled).toByteArray());
-        var dims = new Writer();
-        for (int d : new int[] {1, 1 << 29, 1, 2}) {
-            dims.message(1, new Writer().integer(1, d));
-        }
-        var type = new Writer().message(1, new Writer().integer(1, 1).message(2, dims));
         var number = new Writer().integer(2, 1).string(8, "w").bytes(9, new byte[4]);
         var scaled = new Writer()
-                .message(11, new Writer().string(1, "x").message(2, type))
+                .message(11, input(1, 1 << 29, 1, 2))
                 .message(5, number)
                 .message(1, node("Mul", "y", "x", "w"))
                 .message(12, new Writer().string(1, "y"));
         bomb(new Writer().append(begin).message(7, scaled).toByteArray());
+        var circle = new Writer()
+                .message(11, input(1, 2, 6, 5))
+                .message(5, number)
+                .message(1, node("Relu", "y", "x"))
+                .message(1, node("Add", "y", "y", "w"))
+                .message(12, new Writer().string(1, "z"));
+        bomb(new Writer().append(begin).message(7, circle).toByteArray());
     }
 
     @Test
