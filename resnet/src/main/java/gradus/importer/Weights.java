@@ -8,6 +8,7 @@ import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -175,6 +176,8 @@ final class Weights {
             throw new FormatException(source + ": its tensors do not fit the model: " + report.text(10), -1);
         }
         var values = new LinkedHashMap<String, Tensor>();
+        Map<List<?>, Tensor> read =
+                new HashMap<>(); // or a small file could have one large tensor read for each of many layers
         for (ModelWeight w : weights) {
             Link link = links.get(w.name());
             if (link == null) { // said by the configuration
@@ -182,7 +185,8 @@ final class Weights {
                 continue;
             }
             try {
-                values.put(w.name(), link.read(tensors, w.shape()));
+                values.put(
+                        w.name(), read.computeIfAbsent(List.of(link, w.shape()), _ -> link.read(tensors, w.shape())));
             } catch (FormatException e) {
                 throw e;
             } catch (GradusException e) {

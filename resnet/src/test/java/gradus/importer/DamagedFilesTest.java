@@ -1,5 +1,6 @@
 package gradus.importer;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -335,6 +336,30 @@ class DamagedFilesTest {
         }
         var type = new Writer().message(1, new Writer().integer(1, 1).message(2, shape));
         return new Writer().string(1, "x").message(2, type);
+    }
+
+    /** A hundred layers with one kernel, which is there once. */
+    @Test
+    void onnxWithOneTensorForManyLayers() throws IOException {
+        var kernel = new Writer()
+                .integers(1, 1 << 10, 1 << 10)
+                .integer(2, 1)
+                .string(8, "w")
+                .bytes(9, new byte[4 << 20]);
+        var graph = new Writer().message(11, input(1, 1 << 10)).message(5, kernel);
+        String last = "x";
+        for (int i = 0; i < 100; i++) {
+            graph.message(1, node("MatMul", "y" + i, last, "w"));
+            last = "y" + i;
+        }
+        graph.message(12, new Writer().string(1, last));
+        byte[] file = new Writer()
+                .integer(1, 8)
+                .message(8, new Writer().string(1, "").integer(2, 17))
+                .message(7, graph)
+                .toByteArray();
+        Path path = Files.write(directory.resolve("shared.onnx"), file);
+        assertFalse(refuses(() -> Importer.load(path), file.length));
     }
 
     /** Graphs that ask for the same numbers again and again, or for their own results. */
