@@ -101,9 +101,8 @@ final class Convolution {
     }
 
     void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {
-        int m = tile(g);
-        if (m == 4) { // with m = 2 the transforms cost what the products save
-            winograd.kernelGradient(g, m, x, dy, dw);
+        if (tile(g) == 4) { // with 2 the transforms cost what the products save
+            winograd.kernelGradient(g, x, dy, dw);
         } else {
             directKernelGradient(g, x, dy, dw);
         }

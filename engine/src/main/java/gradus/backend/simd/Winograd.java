@@ -281,8 +281,9 @@ final class Winograd implements Workers.Task {
         end();
     }
 
-    void kernelGradient(Window g, int m, Memory x, Memory dy, Memory dw) {
-        begin(g, m);
+    /** With m = 4. */
+    void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {
+        begin(g, 4);
         this.x = x;
         this.dy = dy;
         y = dw;
@@ -792,7 +793,7 @@ final class Winograd implements Workers.Task {
                     s.at[i] = inside ? dy.offset() + ((image + p + i) * outW + q + j) * filters + f0 : 0;
                 }
                 int to = BASE + j * block + (t - t0) * NR;
-                WinogradTransforms.outputTransposed(m, width, s.from, s.at, s.t, to, m * block, run);
+                WinogradTransforms.outputTransposed(width, s.from, s.at, s.t, to, m * block, run);
             }
         }
         Arrays.fill(s.from, s.t);
@@ -803,7 +804,7 @@ final class Winograd implements Workers.Task {
                     s.at[j] = BASE + (i * m + j) * block + panel * run;
                 }
                 int to = BASE + i * alpha * step + (f0 + panel * NR) * gathered + t0 * NR;
-                WinogradTransforms.outputTransposed(m, run, s.from, s.at, d, to, step, NR);
+                WinogradTransforms.outputTransposed(run, s.from, s.at, d, to, step, NR);
             }
         }
     }

@@ -221,23 +221,8 @@ final class WinogradTransforms {
         }
     }
 
-    /** y = A x: 2 to 4 elements, or 4 to 6; {@code panel} as in {@link #kernel}. */
-    static void outputTransposed(int m, int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
-        if (m == 2) {
-            float[] x0 = x[0], x1 = x[1];
-            int a0 = at[0], a1 = at[1];
-            int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
-            for (int c = 0; c < n; c += L) {
-                int o = c / NR * panel + c % NR;
-                FloatVector y0 = load(x0, a0 + c);
-                FloatVector y1 = load(x1, a1 + c);
-                y0.intoArray(y, to + o);
-                y0.add(y1).intoArray(y, t1 + o);
-                y0.sub(y1).intoArray(y, t2 + o);
-                y1.neg().intoArray(y, t3 + o);
-            }
-            return;
-        }
+    /** y = A x for m = 4: 4 to 6 elements; {@code panel} as in {@link #kernel}. */
+    static void outputTransposed(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
         float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
         int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
