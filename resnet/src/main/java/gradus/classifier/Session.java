@@ -437,15 +437,16 @@ final class Session<B> implements AutoCloseable {
     }
 
     /**
-     * @throws GradusException if the model's outputs are no classes: there is neither a softmax nor a Dense layer at its end,
-     *     or there are several outputs
+     * @throws GradusException if the model's outputs are no classes: there are no labels, nor a softmax or a Dense layer at
+     *     its end; or there are several outputs
      */
     void checkClasses() {
         checkOneOutput();
         if (!classifies) {
             throw new GradusException("model '" + model.name() + "' ends in layer '"
                     + model.outputNames().getFirst() + "' with "
-                    + model.outputShapes().getFirst() + ", not in a classifier; it can give features");
+                    + model.outputShapes().getFirst()
+                    + ", not in a classifier; it can give features, and classes if their labels are given");
         }
     }
 
