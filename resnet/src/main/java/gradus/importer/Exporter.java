@@ -8,6 +8,7 @@ import gradus.train.Checkpoint;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /** Writes a network as a file that other programs read. */
 public final class Exporter {
@@ -20,10 +21,28 @@ public final class Exporter {
      * @param pictures how pictures become inputs, likewise; may be null
      * @param format {@link Format#GRADUS}, {@link Format#ONNX}, {@link Format#KERAS_LAYERS} (a folder), or {@link
      *     Format#TORCHVISION}
+     *     ; {@link Format#KERAS_HDF5}, which {@link KerasTopology} is for, is left to the application
      * @throws gradus.io.FileException if the file cannot be written, or the folder exists and is not empty
      * @throws GradusException if the format has no word for a layer, which the message names
      */
     public static void write(Model model, List<String> labels, Pictures pictures, Format format, Path out) {
+        Map<String, String> metadata = metadata(labels, pictures);
+        switch (format) {
+            case GRADUS -> Checkpoint.of(model).with(metadata).save(out);
+            case ONNX -> OnnxWriter.write(model, metadata, out);
+            case KERAS_LAYERS -> LayersModelWriter.write(model, metadata, out);
+            case TORCHVISION -> Torchvision.write(model, metadata, out);
+            default -> throw new GradusException("files of format " + format + " are not written here");
+        }
+    }
+
+    /**
+     * What a file says beside the network, by the names that {@link Checkpoint} gives it, as JSON.
+     *
+     * @param labels may be empty
+     * @param pictures may be null
+     */
+    public static Map<String, String> metadata(List<String> labels, Pictures pictures) {
         var metadata = new LinkedHashMap<String, String>();
         if (!labels.isEmpty()) {
             metadata.put(Checkpoint.LABELS, Json.write(labels));
@@ -31,12 +50,6 @@ public final class Exporter {
         if (pictures != null) {
             metadata.put(Checkpoint.PREPROCESSING, pictures.json());
         }
-        switch (format) {
-            case GRADUS -> Checkpoint.of(model).with(metadata).save(out);
-            case ONNX -> OnnxWriter.write(model, metadata, out);
-            case KERAS_LAYERS -> LayersModelWriter.write(model, metadata, out);
-            case TORCHVISION -> Torchvision.write(model, metadata, out);
-            default -> throw new GradusException("files of format " + format + " are read, not written");
-        }
+        return metadata;
     }
 }

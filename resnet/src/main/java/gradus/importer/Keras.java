@@ -272,6 +272,7 @@ public final class Keras {
         private final Map<String, Integer> firstNode = new HashMap<>();
 
         private final Map<String, List<Layer>> shared = new HashMap<>();
+        private boolean keras3;
 
         Functional(Config config, List<Shape> shapes, int depth) {
             this.config = config;
@@ -287,6 +288,7 @@ public final class Keras {
                 var calls = new ArrayList<List<Reference>>();
                 for (Object node : inbound == null ? List.of() : layer.whole.list("inbound_nodes")) {
                     calls.add(references(node, layer.whole));
+                    keras3 |= node instanceof Map;
                 }
                 nodes.put(layer.name, calls);
             }
@@ -294,7 +296,9 @@ public final class Keras {
 
         Model model() {
             List<Reference> inputs = references(config.map().get("input_layers"), config);
-            List<Reference> outputs = references(config.map().get("output_layers"), config);
+            List<Reference> outputs = references(config.map().get("output_layers"), config).stream()
+                    .map(this::counted)
+                    .toList();
             var all = new ArrayList<>(outputs);
             nodes.values().forEach(calls -> calls.forEach(all::addAll));
             for (Reference r : all) {
@@ -330,6 +334,13 @@ public final class Keras {
             Model model = Model.of(name(config.string("name", "model")), begins, ends);
             layers.values().forEach(l -> freeze(model, l));
             return model;
+        }
+
+        /** Keras 3 counts calls of a model from 0 where they are operands, from 1 where they are outputs. */
+        private Reference counted(Reference output) {
+            LayerConfig layer = layers.get(output.layer);
+            boolean one = keras3 && layer != null && layer.isModel() && !layer.type.equals("Sequential");
+            return one ? new Reference(output.layer, output.node - 1, output.index) : output;
         }
 
         private boolean call(LayerConfig layer) {

@@ -52,7 +52,7 @@ final class KerasLayers {
             "GlobalMaxPooling2D",
             "GlobalAveragePooling2D");
 
-    /** Where {@link LayersModelWriter} says that a convolution only adds channels of zeros, and how many. */
+    /** Where {@link KerasTopology} says that a convolution only adds channels of zeros, and how many. */
     static final String CHANNEL_PADDING = "gradus_channel_padding";
 
     private KerasLayers() {}

@@ -18,6 +18,8 @@ import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Which tensor of a file of Keras belongs to which weight of a model: by names, or by the numbers Keras 3 gives. */
 final class KerasWeights {
@@ -80,11 +82,11 @@ final class KerasWeights {
      */
     Map<String, Weights.Link> byName() {
         Set<String> own = new HashSet<>();
-        weights.forEach(w -> own.addAll(List.of(path(w))));
+        weights.forEach(w -> own.addAll(List.of(path(w.name()))));
         Map<String, List<String>> byEnd = new HashMap<>();
         Map<String, String> exact = new HashMap<>();
         for (String tensor : tensors.names()) {
-            String[] path = path(tensor);
+            String[] path = plain(tensor);
             exact.putIfAbsent(String.join("/", path), tensor);
             if (isState(path, own) || isCount(path)) {
                 ignored.add(tensor);
@@ -98,33 +100,42 @@ final class KerasWeights {
                 }
             }
         }
-        paddings(model, "", exact);
         var links = new HashMap<String, Weights.Link>();
         for (var weight : weights) {
-            String[] path = path(weight);
-            String best = exact.get(String.join("/", path));
-            if (best == null && path.length > 1) {
-                best = best(path, byEnd.getOrDefault(path[path.length - 2] + "/" + path[path.length - 1], List.of()));
-            }
-            if (best != null) {
-                ignored.remove(best);
-                links.put(weight.name(), link(best, weight.shape()));
+            String found = found(path(weight.name()), exact, byEnd);
+            if (found != null) {
+                ignored.remove(found);
+                links.put(weight.name(), link(found, weight.shape()));
             }
         }
+        ignore(paddings(model).stream().map(p -> found(path(p + "/kernel"), exact, byEnd)), links);
         return links;
     }
 
-    /** Kernels that were written for other programs. */
-    private void paddings(Model of, String prefix, Map<String, String> exact) {
+    /** Tensors, or null, are not needed where no weight is linked to them. */
+    private void ignore(Stream<String> found, Map<String, Weights.Link> links) {
+        Set<String> linked = links.values().stream().map(Weights.Link::tensor).collect(Collectors.toSet());
+        found.filter(tensor -> tensor != null && !linked.contains(tensor)).forEach(ignored::add);
+    }
+
+    private static String found(String[] path, Map<String, String> exact, Map<String, List<String>> byEnd) {
+        String found = exact.get(String.join("/", path));
+        return found != null || path.length < 2
+                ? found
+                : best(path, byEnd.getOrDefault(path[path.length - 2] + "/" + path[path.length - 1], List.of()));
+    }
+
+    /** Layers that are, for other programs, convolutions with kernels. */
+    private static List<String> paddings(Model of) {
+        var found = new ArrayList<String>();
         for (String name : of.layerNames()) {
-            String path = prefix + names.getOrDefault(name, name) + "/";
             switch (of.layer(name)) {
-                case Model inner -> paddings(inner, path, exact);
-                case ChannelPadding p
-                when exact.containsKey(path + "kernel") -> ignored.add(exact.get(path + "kernel"));
+                case Model inner -> paddings(inner).forEach(p -> found.add(name + "/" + p));
+                case ChannelPadding p -> found.add(name);
                 default -> {}
             }
         }
+        return found;
     }
 
     /** The one candidate that has more in common with a path than all others, or null. */
@@ -133,7 +144,8 @@ final class KerasWeights {
         int most = 0;
         boolean tie = false;
         for (String tensor : candidates.size() > 100 ? candidates.subList(0, 100) : candidates) {
-            int common = common(path, path(tensor));
+            String[] other = plain(tensor);
+            int common = 2 * common(path, other) + (other[0].equals(path[0]) ? 1 : 0); // the layer's group in .h5 files
             tie = common == most || tie && common < most;
             if (common > most) {
                 most = common;
@@ -160,8 +172,8 @@ final class KerasWeights {
     }
 
     /** The weight's name as Keras would write it. */
-    private String[] path(ModelWeight weight) {
-        String[] own = weight.name().split("/");
+    private String[] path(String weight) {
+        String[] own = weight.split("/");
         var path = new StringBuilder();
         for (int i = 0; i < own.length - 2; i++) {
             path.append(names.getOrDefault(own[i], own[i])).append('/');
@@ -169,10 +181,10 @@ final class KerasWeights {
         String layer = own[own.length - 2];
         String last = own[own.length - 1];
         path.append(names.getOrDefault(layer + "/" + last, names.getOrDefault(layer, layer) + "/" + last));
-        return path(path.toString());
+        return plain(path.toString());
     }
 
-    private static String[] path(String name) {
+    private static String[] plain(String name) {
         String plain = name.endsWith(":0") ? name.substring(0, name.length() - 2) : name;
         return plain.replace("depthwise_kernel", "kernel").split("/");
     }
@@ -198,13 +210,27 @@ final class KerasWeights {
 
     // ---- weights with numbers instead of names ----
 
-    private static List<Listed> listed(Model model) {
+    /** @param padded whether a ChannelPadding is the convolution that {@link KerasTopology} makes of it */
+    private static List<Listed> listed(Model model, boolean padded) {
         return model.layerNames(true).stream()
                 .map(name -> {
                     Layer layer = model.layer(name);
-                    return new Listed(layer.type(), name, layer instanceof Model inner ? listed(inner) : List.of());
+                    String type = padded && layer instanceof ChannelPadding ? "Conv2D" : layer.type();
+                    return new Listed(type, name, layer instanceof Model inner ? listed(inner, padded) : List.of());
                 })
                 .toList();
+    }
+
+    /** Whether there are kernels of convolutions for these layers too. */
+    private boolean padded(NavigableMap<String, String> numbers, List<String> paddings) {
+        long kernels = weights.stream()
+                .filter(w -> w.name().endsWith("/kernel") && w.shape().rank() == 4)
+                .count();
+        long found = numbers.entrySet().stream()
+                .filter(e -> e.getKey().startsWith("layers/")
+                        && tensors.shape(e.getValue()).rank() == 4)
+                .count();
+        return found == kernels + paddings.size();
     }
 
     /**
@@ -236,7 +262,8 @@ final class KerasWeights {
                     .add(w);
         }
         Map<String, String> byClass = new HashMap<>();
-        groups(listed != null ? listed : listed(model), "", "", numbers, byClass);
+        List<String> paddings = paddings(model);
+        groups(listed != null ? listed : listed(model, padded(numbers, paddings)), "", "", numbers, byClass);
         Map<String, String> byName = new HashMap<>();
         layers.keySet().forEach(layer -> byName.put(layer, "layers/" + layer.replace("/", "/layers/")));
         Predicate<Map<String, String>> complete = groups ->
@@ -254,6 +281,7 @@ final class KerasWeights {
         if (listed == null && groups == byClass) {
             checkOrder(network, links, numbers);
         }
+        ignore(paddings.stream().map(p -> numbers.get(groups.get(p) + "/vars/0")), links);
         numbers.forEach((plain, tensor) -> { // of the optimizer, of metrics
             if (!plain.startsWith("layers/")) {
                 ignored.add(tensor);
@@ -270,6 +298,14 @@ final class KerasWeights {
                 : layer;
     }
 
+    /** {@code BatchNormalization} is {@code batch_normalization}. */
+    static String group(String type) {
+        return type.replaceAll("\\W+", "")
+                .replaceAll("(.)([A-Z][a-z]+)", "$1_$2")
+                .replaceAll("([a-z])([A-Z])", "$1_$2")
+                .toLowerCase(Locale.ROOT);
+    }
+
     private static void groups(
             List<Listed> layers,
             String path,
@@ -278,12 +314,7 @@ final class KerasWeights {
             Map<String, String> groups) {
         Map<String, Integer> counts = new HashMap<>();
         for (Listed layer : layers) {
-            String base = path + "layers/"
-                    + layer.type
-                            .replaceAll("\\W+", "")
-                            .replaceAll("(.)([A-Z][a-z]+)", "$1_$2")
-                            .replaceAll("([a-z])([A-Z])", "$1_$2")
-                            .toLowerCase(Locale.ROOT);
+            String base = path + "layers/" + group(layer.type);
             // 2.12 and 2.13 count a layer with weights twice
             int step = !present(base + "_1/", numbers) && present(base + "_2/", numbers) ? 2 : 1;
             int before = counts.merge(base, step, Integer::sum) - step;

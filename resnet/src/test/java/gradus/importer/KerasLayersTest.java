@@ -78,6 +78,42 @@ class KerasLayersTest {
         weights.forEach((name, w) -> assertEquals(w, read.model().weight(name.replaceFirst("(conv.)/", "$1_")), name));
     }
 
+    /** As Keras 3 writes them in {@code .h5}: the group of the outermost layer, then the last two names. */
+    @Test
+    void layersOfOneNameInAModelAndOutside() throws IOException {
+        String conv = chain("c" + CONV);
+        String topology = chain(
+                        "inner Functional "
+                                + conv.substring(conv.indexOf("{\"name\": \"m\""), conv.length() - 1)
+                                        .replaceFirst("\"m\"", "\"inner\""),
+                        "c" + CONV)
+                .replace("[\"inner\", 0,", "[\"inner\", 1,");
+        Imported read = load(topology, Map.of("c/c/kernel", tensor(KERNEL, 1), "inner/c/kernel", tensor(KERNEL, 2)));
+        assertEquals(tensor(KERNEL, 1), read.model().weight("c/kernel"));
+        assertEquals(tensor(KERNEL, 2), read.model().weight("inner/c/kernel"));
+    }
+
+    /** Keras 3 counts them from 0 where others read them, and from 1 where they are outputs of the whole. */
+    @Test
+    void callsOfAModelInKeras3() throws IOException {
+        String inner = chain("c" + CONV);
+        String call = "{\"args\": [{\"class_name\": \"__keras_tensor__\", \"config\": {\"shape\": [null, 2, 3, 2],"
+                + " \"dtype\": \"float32\", \"keras_history\": [\"%s\", %d, 0]}}], \"kwargs\": {\"mask\": null}}";
+        String whole = "{\"class_name\": \"Functional\", \"config\": {\"name\": \"w\", \"layers\": ["
+                + "{\"class_name\": \"InputLayer\", \"name\": \"in\", \"inbound_nodes\": [], \"config\":"
+                + " {\"batch_shape\": [null, 2, 3, 2]}}, {\"name\": \"m\", \"inbound_nodes\": ["
+                + call.formatted("in", 0) + ", " + call.formatted("m", 0) + "], " + inner.substring(1)
+                + "], \"input_layers\": [\"in\", 0, 0], \"output_layers\": [\"m\", %d, 0]}}";
+        var weights = Map.of("m/c/kernel", Tensor.of(KERNEL, 0f, 2f, 3f, 0f)); // twice: 6 x
+        Tensor x = tensor(Shape.of(1, 2, 3, 2), 1);
+        Tensor once = load(whole.formatted(1), weights).model().predict(x);
+        Tensor twice = load(whole.formatted(2), weights).model().predict(x);
+        for (int i = 0; i < x.size(); i++) {
+            assertEquals(6 * x.get(i), twice.get(i), 1e-6);
+            assertEquals(i % 2 == 0 ? 3 * x.get(i + 1) : 2 * x.get(i - 1), once.get(i), 1e-6);
+        }
+    }
+
     @Test
     void theExactNameGoesBeforeOthers() throws IOException {
         var weights = new LinkedHashMap<String, Tensor>();
