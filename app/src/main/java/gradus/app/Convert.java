@@ -1,11 +1,13 @@
 package gradus.app;
 
+import gradus.data.Pictures;
 import gradus.importer.Exporter;
 import gradus.importer.Format;
 import gradus.importer.Report;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
-import java.util.Set;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -18,8 +20,10 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "convert",
         description =
-                "Writes a model in another format: OUT.safetensors (Gradus's own), OUT.onnx, a folder OUT (layers model"
-                        + " of Keras), or with --to torchvision the weights of one of torchvision's ResNets.")
+                "Writes a model in another format: OUT.safetensors (Gradus's own), OUT.onnx, Keras's OUT.h5 (whole, of"
+                        + " Keras 2), OUT.keras (whole, of Keras 3), OUT.weights.h5 (weights alone), or a folder OUT"
+                        + " (layers model, which TensorFlow.js loads), or with --to torchvision the weights of one of"
+                        + " torchvision's ResNets.")
 final class Convert implements Callable<Integer> {
     @Spec
     CommandSpec spec;
@@ -39,24 +43,44 @@ final class Convert implements Callable<Integer> {
     @Option(
             names = "--to",
             paramLabel = "FORMAT",
-            description = "gradus, onnx, keras or torchvision; default: by the ending of OUT")
+            description =
+                    "gradus, onnx, keras (a folder), h5, keras3, weights (.weights.h5) or torchvision; default: by the"
+                            + " ending of OUT")
     String to;
 
     @Option(names = "--report", description = "list every tensor and the weight it became")
     boolean report;
 
-    private static final Set<String> HDF5 = Set.of("h5", "hdf5", "keras");
+    private static final List<String> FORMATS =
+            List.of("gradus", "onnx", "keras", "h5", "keras3", "weights", "torchvision");
 
-    private static final String UNWRITTEN =
-            ": .h5 and .keras files are read, not written; Keras's layers models, which TensorFlow.js's converter makes .h5"
-                    + " of, are folders: give a name without ending; or write .onnx or .safetensors";
+    /** By what a name ends in, the first that fits. */
+    private static final List<Map.Entry<String, String>> ENDINGS = List.of(
+            Map.entry(".safetensors", "gradus"),
+            Map.entry(".onnx", "onnx"),
+            Map.entry(".weights.h5", "weights"),
+            Map.entry(".h5", "h5"),
+            Map.entry(".hdf5", "h5"),
+            Map.entry(".keras", "keras3"));
 
     @Override
     public Integer call() {
-        Format format = format();
+        String format = format();
         ModelFile file = ModelFile.open(in, options);
         var imported = file.imported();
-        Exporter.write(file.model(), imported.labels(), imported.pictures().orElse(null), format, out);
+        Pictures pictures = imported.pictures().orElse(null);
+        Format own = switch (format) {
+            case "gradus" -> Format.GRADUS;
+            case "onnx" -> Format.ONNX;
+            case "keras" -> Format.KERAS_LAYERS;
+            case "torchvision" -> Format.TORCHVISION;
+            default -> null;
+        };
+        if (own != null) {
+            Exporter.write(file.model(), imported.labels(), pictures, own, out);
+        } else {
+            KerasWriter.write(file.model(), Exporter.metadata(imported.labels(), pictures), format, out);
+        }
         var writer = spec.commandLine().getOut();
         if (report) {
             for (Report.Match m : imported.report().matched()) {
@@ -73,28 +97,25 @@ final class Convert implements Callable<Integer> {
         return Exit.OK;
     }
 
-    private Format format() {
-        String name = out.getFileName() == null ? "" : out.getFileName().toString();
-        String kind = to != null
-                ? to
-                : name.endsWith(".safetensors")
-                        ? "gradus"
-                        : name.endsWith(".onnx") ? "onnx" : name.contains(".") ? "" : "keras";
-        return switch (kind) {
-            case "gradus" -> Format.GRADUS;
-            case "onnx" -> Format.ONNX;
-            case "keras" -> Format.KERAS_LAYERS;
-            case "torchvision" -> Format.TORCHVISION;
-            default ->
-                throw new UsageException(
-                        to != null
-                                ? "--to must be gradus, onnx, keras or torchvision, not '" + to + "'"
-                                        + (HDF5.contains(to) ? UNWRITTEN : "")
-                                : HDF5.contains(name.substring(name.lastIndexOf('.') + 1)
-                                                .toLowerCase(Locale.ROOT))
-                                        ? "'" + out + "' cannot be written" + UNWRITTEN
-                                        : "which format '" + out
-                                                + "' is to have does not follow from its name; say it with --to");
-        };
+    private String format() {
+        if (to != null) {
+            if (!FORMATS.contains(to)) {
+                throw new UsageException("--to must be one of " + String.join(", ", FORMATS) + ", not '" + to + "'");
+            }
+            return to;
+        }
+        String name =
+                out.getFileName() == null ? "" : out.getFileName().toString().toLowerCase(Locale.ROOT);
+        return ENDINGS.stream()
+                .filter(e -> name.endsWith(e.getKey()))
+                .findFirst()
+                .map(Map.Entry::getValue)
+                .orElseGet(() -> {
+                    if (name.contains(".")) {
+                        throw new UsageException("which format '" + out
+                                + "' is to have does not follow from its name; say it with --to");
+                    }
+                    return "keras";
+                });
     }
 }

@@ -15,6 +15,7 @@ import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
+import gradus.train.Checkpoint;
 import io.jhdf.HdfFile;
 import io.jhdf.api.Attribute;
 import io.jhdf.api.Dataset;
@@ -53,6 +54,9 @@ import java.util.zip.ZipFile;
 public final class Hdf5Reader implements FormatReader {
     private static final byte[] HDF5 = {(byte) 0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     private static final byte[] ZIP = {'P', 'K', 3, 4};
+
+    /** Before names of metadata that other programs would not know. */
+    static final String OWN = "gradus_";
 
     private static final int MAX_NODES = 50_000;
     private static final int MAX_DEPTH = 32;
@@ -152,10 +156,11 @@ public final class Hdf5Reader implements FormatReader {
     private static <T> T hdf5(String source, ByteBuffer bytes, Use<T> use) {
         try (var hdf = HdfFile.fromByteBuffer(bytes)) {
             var metadata = new LinkedHashMap<String, String>();
-            for (String key : new String[] {"keras_version", "backend"}) {
+            for (String key :
+                    List.of("keras_version", "backend", OWN + Checkpoint.LABELS, OWN + Checkpoint.PREPROCESSING)) {
                 String value = text(hdf, key);
                 if (value != null) {
-                    metadata.put(key, value);
+                    metadata.put(plain(key), value);
                 }
             }
             String config = text(hdf, "model_config");
@@ -165,6 +170,10 @@ public final class Hdf5Reader implements FormatReader {
                     new Tensors(source, 4L * bytes.capacity() + SLACK, root),
                     metadata);
         }
+    }
+
+    private static String plain(String key) {
+        return key.startsWith(OWN) ? key.substring(OWN.length()) : key;
     }
 
     private static String text(Node node, String attribute) {
@@ -493,7 +502,7 @@ public final class Hdf5Reader implements FormatReader {
                 config(file.toString(), new String(json, StandardCharsets.UTF_8))
                         .forEach((key, value) -> {
                             if (value instanceof String s) {
-                                metadata.put((String) key, s);
+                                metadata.put(plain((String) key), s);
                             }
                         });
             }

@@ -167,7 +167,14 @@ class CommandLineTest {
         String picture = pictureFile("converted.png").toString();
         Run expected = gradus("predict", model.toString(), picture, "--json");
         String from = model.toString();
-        for (String to : List.of("a.onnx", "keras", "b.safetensors", "c.safetensors --to torchvision")) {
+        for (String to : List.of(
+                "a.onnx",
+                "keras",
+                "a.h5",
+                "a.KERAS",
+                "b.hdf5 --to h5",
+                "b.safetensors",
+                "c.safetensors --to torchvision")) {
             String[] words = to.split(" ");
             Path out = folder.resolve(words[0]);
             String[] options = Arrays.copyOfRange(words, 1, words.length);
@@ -186,12 +193,21 @@ class CommandLineTest {
             assertEquals(0, inspected.status, inspected.err);
             assertTrue(((List<?>) inspected.json().get("tensors")).size() >= 97, inspected.out);
             assertTrue(gradus("inspect", out.toString()).out.contains(" tensors, "));
-            if (!to.equals("keras")) { // a padded shortcut became a convolution there
+            if (!to.contains("KERAS")) { // in another order than torchvision's
                 from = out.toString();
             }
         }
-        assertEquals(
-                2, gradus("convert", model.toString(), folder.resolve("x.h5").toString()).status);
+        Path alone = folder.resolve("a.weights.h5");
+        assertEquals(0, gradus("convert", model.toString(), alone.toString()).status);
+        Run listed = gradus("inspect", alone.toString());
+        assertTrue(listed.out.contains("layers/batch_normalization_1/vars/3"), listed.out);
+        Run unknown =
+                gradus("convert", model.toString(), folder.resolve("x.tflite").toString());
+        assertEquals(2, unknown.status);
+        assertTrue(unknown.err.contains("--to"), unknown.err);
+        unknown = gradus("convert", model.toString(), folder.resolve("x").toString(), "--to", "tflite");
+        assertEquals(2, unknown.status);
+        assertTrue(unknown.err.contains("keras3"), unknown.err);
         assertEquals(
                 2, gradus("convert", model.toString(), folder.resolve("keras").toString()).status, "not empty");
         assertEquals(2, gradus("inspect", folder.resolve("nothing").toString()).status);

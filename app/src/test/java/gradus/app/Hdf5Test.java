@@ -37,7 +37,6 @@ import java.lang.reflect.Array;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
@@ -266,22 +265,6 @@ class Hdf5Test {
         assertTrue(
                 out.toString().contains("layers/conv2d_18/vars/0 -> " + last + "/kernel (3, 3, 64, 64)"),
                 out::toString);
-    }
-
-    @Test
-    void isReadAndNotWritten() {
-        Path file = directory.resolve("model.safetensors");
-        Exporter.write(model(), List.of(), null, Format.GRADUS, file);
-        for (List<String> to : List.of(List.of("x.h5"), List.of("x.KERAS"), List.of("x", "--to", "h5"))) {
-            var out = new StringWriter();
-            var command = new ArrayList<>(List.of("convert", file.toString()));
-            command.add(directory.resolve(to.getFirst()).toString());
-            command.addAll(to.subList(1, to.size()));
-            int status = Main.run(new PrintWriter(out), new PrintWriter(out), command.toArray(String[]::new));
-            assertEquals(Exit.USAGE, status);
-            assertTrue(out.toString().contains(".h5 and .keras files are read, not written"), out::toString);
-            assertTrue(out.toString().contains(".onnx"), out::toString);
-        }
     }
 
     /** Shuffled and packed, in the format in which h5py stores arrays. */
