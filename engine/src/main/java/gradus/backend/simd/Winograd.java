@@ -509,8 +509,8 @@ final class Winograd implements Workers.Task {
      */
     private void kernel(Scratch s, int c0, int f0, int width, float[] to, int at) {
         if (!turned) {
-            Arrays.fill(s.from, 0, 3, w.array());
-            transformKernel(s, w.offset() + c0 * filters + f0, channels * filters, filters, width, to, at + c0 * NR);
+            transformKernel(
+                    s, w.array(), w.offset() + c0 * filters + f0, channels * filters, filters, width, to, at + c0 * NR);
             return;
         }
         for (int tap = 0; tap < 9; tap++) {
@@ -522,32 +522,18 @@ final class Winograd implements Workers.Task {
                 }
             }
         }
-        Arrays.fill(s.from, 0, 3, s.v);
-        transformKernel(s, BASE, KERNEL_CHANNELS * width, width, width, to, at + c0 * NR);
+        transformKernel(s, s.v, BASE, KERNEL_CHANNELS * width, width, width, to, at + c0 * NR);
     }
 
-    /** Of these, tap (i, j) of input channel c begins at {@code from + (3 i + j) tap + c row} of s.from[0..2]. */
-    private void transformKernel(Scratch s, int from, int tap, int row, int width, float[] to, int at) {
+    /** Of these, tap (i, j) of input channel c begins at {@code x[from + (3 i + j) tap + c row]}. */
+    private void transformKernel(Scratch s, float[] x, int from, int tap, int row, int width, float[] to, int at) {
         int run = KERNEL_CHANNELS * NR;
         int block = KERNEL_CHANNELS * width;
-        for (int c = 0; c < KERNEL_CHANNELS; c++) {
-            for (int j = 0; j < 3; j++) {
-                for (int i = 0; i < 3; i++) {
-                    s.at[i] = from + (3 * i + j) * tap + c * row;
-                }
-                WinogradTransforms.kernel(m, width, s.from, s.at, s.t, BASE + j * block + c * NR, 3 * block, run);
-            }
-        }
-        Arrays.fill(s.from, 0, 3, s.t);
         int step = channels * NR;
+        WinogradTransforms.kernelColumns(m, KERNEL_CHANNELS, width, x, from, tap, row, s.t, BASE, block);
         for (int panel = 0; panel < width / NR; panel++) {
-            for (int i = 0; i < alpha; i++) {
-                for (int j = 0; j < 3; j++) {
-                    s.at[j] = BASE + (3 * i + j) * block + panel * run;
-                }
-                int o = at + (panel * positions + i * alpha) * step;
-                WinogradTransforms.kernel(m, run, s.from, s.at, to, o, step, NR);
-            }
+            int o = at + panel * positions * step;
+            WinogradTransforms.kernelRows(m, run, s.t, BASE + panel * run, block, to, o, step);
         }
     }
 

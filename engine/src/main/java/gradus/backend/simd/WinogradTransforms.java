@@ -221,7 +221,7 @@ final class WinogradTransforms {
         }
     }
 
-    /** y = A x for m = 4: 4 to 6 elements; {@code panel} as in {@link #kernel}. */
+    /** y = A x for m = 4: 4 to 6 elements. Every NR channels of the result begin {@code panel} after the last NR. */
     static void outputTransposed(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
         float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
         int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
@@ -251,50 +251,107 @@ final class WinogradTransforms {
         }
     }
 
-    /** y = G x: 3 to 4 elements, or 3 to 6. Every NR channels of the result begin {@code panel} after the last NR. */
-    static void kernel(int m, int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
+    /**
+     * The first pass of G w G', along the columns of 3 x 3 taps: tap (i, j) of input channel c begins at
+     * {@code x[at + (3 i + j) tap + c row]}, element (i, j) of the result at {@code y[to + (3 i + j) block + c NR]}, where the next
+     * NR of {@code width} output channels follow behind those of all input channels.
+     */
+    static void kernelColumns(
+            int m, int channels, int width, float[] x, int at, int tap, int row, float[] y, int to, int block) {
+        FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
         if (m == 2) {
-            float[] x0 = x[0], x1 = x[1], x2 = x[2];
-            int a0 = at[0], a1 = at[1], a2 = at[2];
-            int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
-            FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
-            for (int c = 0; c < n; c += L) {
-                int o = c / NR * panel + c % NR;
-                FloatVector g0 = load(x0, a0 + c);
-                FloatVector g2 = load(x2, a2 + c);
-                FloatVector even = g0.add(g2).mul(half);
-                FloatVector odd = load(x1, a1 + c).mul(half);
-                g0.intoArray(y, to + o);
-                even.add(odd).intoArray(y, t1 + o);
-                even.sub(odd).intoArray(y, t2 + o);
-                g2.intoArray(y, t3 + o);
+            for (int c = 0; c < channels; c++) {
+                for (int f = 0; f < width; f += L) {
+                    for (int j = 0; j < 3; j++) {
+                        int a = at + c * row + f + j * tap;
+                        int o = to + j * block + (f / NR * channels + c) * NR + f % NR;
+                        FloatVector g0 = fromArray(SPECIES, x, a);
+                        FloatVector g2 = fromArray(SPECIES, x, a + 6 * tap);
+                        FloatVector even = g0.add(g2).mul(half);
+                        FloatVector odd = fromArray(SPECIES, x, a + 3 * tap).mul(half);
+                        g0.intoArray(y, o);
+                        even.add(odd).intoArray(y, o + 3 * block);
+                        even.sub(odd).intoArray(y, o + 6 * block);
+                        g2.intoArray(y, o + 9 * block);
+                    }
+                }
             }
             return;
         }
-        float[] x0 = x[0], x1 = x[1], x2 = x[2];
-        int a0 = at[0], a1 = at[1], a2 = at[2];
-        int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
-        FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
         FloatVector two = FloatVector.broadcast(SPECIES, 2);
         FloatVector thirds = FloatVector.broadcast(SPECIES, -2 / 3f);
         FloatVector sixth = FloatVector.broadcast(SPECIES, 1 / 6f);
         FloatVector oddA = FloatVector.broadcast(SPECIES, -2 * A / 3);
         FloatVector oddB = FloatVector.broadcast(SPECIES, A / 3);
-        for (int c = 0; c < n; c += L) {
-            int o = c / NR * panel + c % NR;
-            FloatVector g0 = load(x0, a0 + c);
-            FloatVector g1 = load(x1, a1 + c);
-            FloatVector g2 = load(x2, a2 + c);
-            g0.intoArray(y, to + o);
-            FloatVector even = g2.fma(half, g0).mul(thirds);
-            FloatVector odd = g1.mul(oddA);
-            even.add(odd).intoArray(y, t1 + o);
-            even.sub(odd).intoArray(y, t2 + o);
-            even = g2.fma(two, g0).mul(sixth);
-            odd = g1.mul(oddB);
-            even.add(odd).intoArray(y, t3 + o);
-            even.sub(odd).intoArray(y, t4 + o);
-            g2.intoArray(y, t5 + o);
+        for (int c = 0; c < channels; c++) {
+            for (int f = 0; f < width; f += L) {
+                for (int j = 0; j < 3; j++) {
+                    int a = at + c * row + f + j * tap;
+                    int o = to + j * block + (f / NR * channels + c) * NR + f % NR;
+                    FloatVector g0 = fromArray(SPECIES, x, a);
+                    FloatVector g1 = fromArray(SPECIES, x, a + 3 * tap);
+                    FloatVector g2 = fromArray(SPECIES, x, a + 6 * tap);
+                    g0.intoArray(y, o);
+                    FloatVector even = g2.fma(half, g0).mul(thirds);
+                    FloatVector odd = g1.mul(oddA);
+                    even.add(odd).intoArray(y, o + 3 * block);
+                    even.sub(odd).intoArray(y, o + 6 * block);
+                    even = g2.fma(two, g0).mul(sixth);
+                    odd = g1.mul(oddB);
+                    even.add(odd).intoArray(y, o + 9 * block);
+                    even.sub(odd).intoArray(y, o + 12 * block);
+                    g2.intoArray(y, o + 15 * block);
+                }
+            }
+        }
+    }
+
+    /**
+     * The second pass, along the rows: element (i, j) of n numbers begins at {@code x[at + (3 i + j) block]}, as the first pass left
+     * it, position (i, j) of the result at {@code y[to + ((m + 2) i + j) step]}.
+     */
+    static void kernelRows(int m, int n, float[] x, int at, int block, float[] y, int to, int step) {
+        FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
+        if (m == 2) {
+            for (int i = 0; i < 4; i++) {
+                int a = at + 3 * i * block;
+                int o = to + 4 * i * step;
+                for (int c = 0; c < n; c += L) {
+                    FloatVector g0 = fromArray(SPECIES, x, a + c);
+                    FloatVector g2 = fromArray(SPECIES, x, a + 2 * block + c);
+                    FloatVector even = g0.add(g2).mul(half);
+                    FloatVector odd = fromArray(SPECIES, x, a + block + c).mul(half);
+                    g0.intoArray(y, o + c);
+                    even.add(odd).intoArray(y, o + step + c);
+                    even.sub(odd).intoArray(y, o + 2 * step + c);
+                    g2.intoArray(y, o + 3 * step + c);
+                }
+            }
+            return;
+        }
+        FloatVector two = FloatVector.broadcast(SPECIES, 2);
+        FloatVector thirds = FloatVector.broadcast(SPECIES, -2 / 3f);
+        FloatVector sixth = FloatVector.broadcast(SPECIES, 1 / 6f);
+        FloatVector oddA = FloatVector.broadcast(SPECIES, -2 * A / 3);
+        FloatVector oddB = FloatVector.broadcast(SPECIES, A / 3);
+        for (int i = 0; i < 6; i++) {
+            int a = at + 3 * i * block;
+            int o = to + 6 * i * step;
+            for (int c = 0; c < n; c += L) {
+                FloatVector g0 = fromArray(SPECIES, x, a + c);
+                FloatVector g1 = fromArray(SPECIES, x, a + block + c);
+                FloatVector g2 = fromArray(SPECIES, x, a + 2 * block + c);
+                g0.intoArray(y, o + c);
+                FloatVector even = g2.fma(half, g0).mul(thirds);
+                FloatVector odd = g1.mul(oddA);
+                even.add(odd).intoArray(y, o + step + c);
+                even.sub(odd).intoArray(y, o + 2 * step + c);
+                even = g2.fma(two, g0).mul(sixth);
+                odd = g1.mul(oddB);
+                even.add(odd).intoArray(y, o + 3 * step + c);
+                even.sub(odd).intoArray(y, o + 4 * step + c);
+                g2.intoArray(y, o + 5 * step + c);
+            }
         }
     }
 
