@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import gradus.data.Pictures;
 import gradus.data.Preprocess;
 import gradus.importer.Exporter;
+import gradus.importer.Format;
 import gradus.importer.ImportOptions;
 import gradus.importer.Imported;
 import gradus.importer.Importer;
@@ -170,6 +171,21 @@ class KerasWriterTest {
                     .orElseThrow();
             assertArrayEquals(model.weight(layer + "/moving_variance").floats(), (float[]) first.getDataFlat());
         }
+    }
+
+    /** {@code .keras} files list layers by depth: the convolution beside a block's among the block's. */
+    @ParameterizedTest
+    @ValueSource(strings = {"resnet20", "resnet18", "resnet50v1.5"})
+    void torchvisionsNamesComeBack(String name) {
+        Model model = filled(ResNets.byName(name).input(64, 64, 3).classes(5).build());
+        Path keras = directory.resolve("model.keras");
+        Path torch = directory.resolve("model.safetensors");
+        KerasWriter.write(model, Map.of(), "keras3", keras);
+        Exporter.write(Importer.load(keras).model(), List.of(), null, Format.TORCHVISION, torch);
+        Model read = Importer.load(torch, ImportOptions.none().input(64, 64)).model();
+        assertEquals(
+                List.copyOf(model.weights().values()),
+                List.copyOf(read.weights().values()));
     }
 
     private static List<String> names(Group group, String attribute) {

@@ -195,15 +195,16 @@ final class Torchvision {
 
     /** @throws GradusException if the model is none of those that such files are for */
     static void write(Model model, Map<String, String> metadata, Path file) {
-        Model twin = twin(model);
+        Twin found = twin(model);
+        Model twin = found.model;
         var tensors = new LinkedHashMap<String, Tensor>();
         Map<String, Tensor> weights = model.weights();
-        Iterator<Tensor> values = weights.values().iterator();
+        Map<String, String> layers = found.layers(model);
         boolean cifar = twin.name().equals(CIFAR);
         for (var weight : twin.weightList()) {
-            Tensor value = values.next();
             int slash = weight.name().lastIndexOf('/');
             String layer = weight.name().substring(0, slash);
+            Tensor value = weights.get(layers.get(layer) + weight.name().substring(slash));
             String name = (cifar && layer.equals(CLASSIFIER) ? "linear" : layer) + "."
                     + torchName(weight.name().substring(slash + 1));
             Shape s = value.shape();
@@ -226,9 +227,33 @@ final class Torchvision {
 
     private static final String CIFAR = "cifar";
 
-    /** The same network under torchvision's names. */
-    private static Model twin(Model model) {
-        List<Object> wanted = structure(model);
+    /**
+     * The same network under torchvision's names.
+     *
+     * @param byDepth whether the two have their layers in the same order as Keras lists them, in which {@code .keras} files have
+     *     them, or else as they were applied
+     */
+    private record Twin(Model model, boolean byDepth) {
+        /** The other's layer for each of the twin's that has weights. */
+        Map<String, String> layers(Model other) {
+            var layers = new HashMap<String, String>();
+            Iterator<String> names = weighted(other).iterator();
+            weighted(model).forEach(name -> layers.put(name, names.next()));
+            return layers;
+        }
+
+        private List<String> weighted(Model m) {
+            return m.layerNames(byDepth).stream()
+                    .filter(name -> m.layer(name) instanceof Conv2D
+                            || m.layer(name) instanceof BatchNormalization
+                            || m.layer(name) instanceof Dense)
+                    .toList();
+        }
+    }
+
+    private static Twin twin(Model model) {
+        List<Object> applied = structure(model, false);
+        List<Object> listed = structure(model, true);
         var networks = new ArrayList<ResNet>();
         ResNets.names().forEach(name -> networks.add(ResNets.byName(name)));
         int convolutions = (int) model.layerNames().stream()
@@ -248,12 +273,13 @@ final class Torchvision {
             network = network.name(cifar ? CIFAR : one.name())
                     .input(model.inputShapes().getFirst());
             Shape output = model.outputShapes().getFirst();
-            boolean head = output.rank() == 1 && wanted.stream().anyMatch(Dense.class::isInstance);
+            boolean head = output.rank() == 1 && applied.stream().anyMatch(Dense.class::isInstance);
             for (ResNet kind : cifar ? List.of(network, network.kind(ResNet.Kind.BASIC)) : List.of(network)) {
                 try {
                     Model twin = model(head ? kind.classes(output.dim(0)) : kind, head);
-                    if (structure(twin).equals(wanted)) {
-                        return twin.named(network.name());
+                    boolean same = structure(twin, false).equals(applied);
+                    if (same || structure(twin, true).equals(listed)) {
+                        return new Twin(twin.named(network.name()), !same);
                     }
                 } catch (ShapeException e) {
                     // the pictures are too small for this one
@@ -266,9 +292,9 @@ final class Torchvision {
     }
 
     /** Layers in order, without names, settings of training, and activations of their own or inside of others. */
-    private static List<Object> structure(Model model) {
+    private static List<Object> structure(Model model, boolean byDepth) {
         var structure = new ArrayList<Object>();
-        for (String name : model.layerNames()) {
+        for (String name : model.layerNames(byDepth)) {
             switch (model.layer(name)) {
                 case Activation a -> {}
                 case Input i -> {}
