@@ -13,7 +13,8 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * Statistics per channel and batch normalization over x seen as (rows, c). All of it is limited by memory, so each pass
- * reads its inputs once, in chunks of rows that fit the second-level cache.
+ * reads its inputs once, in chunks of rows that fit the second-level cache. Where nothing is written meanwhile, chunks are
+ * {@linkplain Memory#fetch fetched} first.
  *
  * <p>Moments: each chunk computes its own mean and, in a second pass over cached values, its sum of squared deviations;
  * chunks are then merged pairwise (Chan, Golub, LeVeque, 1979). That is as stable as two passes and reads memory once.
@@ -50,6 +51,7 @@ final class Normalization implements Workers.Task {
     private Memory dy;
     private Memory residual;
     private Memory y;
+    private float fetched;
 
     Normalization(Workers workers, Elementwise elementwise) {
         this.workers = workers;
@@ -229,8 +231,12 @@ final class Normalization implements Workers.Task {
         int at = row * c;
         int partial = BASE + part * 2 * c;
         switch (kind) {
-            case MOMENTS -> moments(x.array(), x.offset() + at, n, partials, partial, BASE + worker * pitch);
+            case MOMENTS -> {
+                fetched = x.fetch(at, n * c);
+                moments(x.array(), x.offset() + at, n, partials, partial, BASE + worker * pitch);
+            }
             case SUMS -> {
+                fetched = dy.fetch(at, n * c) + x.fetch(at, n * c);
                 Arrays.fill(partials, partial, partial + 2 * c, 0);
                 if (relu) {
                     reluSums(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, partial);

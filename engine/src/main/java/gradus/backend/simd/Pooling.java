@@ -27,12 +27,16 @@ final class Pooling implements Workers.Task {
         AVERAGE_GRADIENT
     }
 
+    /** Numbers. */
+    private static final int MOST_FETCHED = 1 << 16;
+
     private final Workers workers;
     private Kind kind;
     private Window g;
     private Memory x;
     private Memory y;
     private Memory dx;
+    private float fetched;
 
     Pooling(Workers workers) {
         this.workers = workers;
@@ -73,6 +77,7 @@ final class Pooling implements Workers.Task {
     @Override
     public void run(int part, int worker) {
         if (kind == Kind.MAX || kind == Kind.AVERAGE) {
+            fetch(part / g.oh(), part % g.oh());
             for (int q = 0; q < g.ow(); q++) {
                 window(part / g.oh(), part % g.oh(), q);
             }
@@ -82,6 +87,9 @@ final class Pooling implements Workers.Task {
                 0; // rows of dx that are ready: just as far as the next windows reach, which finds them in the cache
         for (int p = 0; p < g.oh(); p++) {
             int reached = Math.clamp(p * g.strideH() - g.top() + (g.kh() - 1) * g.dilationH() + 1, zeros, g.h());
+            if (kind == Kind.MAX_GRADIENT) {
+                fetch(part, p);
+            }
             zero(part, zeros, reached);
             zeros = reached;
             for (int q = 0; q < g.ow(); q++) {
@@ -89,6 +97,16 @@ final class Pooling implements Workers.Task {
             }
         }
         zero(part, zeros, g.h());
+    }
+
+    /** The rows of x under a row of windows, unless they are too many for the second-level cache. */
+    private void fetch(int image, int p) {
+        int from = Math.clamp(p * g.strideH() - g.top(), 0, g.h());
+        int to = Math.clamp(p * g.strideH() - g.top() + (g.kh() - 1) * g.dilationH() + 1, 0, g.h());
+        int row = g.w() * g.c();
+        if ((long) (to - from) * row <= MOST_FETCHED) {
+            fetched = x.fetch((image * g.h() + from) * row, (to - from) * row);
+        }
     }
 
     private void zero(int image, int from, int to) {
