@@ -79,12 +79,8 @@ final class Normalization implements Workers.Task {
                 merge(BASE + 2 * i * c, first, BASE + 2 * (i + step) * c, second);
             }
         }
-        float[] ma = m.array();
-        int mo = m.offset();
-        for (int j = 0; j < c; j++) {
-            ma[mo + j] = partials[BASE + j];
-            ma[mo + c + j] = partials[BASE + c + j] / rows;
-        }
+        divide(partials, BASE + c, rows);
+        System.arraycopy(partials, BASE, m.array(), m.offset(), 2 * c);
     }
 
     void momentsGradient(int rows, int c, Memory dm, Memory x, Memory m, Memory dx) {
@@ -130,12 +126,10 @@ final class Normalization implements Workers.Task {
     void sums(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory beta, Memory s) {
         relu = gamma != null;
         int chunks = prepare(Kind.SUMS, rows, c);
-        float[] ma = m.array();
-        for (int j = 0; j < c; j++) {
-            coefficient(0, j, ma[m.offset() + j]);
-        }
         if (relu) {
             normalizers(epsilon, m, gamma, beta);
+        } else {
+            System.arraycopy(m.array(), m.offset(), coefficients, BASE, c);
         }
         this.x = x;
         this.dy = dy;
@@ -149,10 +143,17 @@ final class Normalization implements Workers.Task {
         Reduction.addPairwise(partials, BASE, chunks, 2 * c);
         float[] ma = m.array();
         float[] sa = s.array();
+        float e = (float) epsilon;
+        int variance = m.offset() + c;
+        int to = s.offset() + c;
         System.arraycopy(partials, BASE, sa, s.offset(), c);
-        for (int j = 0; j < c; j++) {
-            double sum = partials[BASE + c + j];
-            sa[s.offset() + c + j] = (float) (sum / Math.sqrt(ma[m.offset() + c + j] + epsilon));
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            FloatVector deviation = load(ma, variance + j).add(e).sqrt();
+            load(partials, BASE + c + j).div(deviation).intoArray(sa, to + j);
+        }
+        for (; j < c; j++) {
+            sa[to + j] = partials[BASE + c + j] / (float) Math.sqrt(ma[variance + j] + e);
         }
     }
 
@@ -170,18 +171,33 @@ final class Normalization implements Workers.Task {
         relu = beta != null;
         prepare(Kind.GRADIENT, rows, c);
         normalizers(epsilon, m, gamma, beta);
-        float[] ma = m.array();
-        float[] sa = s.array();
-        for (int j = 0; j < c; j++) {
-            double inverse = 1 / Math.sqrt(ma[m.offset() + c + j] + epsilon);
-            coefficient(3, j, (float) (inverse * sa[s.offset() + c + j] / rows));
-            coefficient(4, j, sa[s.offset() + j] / rows);
-        }
+        slopes((float) epsilon, m, s);
         this.x = x;
         this.dy = dy;
         y = dx;
         workers.run(this, MatMul.ceil(rows, chunkRows));
         release();
+    }
+
+    /** Coefficients slope and fall of {@link #gradient}: s[1] / (rows deviation) and s[0] / rows. */
+    private void slopes(float epsilon, Memory m, Memory s) {
+        float[] ma = m.array();
+        float[] sa = s.array();
+        float[] k = coefficients;
+        int variance = m.offset() + c;
+        int at = s.offset();
+        int slope = BASE + 3 * pitch;
+        int fall = slope + pitch;
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            FloatVector deviation = load(ma, variance + j).add(epsilon).sqrt();
+            load(sa, at + c + j).div(deviation).div(rows).intoArray(k, slope + j);
+            load(sa, at + j).div(rows).intoArray(k, fall + j);
+        }
+        for (; j < c; j++) {
+            k[slope + j] = sa[at + c + j] / (float) Math.sqrt(ma[variance + j] + epsilon) / rows;
+            k[fall + j] = sa[at + j] / rows;
+        }
     }
 
     /** Sets the sizes and returns the number of chunks of rows, at least one. */
@@ -209,11 +225,25 @@ final class Normalization implements Workers.Task {
     /** Coefficients mean, scale and shift: y = (x - mean) scale + shift, the same numbers forward and backward. */
     private void normalizers(double epsilon, Memory m, Memory gamma, Memory beta) {
         float[] ma = m.array();
-        for (int j = 0; j < c; j++) {
-            double deviation = Math.sqrt(ma[m.offset() + c + j] + epsilon);
-            coefficient(0, j, ma[m.offset() + j]);
-            coefficient(1, j, (float) (gamma.array()[gamma.offset() + j] / deviation));
-            coefficient(2, j, beta == null ? 0 : beta.array()[beta.offset() + j]);
+        float[] g = gamma.array();
+        float[] k = coefficients;
+        float e = (float) epsilon;
+        int variance = m.offset() + c;
+        int scale = BASE + pitch;
+        int shift = scale + pitch;
+        System.arraycopy(ma, m.offset(), k, BASE, c);
+        if (beta == null) {
+            Arrays.fill(k, shift, shift + c, 0);
+        } else {
+            System.arraycopy(beta.array(), beta.offset(), k, shift, c);
+        }
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            FloatVector deviation = load(ma, variance + j).add(e).sqrt();
+            load(g, gamma.offset() + j).div(deviation).intoArray(k, scale + j);
+        }
+        for (; j < c; j++) {
+            k[scale + j] = g[gamma.offset() + j] / (float) Math.sqrt(ma[variance + j] + e);
         }
     }
 
@@ -278,9 +308,7 @@ final class Normalization implements Workers.Task {
         Arrays.fill(k, shifts, shifts + c, 0);
         Arrays.fill(y, yo, yo + 2 * c, 0);
         Reduction.addRows(x, xo, first, c, k, shifts);
-        for (int j = 0; j < c; j++) {
-            k[shifts + j] /= Math.max(1, first);
-        }
+        divide(k, shifts, Math.max(1, first));
         int r = 0;
         for (; r < rows - 3; r += 4) {
             int r0 = xo + r * c;
@@ -294,9 +322,11 @@ final class Normalization implements Workers.Task {
                 FloatVector b = load(x, r1 + j).sub(shift);
                 FloatVector d = load(x, r2 + j).sub(shift);
                 FloatVector e = load(x, r3 + j).sub(shift);
-                load(y, yo + j).add(a.add(b).add(d.add(e))).intoArray(y, yo + j);
+                FloatVector sum = load(y, yo + j).add(a.add(b).add(d.add(e)));
                 FloatVector s = a.fma(a, b.mul(b)).add(d.fma(d, e.mul(e)));
-                load(y, yo + c + j).add(s).intoArray(y, yo + c + j);
+                FloatVector squares = load(y, yo + c + j).add(s);
+                sum.intoArray(y, yo + j); // not before: a load 4 KB away from a store waits for it
+                squares.intoArray(y, yo + c + j);
             }
             for (; j < c; j++) {
                 float a = x[r0 + j] - k[shifts + j];
@@ -314,11 +344,29 @@ final class Normalization implements Workers.Task {
                 y[yo + c + j] += a * a;
             }
         }
-        for (int j = 0; j < c; j++) {
+        int count = Math.max(1, rows);
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            FloatVector sum = load(y, yo + j);
+            FloatVector mean = sum.div(count);
+            load(k, shifts + j).add(mean).intoArray(y, yo + j);
+            sum.neg().fma(mean, load(y, yo + c + j)).max(0).intoArray(y, yo + c + j);
+        }
+        for (; j < c; j++) {
             float sum = y[yo + j];
-            float mean = sum / Math.max(1, rows);
+            float mean = sum / count;
             y[yo + j] = k[shifts + j] + mean;
             y[yo + c + j] = Math.max(0, Math.fma(-sum, mean, y[yo + c + j]));
+        }
+    }
+
+    private void divide(float[] x, int at, float by) {
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            load(x, at + j).div(by).intoArray(x, at + j);
+        }
+        for (; j < c; j++) {
+            x[at + j] /= by;
         }
     }
 
@@ -357,10 +405,12 @@ final class Normalization implements Workers.Task {
                 FloatVector mean = load(k, BASE + j);
                 FloatVector d0 = load(dy, dyo + r0 + j);
                 FloatVector d1 = load(dy, dyo + r1 + j);
-                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
                 FloatVector h0 = load(x, xo + r0 + j).sub(mean);
                 FloatVector h1 = load(x, xo + r1 + j).sub(mean);
-                load(p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
+                FloatVector sum = load(p, to + j).add(d0.add(d1));
+                FloatVector products = load(p, to + c + j).add(d0.fma(h0, d1.mul(h1)));
+                sum.intoArray(p, to + j);
+                products.intoArray(p, to + c + j);
             }
             for (; j < c; j++) {
                 float d0 = dy[dyo + r0 + j];
@@ -400,8 +450,10 @@ final class Normalization implements Workers.Task {
                         load(dy, dyo + r0 + j).blend(0, h0.fma(scale, shift).compare(LE, 0));
                 FloatVector d1 =
                         load(dy, dyo + r1 + j).blend(0, h1.fma(scale, shift).compare(LE, 0));
-                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
-                load(p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
+                FloatVector sum = load(p, to + j).add(d0.add(d1));
+                FloatVector products = load(p, to + c + j).add(d0.fma(h0, d1.mul(h1)));
+                sum.intoArray(p, to + j);
+                products.intoArray(p, to + c + j);
             }
             for (; j < c; j++) {
                 float h0 = x[xo + r0 + j] - k[BASE + j];
