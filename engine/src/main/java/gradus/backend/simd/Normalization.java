@@ -9,7 +9,11 @@ import static jdk.incubator.vector.VectorOperators.LE;
 
 import gradus.backend.ScalarFunction;
 import java.util.Arrays;
+import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Statistics per channel and batch normalization over x seen as (rows, c). All of it is limited by memory, so each pass
@@ -22,6 +26,12 @@ import jdk.incubator.vector.FloatVector;
 final class Normalization implements Workers.Task {
     private static final int CHUNK = 1 << 15;
     private static final int LONGEST = 512;
+
+    /** As many doubles as fit a vector, and as many floats. */
+    private static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, SPECIES.vectorShape());
+
+    private static final VectorSpecies<Float> HALF =
+            VectorSpecies.of(float.class, VectorShape.forBitSize(SPECIES.vectorBitSize() / 2));
 
     private enum Kind {
         MOMENTS,
@@ -141,20 +151,8 @@ final class Normalization implements Workers.Task {
 
     private void add(int chunks, double epsilon, Memory m, Memory s) {
         Reduction.addPairwise(partials, BASE, chunks, 2 * c);
-        float[] ma = m.array();
-        float[] sa = s.array();
-        float e = (float) epsilon;
-        int variance = m.offset() + c;
-        int to = s.offset() + c;
-        System.arraycopy(partials, BASE, sa, s.offset(), c);
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector deviation = load(ma, variance + j).add(e).sqrt();
-            load(partials, BASE + c + j).div(deviation).intoArray(sa, to + j);
-        }
-        for (; j < c; j++) {
-            sa[to + j] = partials[BASE + c + j] / (float) Math.sqrt(ma[variance + j] + e);
-        }
+        System.arraycopy(partials, BASE, s.array(), s.offset(), c);
+        overDeviations(partials, BASE + c, m, epsilon, 1, s.array(), s.offset() + c);
     }
 
     void gradient(
@@ -171,33 +169,15 @@ final class Normalization implements Workers.Task {
         relu = beta != null;
         prepare(Kind.GRADIENT, rows, c);
         normalizers(epsilon, m, gamma, beta);
-        slopes((float) epsilon, m, s);
+        int slope = BASE + 3 * pitch; // s[1] / (deviation rows), then s[0] / rows
+        overDeviations(s.array(), s.offset() + c, m, epsilon, rows, coefficients, slope);
+        System.arraycopy(s.array(), s.offset(), coefficients, slope + pitch, c);
+        divide(coefficients, slope + pitch, rows);
         this.x = x;
         this.dy = dy;
         y = dx;
         workers.run(this, MatMul.ceil(rows, chunkRows));
         release();
-    }
-
-    /** Coefficients slope and fall of {@link #gradient}: s[1] / (rows deviation) and s[0] / rows. */
-    private void slopes(float epsilon, Memory m, Memory s) {
-        float[] ma = m.array();
-        float[] sa = s.array();
-        float[] k = coefficients;
-        int variance = m.offset() + c;
-        int at = s.offset();
-        int slope = BASE + 3 * pitch;
-        int fall = slope + pitch;
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector deviation = load(ma, variance + j).add(epsilon).sqrt();
-            load(sa, at + c + j).div(deviation).div(rows).intoArray(k, slope + j);
-            load(sa, at + j).div(rows).intoArray(k, fall + j);
-        }
-        for (; j < c; j++) {
-            k[slope + j] = sa[at + c + j] / (float) Math.sqrt(ma[variance + j] + epsilon) / rows;
-            k[fall + j] = sa[at + j] / rows;
-        }
     }
 
     /** Sets the sizes and returns the number of chunks of rows, at least one. */
@@ -224,27 +204,35 @@ final class Normalization implements Workers.Task {
 
     /** Coefficients mean, scale and shift: y = (x - mean) scale + shift, the same numbers forward and backward. */
     private void normalizers(double epsilon, Memory m, Memory gamma, Memory beta) {
-        float[] ma = m.array();
-        float[] g = gamma.array();
         float[] k = coefficients;
-        float e = (float) epsilon;
-        int variance = m.offset() + c;
-        int scale = BASE + pitch;
-        int shift = scale + pitch;
-        System.arraycopy(ma, m.offset(), k, BASE, c);
+        int shift = BASE + 2 * pitch;
+        System.arraycopy(m.array(), m.offset(), k, BASE, c);
         if (beta == null) {
             Arrays.fill(k, shift, shift + c, 0);
         } else {
             System.arraycopy(beta.array(), beta.offset(), k, shift, c);
         }
+        overDeviations(gamma.array(), gamma.offset(), m, epsilon, 1, k, BASE + pitch);
+    }
+
+    /** y = x / (sqrt(variance + epsilon) by) in double precision, rounded once: what errs here errs at every pixel. */
+    private void overDeviations(float[] x, int xo, Memory m, double epsilon, double by, float[] y, int yo) {
+        float[] ma = m.array();
+        int variance = m.offset() + c;
         int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector deviation = load(ma, variance + j).add(e).sqrt();
-            load(g, gamma.offset() + j).div(deviation).intoArray(k, scale + j);
+        for (; j < bound(c); j += L / 2) {
+            DoubleVector deviation = doubles(ma, variance + j).add(epsilon).sqrt();
+            FloatVector quotient =
+                    (FloatVector) doubles(x, xo + j).div(deviation.mul(by)).convertShape(VectorOperators.D2F, HALF, 0);
+            quotient.intoArray(y, yo + j);
         }
         for (; j < c; j++) {
-            k[scale + j] = g[gamma.offset() + j] / (float) Math.sqrt(ma[variance + j] + e);
+            y[yo + j] = (float) (x[xo + j] / (Math.sqrt(ma[variance + j] + epsilon) * by));
         }
+    }
+
+    private static DoubleVector doubles(float[] x, int at) {
+        return (DoubleVector) FloatVector.fromArray(HALF, x, at).convertShape(VectorOperators.F2D, DOUBLES, 0);
     }
 
     private void release() {
