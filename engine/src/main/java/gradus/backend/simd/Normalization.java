@@ -9,11 +9,7 @@ import static jdk.incubator.vector.VectorOperators.LE;
 
 import gradus.backend.ScalarFunction;
 import java.util.Arrays;
-import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShape;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Statistics per channel and batch normalization over x seen as (rows, c). All of it is limited by memory, so each pass
@@ -26,12 +22,6 @@ import jdk.incubator.vector.VectorSpecies;
 final class Normalization implements Workers.Task {
     private static final int CHUNK = 1 << 15;
     private static final int LONGEST = 512;
-
-    /** As many doubles as fit a vector, and as many floats. */
-    private static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, SPECIES.vectorShape());
-
-    private static final VectorSpecies<Float> HALF =
-            VectorSpecies.of(float.class, VectorShape.forBitSize(SPECIES.vectorBitSize() / 2));
 
     private enum Kind {
         MOMENTS,
@@ -89,8 +79,12 @@ final class Normalization implements Workers.Task {
                 merge(BASE + 2 * i * c, first, BASE + 2 * (i + step) * c, second);
             }
         }
-        divide(partials, BASE + c, rows);
-        System.arraycopy(partials, BASE, m.array(), m.offset(), 2 * c);
+        float[] ma = m.array();
+        int mo = m.offset();
+        for (int j = 0; j < c; j++) {
+            ma[mo + j] = partials[BASE + j];
+            ma[mo + c + j] = partials[BASE + c + j] / rows;
+        }
     }
 
     void momentsGradient(int rows, int c, Memory dm, Memory x, Memory m, Memory dx) {
@@ -136,10 +130,12 @@ final class Normalization implements Workers.Task {
     void sums(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory beta, Memory s) {
         relu = gamma != null;
         int chunks = prepare(Kind.SUMS, rows, c);
+        float[] ma = m.array();
+        for (int j = 0; j < c; j++) {
+            coefficient(0, j, ma[m.offset() + j]);
+        }
         if (relu) {
             normalizers(epsilon, m, gamma, beta);
-        } else {
-            System.arraycopy(m.array(), m.offset(), coefficients, BASE, c);
         }
         this.x = x;
         this.dy = dy;
@@ -151,8 +147,13 @@ final class Normalization implements Workers.Task {
 
     private void add(int chunks, double epsilon, Memory m, Memory s) {
         Reduction.addPairwise(partials, BASE, chunks, 2 * c);
-        System.arraycopy(partials, BASE, s.array(), s.offset(), c);
-        overDeviations(partials, BASE + c, m, epsilon, 1, s.array(), s.offset() + c);
+        float[] ma = m.array();
+        float[] sa = s.array();
+        System.arraycopy(partials, BASE, sa, s.offset(), c);
+        for (int j = 0; j < c; j++) {
+            double sum = partials[BASE + c + j];
+            sa[s.offset() + c + j] = (float) (sum / Math.sqrt(ma[m.offset() + c + j] + epsilon));
+        }
     }
 
     void gradient(
@@ -169,10 +170,13 @@ final class Normalization implements Workers.Task {
         relu = beta != null;
         prepare(Kind.GRADIENT, rows, c);
         normalizers(epsilon, m, gamma, beta);
-        int slope = BASE + 3 * pitch; // s[1] / (deviation rows), then s[0] / rows
-        overDeviations(s.array(), s.offset() + c, m, epsilon, rows, coefficients, slope);
-        System.arraycopy(s.array(), s.offset(), coefficients, slope + pitch, c);
-        divide(coefficients, slope + pitch, rows);
+        float[] ma = m.array();
+        float[] sa = s.array();
+        for (int j = 0; j < c; j++) {
+            double inverse = 1 / Math.sqrt(ma[m.offset() + c + j] + epsilon);
+            coefficient(3, j, (float) (inverse * sa[s.offset() + c + j] / rows));
+            coefficient(4, j, sa[s.offset() + j] / rows);
+        }
         this.x = x;
         this.dy = dy;
         y = dx;
@@ -204,35 +208,13 @@ final class Normalization implements Workers.Task {
 
     /** Coefficients mean, scale and shift: y = (x - mean) scale + shift, the same numbers forward and backward. */
     private void normalizers(double epsilon, Memory m, Memory gamma, Memory beta) {
-        float[] k = coefficients;
-        int shift = BASE + 2 * pitch;
-        System.arraycopy(m.array(), m.offset(), k, BASE, c);
-        if (beta == null) {
-            Arrays.fill(k, shift, shift + c, 0);
-        } else {
-            System.arraycopy(beta.array(), beta.offset(), k, shift, c);
-        }
-        overDeviations(gamma.array(), gamma.offset(), m, epsilon, 1, k, BASE + pitch);
-    }
-
-    /** y = x / (sqrt(variance + epsilon) by) in double precision, rounded once: what errs here errs at every pixel. */
-    private void overDeviations(float[] x, int xo, Memory m, double epsilon, double by, float[] y, int yo) {
         float[] ma = m.array();
-        int variance = m.offset() + c;
-        int j = 0;
-        for (; j < bound(c); j += L / 2) {
-            DoubleVector deviation = doubles(ma, variance + j).add(epsilon).sqrt();
-            FloatVector quotient =
-                    (FloatVector) doubles(x, xo + j).div(deviation.mul(by)).convertShape(VectorOperators.D2F, HALF, 0);
-            quotient.intoArray(y, yo + j);
+        for (int j = 0; j < c; j++) {
+            double deviation = Math.sqrt(ma[m.offset() + c + j] + epsilon);
+            coefficient(0, j, ma[m.offset() + j]);
+            coefficient(1, j, (float) (gamma.array()[gamma.offset() + j] / deviation));
+            coefficient(2, j, beta == null ? 0 : beta.array()[beta.offset() + j]);
         }
-        for (; j < c; j++) {
-            y[yo + j] = (float) (x[xo + j] / (Math.sqrt(ma[variance + j] + epsilon) * by));
-        }
-    }
-
-    private static DoubleVector doubles(float[] x, int at) {
-        return (DoubleVector) FloatVector.fromArray(HALF, x, at).convertShape(VectorOperators.F2D, DOUBLES, 0);
     }
 
     private void release() {
@@ -296,7 +278,9 @@ final class Normalization implements Workers.Task {
         Arrays.fill(k, shifts, shifts + c, 0);
         Arrays.fill(y, yo, yo + 2 * c, 0);
         Reduction.addRows(x, xo, first, c, k, shifts);
-        divide(k, shifts, Math.max(1, first));
+        for (int j = 0; j < c; j++) {
+            k[shifts + j] /= Math.max(1, first);
+        }
         int r = 0;
         for (; r < rows - 3; r += 4) {
             int r0 = xo + r * c;
@@ -310,11 +294,9 @@ final class Normalization implements Workers.Task {
                 FloatVector b = load(x, r1 + j).sub(shift);
                 FloatVector d = load(x, r2 + j).sub(shift);
                 FloatVector e = load(x, r3 + j).sub(shift);
-                FloatVector sum = load(y, yo + j).add(a.add(b).add(d.add(e)));
+                load(y, yo + j).add(a.add(b).add(d.add(e))).intoArray(y, yo + j);
                 FloatVector s = a.fma(a, b.mul(b)).add(d.fma(d, e.mul(e)));
-                FloatVector squares = load(y, yo + c + j).add(s);
-                sum.intoArray(y, yo + j); // not before: a load 4 KB away from a store waits for it
-                squares.intoArray(y, yo + c + j);
+                load(y, yo + c + j).add(s).intoArray(y, yo + c + j);
             }
             for (; j < c; j++) {
                 float a = x[r0 + j] - k[shifts + j];
@@ -332,29 +314,11 @@ final class Normalization implements Workers.Task {
                 y[yo + c + j] += a * a;
             }
         }
-        int count = Math.max(1, rows);
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            FloatVector sum = load(y, yo + j);
-            FloatVector mean = sum.div(count);
-            load(k, shifts + j).add(mean).intoArray(y, yo + j);
-            sum.neg().fma(mean, load(y, yo + c + j)).max(0).intoArray(y, yo + c + j);
-        }
-        for (; j < c; j++) {
+        for (int j = 0; j < c; j++) {
             float sum = y[yo + j];
-            float mean = sum / count;
+            float mean = sum / Math.max(1, rows);
             y[yo + j] = k[shifts + j] + mean;
             y[yo + c + j] = Math.max(0, Math.fma(-sum, mean, y[yo + c + j]));
-        }
-    }
-
-    private void divide(float[] x, int at, float by) {
-        int j = 0;
-        for (; j < bound(c); j += L) {
-            load(x, at + j).div(by).intoArray(x, at + j);
-        }
-        for (; j < c; j++) {
-            x[at + j] /= by;
         }
     }
 
@@ -393,12 +357,10 @@ final class Normalization implements Workers.Task {
                 FloatVector mean = load(k, BASE + j);
                 FloatVector d0 = load(dy, dyo + r0 + j);
                 FloatVector d1 = load(dy, dyo + r1 + j);
+                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
                 FloatVector h0 = load(x, xo + r0 + j).sub(mean);
                 FloatVector h1 = load(x, xo + r1 + j).sub(mean);
-                FloatVector sum = load(p, to + j).add(d0.add(d1));
-                FloatVector products = load(p, to + c + j).add(d0.fma(h0, d1.mul(h1)));
-                sum.intoArray(p, to + j);
-                products.intoArray(p, to + c + j);
+                load(p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
             }
             for (; j < c; j++) {
                 float d0 = dy[dyo + r0 + j];
@@ -438,10 +400,8 @@ final class Normalization implements Workers.Task {
                         load(dy, dyo + r0 + j).blend(0, h0.fma(scale, shift).compare(LE, 0));
                 FloatVector d1 =
                         load(dy, dyo + r1 + j).blend(0, h1.fma(scale, shift).compare(LE, 0));
-                FloatVector sum = load(p, to + j).add(d0.add(d1));
-                FloatVector products = load(p, to + c + j).add(d0.fma(h0, d1.mul(h1)));
-                sum.intoArray(p, to + j);
-                products.intoArray(p, to + c + j);
+                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
+                load(p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
             }
             for (; j < c; j++) {
                 float h0 = x[xo + r0 + j] - k[BASE + j];
