@@ -149,7 +149,7 @@ final class WarmUp implements Runnable {
         }
     }
 
-    /** What a network contains once, and would be computed slowly for its first hundreds of predictions or training steps. */
+    /** What a network contains once, and would be computed slowly for its first hundreds of predictions. */
     private void rest() {
         try (var b = new SimdBackend(1, false)) {
             int n = 16 * L;
@@ -160,7 +160,6 @@ final class WarmUp implements Runnable {
                     b.map(new ScalarFunction.Affine(0.5, 1), n, matrix, result);
                     b.arithmetic(Arithmetic.ADD, bias, matrix, matrix, result);
                     b.softmax(1, n, matrix, result);
-                    b.map(new ScalarFunction.Exp(), n, matrix, result);
                 }
                 LockSupport.parkNanos(PAUSE_NANOS);
             }
