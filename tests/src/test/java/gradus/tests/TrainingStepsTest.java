@@ -26,6 +26,7 @@ import gradus.train.Sgd;
 import gradus.train.SparseCategoricalCrossentropy;
 import gradus.train.Training;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -66,8 +67,8 @@ class TrainingStepsTest {
     }
 
     /** Noise around a pattern of each class. */
-    private static List<Batch> batches(int count, int n, int side) {
-        var random = new SplittableRandom(3);
+    private static List<Batch> batches(int seed, int count, int n, int side) {
+        var random = new SplittableRandom(seed);
         var patterns = new float[CLASSES][side * side * 3];
         for (float[] p : patterns) {
             for (int i = 0; i < p.length; i++) {
@@ -106,7 +107,7 @@ class TrainingStepsTest {
 
     @Test
     void bitsOfAHundredStepsDoNotDependOnThreadsOrRuns() {
-        var batches = batches(100, 8, 12);
+        var batches = batches(3, 100, 8, 12);
         Result first = train("simd", new Options(1, Precision.FLOAT32), 12, 64, Adam.of(), batches);
         for (int threads : List.of(1, 2, 3, 4)) {
             Result other = train("simd", new Options(threads, Precision.FLOAT32), 12, 64, Adam.of(), batches);
@@ -117,33 +118,51 @@ class TrainingStepsTest {
     }
 
     /**
-     * Two hundred losses beside those in float64. The measure is how far an engine gets that computes in double precision
-     * and rounds each result to float32; sums in float32 and Winograd's convolutions get as far, and what is wrong
-     * would be off by far more: the losses fall from 2 to nearly 0.
+     * Losses beside those in float64. The measure is how far an engine gets that computes in double precision and rounds each
+     * result to float32. In the first steps that is rounding alone, and what is wrong shows. In two hundred steps, in which losses
+     * fall from 2 to nearly 0, it depends on whether somewhere a value near 0 passes a ReLU in one engine and not in the other, by
+     * a factor of a thousand from one sequence of batches to the next: hence the mean over some.
      */
     @Test
     void lossesFollowFloat64AsFloat32Can() {
-        var batches = batches(200, 8, 6);
-        double[] exact = losses("reference", new Options(1, Precision.FLOAT64, false), batches);
-        double least = distance(exact, losses("reference", new Options(1, Precision.FLOAT32, false), batches));
-        double direct = distance(exact, losses("simd", new Options(2, Precision.FLOAT32, true), batches));
-        double winograd = distance(exact, losses("simd", new Options(2, Precision.FLOAT32, false), batches));
-        String all = "distances from float64: rounded once " + least + ", direct " + direct + ", Winograd " + winograd;
-        assertTrue(direct <= 2 * least, all);
-        assertTrue(winograd <= 3 * least, all);
-        assertTrue(exact[exact.length - 1] < exact[0] / 10, "nothing was learned");
+        String[] engines = {"rounded once", "direct", "Winograd"};
+        var first = new double[engines.length];
+        var all = new double[engines.length];
+        for (int seed = 1; seed <= 5; seed++) {
+            var batches = batches(seed, 200, 8, 6);
+            double[] exact = losses("reference", new Options(1, Precision.FLOAT64, false), batches);
+            double last = Arrays.stream(exact, 190, 200).average().orElseThrow();
+            assertTrue(last < exact[0] / 10, "nothing was learned: " + exact[0] + " to " + last);
+            double[][] losses = {
+                losses("reference", new Options(1, Precision.FLOAT32, false), batches),
+                losses("simd", new Options(2, Precision.FLOAT32, true), batches),
+                losses("simd", new Options(2, Precision.FLOAT32, false), batches)
+            };
+            for (int e = 0; e < engines.length; e++) {
+                first[e] += distance(exact, losses[e], 5);
+                all[e] += distance(exact, losses[e], 200);
+            }
+        }
+        for (int e = 1; e < engines.length; e++) {
+            assertClose(engines[e] + ", 5 steps", first[e], (e == 1 ? 2 : 3) * first[0]);
+            assertClose(engines[e] + ", 200 steps", all[e], (e == 1 ? 2 : 3) * all[0]);
+        }
+    }
+
+    private static void assertClose(String what, double distance, double bound) {
+        assertTrue(distance <= bound, what + ": " + distance + " from float64, may be " + bound);
     }
 
     private static double[] losses(String backend, Options options, List<Batch> batches) {
         return train(backend, options, 6, 32, Sgd.of(0.004).momentum(0.9), batches).losses;
     }
 
-    /** Root of the mean square. */
-    private static double distance(double[] a, double[] b) {
+    /** Root of the mean square over the first steps. */
+    private static double distance(double[] a, double[] b, int steps) {
         double sum = 0;
-        for (int i = 0; i < a.length; i++) {
+        for (int i = 0; i < steps; i++) {
             sum += (a[i] - b[i]) * (a[i] - b[i]);
         }
-        return Math.sqrt(sum / a.length);
+        return Math.sqrt(sum / steps);
     }
 }

@@ -25,6 +25,11 @@ import jdk.incubator.vector.FloatVector;
  * so that for each of the (m + 2)^2 positions in a tile there is one matrix product, tiles by input channels by output
  * channels. {@link WinogradTransforms} has the matrices.
  *
+ * <p>Where the output's height is no multiple of m, the last tiles do not hang over the border but overlap, each by the row
+ * above its own m - 1. Only row 0 of B' reads the first input row and only row 0 of A' makes the first output row, so
+ * such a tile needs no products of the positions (0, j). Columns alike. On 14 x 14 pixels with m = 4, tiles of 4 + 4 + 3 + 3,
+ * these are 16 % of all products.
+ *
  * <p>The derivative by x is the same convolution of dy with the kernel turned around; the derivative by w is the adjoint of
  * the line above, position by position: {@code dw = G' [ (B' x B)^T (A dy A') ] G}.
  *
@@ -70,13 +75,8 @@ final class Winograd implements Workers.Task {
 
     private static final int GRADIENT_FILTERS = 64;
 
-    /**
-     * Input and output channels of the kernel that are transformed together: runs of the result are so many times NR numbers
-     * long. Row by row they would be NR, far apart, and wait for memory one by one: up to four times as slow.
-     */
-    private static final int KERNEL_CHANNELS = 16;
-
-    private static final int KERNEL_FILTERS = 64;
+    /** Input channels of a panel of the kernel that are transformed together. */
+    private static final int KERNEL_CHANNELS = 64;
 
     private static final float[] ZEROS = new float[1 << 12];
 
@@ -121,9 +121,19 @@ final class Winograd implements Workers.Task {
     private int together;
 
     private int layers;
-    private int tilesH;
-    private int tilesW;
+    /** Along each axis, tiles of m pixels and, behind them, of m - 1. */
+    private int wholeH;
+
+    private int wholeW;
+    private int shortH;
+    private int shortW;
+
+    /** All tiles; where those of whole columns begin and end, and those of whole rows end: see {@link #locate}. */
     private int tiles;
+
+    private int wholeWFrom;
+    private int wholeWTo;
+    private int wholeHTo;
     private int block;
     private boolean shared;
 
@@ -150,6 +160,13 @@ final class Winograd implements Workers.Task {
         final float[][] from = new float[6][];
         final int[] at = new int[6 + 64];
         final int[] rows = new int[MicroKernel.MR_COLUMNS + 64];
+
+        // a tile that was located
+        int image;
+        int p;
+        int q;
+        int p0;
+        int q0;
 
         /** Rows of products, one after the other. */
         final int[] apart = new int[MR];
@@ -319,13 +336,8 @@ final class Winograd implements Workers.Task {
     }
 
     private void transformKernel() {
-        reserveForKernel();
-        workers.run(start(Phase.KERNEL), channels / KERNEL_CHANNELS * MatMul.ceil(filters, KERNEL_FILTERS));
-    }
-
-    private void reserveForKernel() {
-        int block = KERNEL_CHANNELS * KERNEL_FILTERS;
-        reserve(9 * block, L * L, 3 * alpha * block);
+        reserve(9 * Math.min(channels, KERNEL_CHANNELS) * NR, L * L, 0);
+        workers.run(start(Phase.KERNEL), filters / NR * MatMul.ceil(channels, KERNEL_CHANNELS));
     }
 
     private void begin(Window g, int m) {
@@ -365,9 +377,16 @@ final class Winograd implements Workers.Task {
     private void cut() {
         together = Math.min(alpha, MicroKernel.DEPTH / (alpha * channels));
         layers = MatMul.ceil(alpha, together);
-        tilesH = MatMul.ceil(outH, m);
-        tilesW = MatMul.ceil(outW, m);
+        int tilesH = MatMul.ceil(outH, m);
+        int tilesW = MatMul.ceil(outW, m);
         tiles = images * tilesH * tilesW;
+        shortH = Math.min(tilesH, tilesH * m - outH);
+        shortW = Math.min(tilesW, tilesW * m - outW);
+        wholeH = tilesH - shortH;
+        wholeW = tilesW - shortW;
+        wholeWFrom = images * wholeH * shortW;
+        wholeHTo = images * wholeH * tilesW;
+        wholeWTo = tiles - images * shortH * shortW;
     }
 
     private void ownKernel() {
@@ -409,9 +428,9 @@ final class Winograd implements Workers.Task {
         own = kernel == null && size > OWN && tiles <= OWN_TILES;
         shared = tiles <= FEW_TILES || own;
         if (own) {
-            reserveForKernel();
+            reserve(9 * channels * NR, 0, 0);
             for (Scratch s : scratch) {
-                s.u = atLeast(s.u, positions * channels * NR);
+                s.u = atLeast(s.u, 2 * alpha * channels * NR);
             }
         } else if (kernel == null) {
             ownKernel();
@@ -445,31 +464,40 @@ final class Winograd implements Workers.Task {
         Scratch s = scratch[worker];
         switch (phase) {
             case KERNEL -> {
-                int blocks = MatMul.ceil(filters, KERNEL_FILTERS);
-                int f0 = part % blocks * KERNEL_FILTERS;
-                int width = Math.min(KERNEL_FILTERS, filters - f0);
-                kernel(s, part / blocks * KERNEL_CHANNELS, f0, width, kernel, panel(f0 / NR));
+                int blocks = MatMul.ceil(channels, KERNEL_CHANNELS);
+                int panel = part / blocks;
+                int c0 = part % blocks * KERNEL_CHANNELS;
+                int c1 = Math.min(channels, c0 + KERNEL_CHANNELS);
+                int step = channels * NR;
+                taps(s, panel, c0, c1);
+                for (int pair = 0; pair < alpha / 2; pair++) {
+                    int to = panel(panel) + row(pair, 0) * alpha * step + c0 * NR;
+                    int down = (row(pair, 1) - row(pair, 0)) * alpha * step;
+                    kernelRows(s, pair, c1 - c0, kernel, to, down);
+                }
             }
             case TRANSFORM -> {
                 int count = Math.min(tiles - part * 4, 4);
                 transformInputs(s, part * 4, count, v, BASE + part * 4 * PITCH, (tiles + MR) * PITCH);
             }
             case CONVOLVE -> {
-                if (own) {
-                    for (int c = 0; c < channels; c += KERNEL_CHANNELS) {
-                        kernel(s, c, part * NR, NR, s.u, BASE);
-                    }
-                }
                 if (shared) {
                     convolve(s, v, 0, tiles, part, part + 1);
                 } else {
                     int t0 = part * block;
                     int count = Math.min(block, tiles - t0);
+                    fetchInputs(s, t0, count);
                     transformInputs(s, t0, count, s.v, BASE, (count + MR) * PITCH);
                     convolve(s, s.v, t0, count, 0, filters / NR);
                 }
             }
-            case GATHER -> gather(s, part * GATHER, Math.min(gathered, part * GATHER + GATHER));
+            case GATHER -> {
+                int t0 = part * GATHER;
+                int count = Math.min(gathered - t0, GATHER);
+                fetchInputs(s, firstTile + t0, count);
+                fetch(s, firstTile + t0, count, dy, outH, outW * filters, 0, m);
+                gather(s, t0, t0 + count);
+            }
             case MULTIPLY -> {
                 int blocks = MatMul.ceil(channels, CHANNELS);
                 int c0 = part % blocks * CHANNELS;
@@ -504,40 +532,65 @@ final class Winograd implements Workers.Task {
     }
 
     /**
-     * Input channels from c0 on and {@code width} output channels from f0 on, to the panels from {@code to[at]} on. The turned
+     * Copies the taps of a panel's output channels and of input channels [c0, c1), to {@code s.v[tap][channel][NR]}. The turned
      * kernel's are w's the other way round.
      */
-    private void kernel(Scratch s, int c0, int f0, int width, float[] to, int at) {
-        if (!turned) {
-            transformKernel(
-                    s, w.array(), w.offset() + c0 * filters + f0, channels * filters, filters, width, to, at + c0 * NR);
-            return;
-        }
+    private void taps(Scratch s, int panel, int c0, int c1) {
+        int f0 = panel * NR;
+        int size = (c1 - c0) * NR;
         for (int tap = 0; tap < 9; tap++) {
+            int to = BASE + tap * size;
+            if (!turned) {
+                copy(w.array(), w.offset() + (tap * channels + c0) * filters + f0, filters, s.v, to, size);
+                continue;
+            }
             int from = w.offset() + ((8 - tap) * filters + f0) * channels + c0;
-            for (int j = 0; j < width; j += L) {
-                for (int c = 0; c < KERNEL_CHANNELS; c += L) {
-                    int block = BASE + (tap * KERNEL_CHANNELS + c) * width + j;
-                    Transpose.block(w.array(), from + j * channels + c, channels, s.v, block, width, s.m, BASE);
+            for (int j = 0; j < NR; j += L) {
+                for (int c = 0; c < c1 - c0; c += L) {
+                    Transpose.block(w.array(), from + j * channels + c, channels, s.v, to + c * NR + j, NR, s.m, BASE);
                 }
             }
         }
-        transformKernel(s, s.v, BASE, KERNEL_CHANNELS * width, width, width, to, at + c0 * NR);
     }
 
-    /** Of these, tap (i, j) of input channel c begins at {@code x[from + (3 i + j) tap + c row]}. */
-    private void transformKernel(Scratch s, float[] x, int from, int tap, int row, int width, float[] to, int at) {
-        int run = KERNEL_CHANNELS * NR;
-        int block = KERNEL_CHANNELS * width;
-        int step = channels * NR;
-        WinogradTransforms.kernelColumns(m, KERNEL_CHANNELS, width, x, from, tap, row, s.t, BASE, block);
-        for (int panel = 0; panel < width / NR; panel++) {
-            int o = at + panel * positions * step;
-            WinogradTransforms.kernelRows(m, run, s.t, BASE + panel * run, block, to, o, step);
+    /** Rows of NR numbers, side by side. */
+    static void copy(float[] x, int from, int row, float[] y, int to, int size) {
+        for (int i = 0; i < size; i += NR, from += row) {
+            fromArray(SPECIES, x, from).intoArray(y, to + i);
+            fromArray(SPECIES, x, from + L).intoArray(y, to + i + L);
         }
     }
 
+    /** Of the taps found last, {@code n} channels, position j of row r of the pair to {@code to[at + r down + j channels NR]}. */
+    private void kernelRows(Scratch s, int pair, int n, float[] to, int at, int down) {
+        WinogradTransforms.kernelRows(m, pair, n, s.v, BASE, to, at, channels * NR, down);
+    }
+
+    /** The first and the second row of positions in a pair, which {@link WinogradTransforms#kernelRows} computes together. */
+    private int row(int pair, int r) {
+        return pair == 0 ? r * (m + 1) : 2 * pair - 1 + r;
+    }
+
     // ---- convolution ----
+
+    private void fetchInputs(Scratch s, int t0, int count) {
+        fetch(s, t0, count, x, inH, inW * channels, top, m + 2 - top);
+    }
+
+    /**
+     * Fetches rows of images of x: those from {@code above} the first tile's first to {@code below} the last tile's. Where tiles are
+     * not in the order of their rows, images are small and gain little.
+     */
+    private void fetch(Scratch s, int t0, int count, Memory x, int height, int row, int above, int below) {
+        if (shortH + shortW > 0) {
+            return;
+        }
+        locate(s, t0);
+        int from = s.image * height + Math.max(0, s.p - above);
+        locate(s, t0 + count - 1);
+        int to = s.image * height + Math.min(height, s.p + below);
+        s.t[BASE] = x.fetch(from * row, (to - from) * row);
+    }
 
     /**
      * Transformed, tile t0 + t at {@code to[at + t PITCH]}, position after position; if that is not room enough, the next ones
@@ -558,12 +611,41 @@ final class Winograd implements Workers.Task {
         }
     }
 
+    /**
+     * Finds the tile of that number: {@code s.image}, its first pixel (p, q), and p0 = 1 or q0 = 1 if its first row or column is
+     * another tile's. Whole rows come before short ones, so that the tiles which need a position follow each other: of whole
+     * rows, short columns before whole ones; of short rows, the other way round.
+     */
+    private void locate(Scratch s, int tile) {
+        boolean wholeRow = tile < wholeHTo;
+        boolean wholeColumn = tile >= wholeWFrom && tile < wholeWTo;
+        int t = tile - (wholeRow ? wholeColumn ? wholeWFrom : 0 : wholeColumn ? wholeHTo : wholeWTo);
+        int rows = wholeRow ? wholeH : shortH;
+        int columns = wholeColumn ? wholeW : shortW;
+        s.p0 = wholeRow ? 0 : 1;
+        s.q0 = wholeColumn ? 0 : 1;
+        s.image = t / columns / rows;
+        s.p = wholeRow ? t / columns % rows * m : wholeH * m + t / columns % rows * (m - 1) - 1;
+        s.q = wholeColumn ? t % columns * m : wholeW * m + t % columns * (m - 1) - 1;
+    }
+
+    /** The first tile that needs a position, and behind the last one, of tiles [t0, t0 + count), counted from t0. */
+    private int firstAt(int position, int t0, int count) {
+        return Math.clamp((position % alpha == 0 ? wholeWFrom : 0) - t0, 0, count);
+    }
+
+    private int endAt(int position, int t0, int count) {
+        int end = position < alpha ? wholeHTo : tiles;
+        return Math.clamp((position % alpha == 0 ? Math.min(end, wholeWTo) : end) - t0, 0, count);
+    }
+
     /** A transformed tile at {@code to[at]}; where it hangs over the image's border, from a copy with zeros. */
     private void inputTile(Scratch s, int tile, float[] to, int at) {
-        int h0 = tile / tilesW % tilesH * m - top;
-        int w0 = tile % tilesW * m - left;
+        locate(s, tile);
+        int h0 = s.p - top;
+        int w0 = s.q - left;
         int row = inW * channels;
-        int from = x.offset() + (tile / tilesW / tilesH * inH + h0) * row + w0 * channels;
+        int from = x.offset() + (s.image * inH + h0) * row + w0 * channels;
         int t = BASE + positions * channels;
         if (h0 >= 0 && w0 >= 0 && h0 + alpha <= inH && w0 + alpha <= inW) {
             WinogradTransforms.inputTile(channels, x.array(), from, row, channels, s.t, t, to, at, channels);
@@ -587,47 +669,62 @@ final class Winograd implements Workers.Task {
 
     /** {@code count} tiles from t0 on, which were transformed to v, and the output channels of panels [p0, p1). */
     private void convolve(Scratch s, float[] v, int t0, int count, int p0, int p1) {
-        int c = channels;
-        int room = count + MR;
         for (int panel = p0; panel < p1; panel++) {
-            for (int position = 0; position < positions; position++) {
-                int b = (own ? BASE : panel(panel)) + position * c * NR;
-                int to = BASE + position * room * NR;
-                for (int t = 0; t < count; ) {
-                    int tile = MicroKernel.tile(count - t);
-                    int from = BASE
-                            + (position / (together * alpha) * room + t) * PITCH
-                            + position % (together * alpha) * c;
-                    MicroKernel.rows(
-                            tile,
-                            c,
-                            v,
-                            from,
-                            own ? s.u : kernel,
-                            b,
-                            s.m,
-                            s.apart,
-                            0,
-                            to + t * NR,
-                            MicroKernel.ZEROS,
-                            0,
-                            null,
-                            0,
-                            false);
-                    t += tile;
+            if (own) {
+                taps(s, panel, 0, channels);
+            }
+            for (int pair = 0; pair < alpha / 2; pair++) {
+                if (own) {
+                    kernelRows(s, pair, channels, s.u, BASE, alpha * channels * NR);
+                }
+                for (int r = 0; r < 2 * alpha; r++) {
+                    int position = row(pair, r / alpha) * alpha + r % alpha;
+                    int b = own ? BASE + r * channels * NR : panel(panel) + position * channels * NR;
+                    multiply(s, position, v, t0, count, own ? s.u : kernel, b);
                 }
             }
+            int room = count + MR;
             for (int t = 0; t < count; t++) {
                 transformOutput(s, t0 + t, BASE + t * NR, room * NR, panel * NR);
             }
         }
     }
 
+    /** The products of one position. */
+    private void multiply(Scratch s, int position, float[] v, int t0, int count, float[] u, int b) {
+        int room = count + MR;
+        int row = together * alpha;
+        int from = BASE + position / row * room * PITCH + position % row * channels;
+        int to = BASE + position * room * NR;
+        int end = endAt(position, t0, count);
+        for (int t = firstAt(position, t0, count); t < end; ) {
+            int tile = MicroKernel.tile(end - t);
+            MicroKernel.rows(
+                    tile,
+                    channels,
+                    v,
+                    from + t * PITCH,
+                    u,
+                    b,
+                    s.m,
+                    s.apart,
+                    0,
+                    to + t * NR,
+                    MicroKernel.ZEROS,
+                    0,
+                    null,
+                    0,
+                    false);
+            t += tile;
+        }
+    }
+
     /** The first pass over c channels from c0 on, to {@code s.t[at]}. */
     private void inputColumns(Scratch s, int tile, int c0, int c, int at) {
-        int h0 = tile / tilesW % tilesH * m - top;
-        int w0 = tile % tilesW * m - left;
-        int image = tile / tilesW / tilesH * inH;
+        locate(s, tile);
+        int h0 = s.p - top;
+        int w0 = s.q - left;
+        int image = s.image * inH;
         for (int j = 0; j < alpha; j++) {
             for (int i = 0; i < alpha; i++) {
                 boolean inside = h0 + i >= 0 && h0 + i < inH && w0 + j >= 0 && w0 + j < inW;
@@ -649,19 +746,19 @@ final class Winograd implements Workers.Task {
     /** From products at {@code s.m[at + position * step]} to NR channels of the tile's pixels. */
     private void transformOutput(Scratch s, int tile, int at, int step, int channel) {
         int result = BASE + positions * NR;
-        int p = tile / tilesW % tilesH * m;
-        int q = tile % tilesW * m;
-        int to = ((tile / tilesW / tilesH * outH + p) * outW + q) * filters + channel;
-        int height = Math.min(m, outH - p);
-        int width = Math.min(m, outW - q);
-        if (height == m && width == m && bias == null && residual == null && !relu) {
+        locate(s, tile);
+        int to = ((s.image * outH + s.p) * outW + s.q) * filters + channel;
+        int height = Math.min(m, outH - s.p);
+        int width = Math.min(m, outW - s.q);
+        if (height - s.p0 == m && width - s.q0 == m && bias == null && residual == null && !relu) {
             int o = y.offset() + to;
             WinogradTransforms.outputTile(m, NR, s.m, at, step, s.t, BASE, y.array(), o, outW * filters, filters);
             return;
         }
         WinogradTransforms.outputTile(m, NR, s.m, at, step, s.t, BASE, s.t, result, m * NR, NR);
-        for (int i = 0; i < height; i++, to += outW * filters) {
-            store(s.t, result + i * m * NR, width, to);
+        to += (s.p0 * outW + s.q0) * filters;
+        for (int i = s.p0; i < height; i++, to += outW * filters) {
+            store(s.t, result + (i * m + s.q0) * NR, width - s.q0, to);
         }
     }
 
@@ -768,15 +865,13 @@ final class Winograd implements Workers.Task {
         int run = (t1 - t0) * NR;
         int block = (t1 - t0) * width;
         for (int t = t0; t < t1; t++) {
-            int tile = firstTile + t;
-            int p = tile / tilesW % tilesH * m;
-            int q = tile % tilesW * m;
-            int image = tile / tilesW / tilesH * outH;
+            locate(s, firstTile + t);
+            int at = (s.image * outH + s.p) * outW + s.q;
             for (int j = 0; j < m; j++) {
                 for (int i = 0; i < m; i++) {
-                    boolean inside = p + i < outH && q + j < outW;
+                    boolean inside = i >= s.p0 && j >= s.q0 && s.p + i < outH && s.q + j < outW;
                     s.from[i] = inside ? dy.array() : ZEROS;
-                    s.at[i] = inside ? dy.offset() + ((image + p + i) * outW + q + j) * filters + f0 : 0;
+                    s.at[i] = inside ? dy.offset() + (at + i * outW + j) * filters + f0 : 0;
                 }
                 int to = BASE + j * block + (t - t0) * NR;
                 WinogradTransforms.outputTransposed(width, s.from, s.at, s.t, to, m * block, run);
@@ -801,15 +896,17 @@ final class Winograd implements Workers.Task {
      */
     private void multiply(Scratch s, int position, int c0, int c1, int f0, int f1, float[] to, int at, int pitch) {
         int blocks = MatMul.ceil(channels, CHANNELS);
-        int a = BASE + (position * blocks + c0 / CHANNELS) * gathered * COLUMN_PITCH + c0 % CHANNELS;
+        int first = firstAt(position, firstTile, gathered);
+        int depth = Math.max(0, endAt(position, firstTile, gathered) - first);
+        int a = BASE + ((position * blocks + c0 / CHANNELS) * gathered + first) * COLUMN_PITCH + c0 % CHANNELS;
         for (int c = 0; c < c1 - c0; ) {
             int tile = MicroKernel.tileColumns(c1 - c0 - c);
             for (int f = f0; f < f1; f += NR) {
                 for (int r = 0; r < tile; r++) {
                     s.rows[r] = at + (c + r) * pitch + f - f0;
                 }
-                int b = BASE + (position * filters + f) * gathered;
-                MicroKernel.columns(tile, gathered, v, a + c, d, b, to, s.rows, firstTile > 0);
+                int b = BASE + (position * filters + f) * gathered + first * NR;
+                MicroKernel.columns(tile, depth, v, a + c, d, b, to, s.rows, firstTile > 0);
             }
             c += tile;
         }

@@ -252,105 +252,93 @@ final class WinogradTransforms {
     }
 
     /**
-     * The first pass of G w G', along the columns of 3 x 3 taps: tap (i, j) of input channel c begins at
-     * {@code x[at + (3 i + j) tap + c row]}, element (i, j) of the result at {@code y[to + (3 i + j) block + c NR]}, where the next
-     * NR of {@code width} output channels follow behind those of all input channels.
+     * G w G' for NR output channels and a pair of the result's rows, those of the points p and -p: the first and the last, or the
+     * ones numbered 2 pair - 1 and 2 pair. Tap (i, j) of input channel c begins at {@code x[at + ((3 i + j) channels + c) NR]},
+     * position j of the first row of the pair at {@code y[to + j step + c NR]}, of the second row {@code down} behind.
      */
-    static void kernelColumns(
-            int m, int channels, int width, float[] x, int at, int tap, int row, float[] y, int to, int block) {
-        FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
-        if (m == 2) {
+    static void kernelRows(int m, int pair, int channels, float[] x, int at, float[] y, int to, int step, int down) {
+        // g0 + p^2 g2, once for both points, and p g1, each with 1 / (the products of differences)
+        FloatVector near = FloatVector.broadcast(SPECIES, m == 2 ? 1 : 0.5f);
+        FloatVector evenNear = FloatVector.broadcast(SPECIES, m == 2 ? 0.5f : -2 / 3f);
+        FloatVector oddNear = FloatVector.broadcast(SPECIES, m == 2 ? 0.5f : -2 * A / 3);
+        FloatVector two = FloatVector.broadcast(SPECIES, 2);
+        FloatVector sixth = FloatVector.broadcast(SPECIES, 1 / 6f);
+        FloatVector oddFar = FloatVector.broadcast(SPECIES, A / 3);
+        int tap = channels * NR;
+        if (pair == 0) {
             for (int c = 0; c < channels; c++) {
-                for (int f = 0; f < width; f += L) {
-                    for (int j = 0; j < 3; j++) {
-                        int a = at + c * row + f + j * tap;
-                        int o = to + j * block + (f / NR * channels + c) * NR + f % NR;
-                        FloatVector g0 = fromArray(SPECIES, x, a);
-                        FloatVector g2 = fromArray(SPECIES, x, a + 6 * tap);
-                        FloatVector even = g0.add(g2).mul(half);
-                        FloatVector odd = fromArray(SPECIES, x, a + 3 * tap).mul(half);
-                        g0.intoArray(y, o);
-                        even.add(odd).intoArray(y, o + 3 * block);
-                        even.sub(odd).intoArray(y, o + 6 * block);
-                        g2.intoArray(y, o + 9 * block);
-                    }
-                }
-            }
-            return;
-        }
-        FloatVector two = FloatVector.broadcast(SPECIES, 2);
-        FloatVector thirds = FloatVector.broadcast(SPECIES, -2 / 3f);
-        FloatVector sixth = FloatVector.broadcast(SPECIES, 1 / 6f);
-        FloatVector oddA = FloatVector.broadcast(SPECIES, -2 * A / 3);
-        FloatVector oddB = FloatVector.broadcast(SPECIES, A / 3);
-        for (int c = 0; c < channels; c++) {
-            for (int f = 0; f < width; f += L) {
-                for (int j = 0; j < 3; j++) {
-                    int a = at + c * row + f + j * tap;
-                    int o = to + j * block + (f / NR * channels + c) * NR + f % NR;
+                for (int r = 0; r < 4; r++) {
+                    int a = at + r / 2 * 6 * tap + c * NR + r % 2 * L;
+                    int o = to + r / 2 * down + c * NR + r % 2 * L;
                     FloatVector g0 = fromArray(SPECIES, x, a);
-                    FloatVector g1 = fromArray(SPECIES, x, a + 3 * tap);
-                    FloatVector g2 = fromArray(SPECIES, x, a + 6 * tap);
+                    FloatVector g1 = fromArray(SPECIES, x, a + tap);
+                    FloatVector g2 = fromArray(SPECIES, x, a + 2 * tap);
                     g0.intoArray(y, o);
-                    FloatVector even = g2.fma(half, g0).mul(thirds);
-                    FloatVector odd = g1.mul(oddA);
-                    even.add(odd).intoArray(y, o + 3 * block);
-                    even.sub(odd).intoArray(y, o + 6 * block);
-                    even = g2.fma(two, g0).mul(sixth);
-                    odd = g1.mul(oddB);
-                    even.add(odd).intoArray(y, o + 9 * block);
-                    even.sub(odd).intoArray(y, o + 12 * block);
-                    g2.intoArray(y, o + 15 * block);
-                }
-            }
-        }
-    }
-
-    /**
-     * The second pass, along the rows: element (i, j) of n numbers begins at {@code x[at + (3 i + j) block]}, as the first pass left
-     * it, position (i, j) of the result at {@code y[to + ((m + 2) i + j) step]}.
-     */
-    static void kernelRows(int m, int n, float[] x, int at, int block, float[] y, int to, int step) {
-        FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
-        if (m == 2) {
-            for (int i = 0; i < 4; i++) {
-                int a = at + 3 * i * block;
-                int o = to + 4 * i * step;
-                for (int c = 0; c < n; c += L) {
-                    FloatVector g0 = fromArray(SPECIES, x, a + c);
-                    FloatVector g2 = fromArray(SPECIES, x, a + 2 * block + c);
-                    FloatVector even = g0.add(g2).mul(half);
-                    FloatVector odd = fromArray(SPECIES, x, a + block + c).mul(half);
-                    g0.intoArray(y, o + c);
-                    even.add(odd).intoArray(y, o + step + c);
-                    even.sub(odd).intoArray(y, o + 2 * step + c);
-                    g2.intoArray(y, o + 3 * step + c);
+                    FloatVector even = g2.fma(near, g0).mul(evenNear);
+                    FloatVector odd = g1.mul(oddNear);
+                    even.add(odd).intoArray(y, o + step);
+                    even.sub(odd).intoArray(y, o + 2 * step);
+                    if (m == 4) {
+                        even = g2.fma(two, g0).mul(sixth);
+                        odd = g1.mul(oddFar);
+                        even.add(odd).intoArray(y, o + 3 * step);
+                        even.sub(odd).intoArray(y, o + 4 * step);
+                    }
+                    g2.intoArray(y, o + (m + 1) * step);
                 }
             }
             return;
         }
-        FloatVector two = FloatVector.broadcast(SPECIES, 2);
-        FloatVector thirds = FloatVector.broadcast(SPECIES, -2 / 3f);
-        FloatVector sixth = FloatVector.broadcast(SPECIES, 1 / 6f);
-        FloatVector oddA = FloatVector.broadcast(SPECIES, -2 * A / 3);
-        FloatVector oddB = FloatVector.broadcast(SPECIES, A / 3);
-        for (int i = 0; i < 6; i++) {
-            int a = at + 3 * i * block;
-            int o = to + 6 * i * step;
-            for (int c = 0; c < n; c += L) {
-                FloatVector g0 = fromArray(SPECIES, x, a + c);
-                FloatVector g1 = fromArray(SPECIES, x, a + block + c);
-                FloatVector g2 = fromArray(SPECIES, x, a + 2 * block + c);
-                g0.intoArray(y, o + c);
-                FloatVector even = g2.fma(half, g0).mul(thirds);
-                FloatVector odd = g1.mul(oddA);
-                even.add(odd).intoArray(y, o + step + c);
-                even.sub(odd).intoArray(y, o + 2 * step + c);
-                even = g2.fma(two, g0).mul(sixth);
-                odd = g1.mul(oddB);
-                even.add(odd).intoArray(y, o + 3 * step + c);
-                even.sub(odd).intoArray(y, o + 4 * step + c);
-                g2.intoArray(y, o + 5 * step + c);
+        FloatVector square = FloatVector.broadcast(SPECIES, m == 2 ? 1 : pair == 1 ? 0.5f : 2);
+        FloatVector evens = FloatVector.broadcast(SPECIES, m == 2 ? 0.5f : pair == 1 ? -2 / 3f : 1 / 6f);
+        FloatVector odds = FloatVector.broadcast(SPECIES, m == 2 ? 0.5f : pair == 1 ? -2 * A / 3 : A / 3);
+        for (int c = 0; c < channels; c++) {
+            for (int f = 0; f < NR; f += L) {
+                int a = at + c * NR + f;
+                int o = to + c * NR + f;
+                FloatVector even = fromArray(SPECIES, x, a + 6 * tap)
+                        .fma(square, fromArray(SPECIES, x, a))
+                        .mul(evens);
+                FloatVector odd = fromArray(SPECIES, x, a + 3 * tap).mul(odds);
+                FloatVector p0 = even.add(odd);
+                FloatVector q0 = even.sub(odd);
+                even = fromArray(SPECIES, x, a + 7 * tap)
+                        .fma(square, fromArray(SPECIES, x, a + tap))
+                        .mul(evens);
+                odd = fromArray(SPECIES, x, a + 4 * tap).mul(odds);
+                FloatVector p1 = even.add(odd);
+                FloatVector q1 = even.sub(odd);
+                even = fromArray(SPECIES, x, a + 8 * tap)
+                        .fma(square, fromArray(SPECIES, x, a + 2 * tap))
+                        .mul(evens);
+                odd = fromArray(SPECIES, x, a + 5 * tap).mul(odds);
+                FloatVector p2 = even.add(odd);
+                FloatVector q2 = even.sub(odd);
+                p0.intoArray(y, o);
+                even = p2.fma(near, p0).mul(evenNear);
+                odd = p1.mul(oddNear);
+                even.add(odd).intoArray(y, o + step);
+                even.sub(odd).intoArray(y, o + 2 * step);
+                if (m == 4) {
+                    even = p2.fma(two, p0).mul(sixth);
+                    odd = p1.mul(oddFar);
+                    even.add(odd).intoArray(y, o + 3 * step);
+                    even.sub(odd).intoArray(y, o + 4 * step);
+                }
+                p2.intoArray(y, o + (m + 1) * step);
+                o += down;
+                q0.intoArray(y, o);
+                even = q2.fma(near, q0).mul(evenNear);
+                odd = q1.mul(oddNear);
+                even.add(odd).intoArray(y, o + step);
+                even.sub(odd).intoArray(y, o + 2 * step);
+                if (m == 4) {
+                    even = q2.fma(two, q0).mul(sixth);
+                    odd = q1.mul(oddFar);
+                    even.add(odd).intoArray(y, o + 3 * step);
+                    even.sub(odd).intoArray(y, o + 4 * step);
+                }
+                q2.intoArray(y, o + (m + 1) * step);
             }
         }
     }

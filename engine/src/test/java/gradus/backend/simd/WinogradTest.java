@@ -73,6 +73,22 @@ class WinogradTest {
         }
     }
 
+    /**
+     * Kernel gradients gather some 200 tiles at a time: here none of the first ones has the positions that tiles of m - 1 columns
+     * lack, and then most of the others have no others.
+     */
+    @Test
+    void manyTilesThatOverlap() {
+        for (int h : new int[] {7, 11}) {
+            var g = new Window(230, h, h, 32, h, h, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1);
+            Tensor x = twins.numbers(inputs(g));
+            Tensor dy = twins.numbers(results(g));
+            agreeAsAWhole("dw " + g, 16, (b, m, y) -> b.conv2dKernelGradient(g, m[0], m[1], y), kernels(g), x, dy);
+            Tensor w = twins.numbers(kernels(g));
+            agreeAsAWhole("y " + g, 16, (b, m, y) -> b.conv2d(g, m[0], m[1], y), results(g), x, w);
+        }
+    }
+
     /** Without Winograd's method each element is within its own bound. */
     @Test
     void exact() {
