@@ -254,6 +254,16 @@ public interface Backend<B> extends AutoCloseable {
     void oneHot(int rows, int classes, B labels, B y);
 
     /**
+     * Makes one call after the other. The first is a {@link #batchNormFused} or one of batch norm's gradients, and the first operand
+     * of the second, a convolution or its input gradient, is the first's result, whose operands the second does not overwrite: a
+     * backend may compute both a block of rows at a time.
+     */
+    default void joined(Runnable first, Runnable second) {
+        first.run();
+        second.run();
+    }
+
+    /**
      * These calls as one that is made again and again: always the same methods with the same arguments, so that a device
      * may record what it is asked for and repeat it by itself.
      */

@@ -6,7 +6,11 @@ import gradus.backend.Window;
 import gradus.graph.Graph;
 import gradus.graph.Node;
 import gradus.op.AdamStep;
+import gradus.op.BatchNormGradient;
+import gradus.op.Conv2DInputGradient;
+import gradus.op.FusedBatchNorm;
 import gradus.op.FusedConv2D;
+import gradus.op.FusedConv2DInputGradient;
 import gradus.op.Lerp;
 import gradus.op.LerpSquare;
 import gradus.op.MatMul;
@@ -58,6 +62,9 @@ public final class Plan<B> {
     private final Set<Value> kept = Collections.newSetFromMap(new IdentityHashMap<>()); // of them, and of parameters
     private final Map<Integer, List<Runnable>> loads =
             new HashMap<>(); // of parameters, by the node they are copied for
+    /** Nodes whose call is made together with the next one's. */
+    private final Set<Node> joined = Collections.newSetFromMap(new IdentityHashMap<>());
+
     private final boolean updates;
     private final Runnable program; // the steps of every run
     private long seen = -1; // version of the parameters when this plan last looked at them
@@ -89,6 +96,7 @@ public final class Plan<B> {
         this.updates = !graph.updates().isEmpty();
         this.nodes = new ArrayList<>();
         arrange(prepared(graph), graph);
+        bringTogether();
         keep(graph);
         Map<Value, Integer> lastRead = lastReads(graph);
         placeDeclared(graph);
@@ -128,6 +136,13 @@ public final class Plan<B> {
         for (int i = 0; i < nodes.size(); i++) {
             for (Value v : nodes.get(i).inputs()) {
                 last.put(v, i);
+            }
+        }
+        for (int i = 0; i < nodes.size(); i++) {
+            if (joined.contains(nodes.get(i))) {
+                for (Value v : nodes.get(i).inputs()) {
+                    last.merge(v, i + 1, Math::max);
+                }
             }
         }
         graph.outputs().values().forEach(v -> last.put(v, nodes.size()));
@@ -252,6 +267,39 @@ public final class Plan<B> {
         }
     }
 
+    /**
+     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, if its other
+     * operands are there: the two calls become one, see {@link Backend#joined}.
+     */
+    private void bringTogether() {
+        for (int i = hoisted; i < nodes.size(); i++) {
+            Node first = nodes.get(i);
+            if (!(first.op() instanceof FusedBatchNorm) && !(first.op() instanceof BatchNormGradient)) {
+                continue;
+            }
+            int at = i + 1;
+            while (at < nodes.size() && !nodes.get(at).inputs().contains(first.output())) {
+                at++;
+            }
+            if (at == nodes.size()) {
+                continue;
+            }
+            Node second = nodes.get(at);
+            boolean convolution = second.op() instanceof FusedConv2D
+                    || second.op() instanceof Conv2DInputGradient
+                    || second.op() instanceof FusedConv2DInputGradient;
+            if (convolution
+                    && second.inputs().get(0) == first.output()
+                    && occursOnce(second, first.output())
+                    && nodes.subList(i + 1, at).stream()
+                            .noneMatch(n -> second.inputs().contains(n.output()))) {
+                nodes.remove(at);
+                nodes.add(i + 1, second);
+                joined.add(first);
+            }
+        }
+    }
+
     private static boolean isUpdate(Node node) {
         return node.op() instanceof Lerp || node.op() instanceof LerpSquare || node.op() instanceof AdamStep;
     }
@@ -370,11 +418,13 @@ public final class Plan<B> {
         if (place == null && node.op().isView()) {
             place = places.get(node.inputs().get(0));
         }
+        boolean two = joined.contains(node);
         for (int k = 0; place == null && k < node.inputs().size(); k++) {
             Place p = places.get(node.inputs().get(k));
             if (node.op().mayOverwrite(k)
                     && p.overwritable
-                    && p.lastRead == i
+                    && p.lastRead == (two ? i + 1 : i)
+                    && !(two && nodes.get(i + 1).inputs().stream().anyMatch(v -> places.get(v) == p))
                     && node.inputs().get(k).shape().equals(y.shape())
                     && node.inputs().stream().filter(v -> places.get(v) == p).count() == 1) {
                 place = p;
@@ -422,6 +472,14 @@ public final class Plan<B> {
                     .bind(backend, node.inputShapes(), operands, node.output().shape(), y));
         }
         joinAdam();
+        for (int i = 0; i < nodes.size(); i++) {
+            if (joined.contains(nodes.get(i))) {
+                Runnable first = steps.get(i);
+                Runnable second = steps.get(i + 1);
+                steps.set(i, () -> {});
+                steps.set(i + 1, () -> backend.joined(first, second));
+            }
+        }
         // What could not be computed in place is copied when every reader is done; a new value that is itself a
         // parameter
         // is set aside first, since that parameter may be about to change too.

@@ -18,12 +18,14 @@ import gradus.backend.Window;
  */
 final class Convolution {
     private final MatMul product;
-    private final Winograd winograd; // null if not to be used
+    private final Winograd winograd; // null if not to be used, as is the next
+    private final WinogradGradient winogradGradient;
     private final Elementwise elementwise;
 
-    Convolution(MatMul product, Winograd winograd, Elementwise elementwise) {
+    Convolution(MatMul product, Winograd winograd, WinogradGradient winogradGradient, Elementwise elementwise) {
         this.product = product;
         this.winograd = winograd;
+        this.winogradGradient = winogradGradient;
         this.elementwise = elementwise;
     }
 
@@ -55,6 +57,7 @@ final class Convolution {
         boolean relu = f instanceof ScalarFunction.Relu;
         int m = tile(g);
         if (m > 0) {
+            product.makeRows();
             winograd.forward(g, m, x, w, false, bias, residual, relu, y);
         } else {
             product.then(bias, residual, relu);
@@ -102,7 +105,7 @@ final class Convolution {
 
     void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {
         if (tile(g) == 4) { // with 2 the transforms cost what the products save
-            winograd.kernelGradient(g, x, dy, dw);
+            winogradGradient.kernelGradient(g, x, dy, dw);
         } else {
             directKernelGradient(g, x, dy, dw);
         }
@@ -140,6 +143,7 @@ final class Convolution {
     void inputGradient(Window g, Memory dy, Memory w, Memory dx) {
         int m = tile(g);
         if (m > 0) {
+            product.makeRows();
             winograd.inputGradient(g, m, dy, w, dx);
         } else {
             directInputGradient(g, dy, w, dx);

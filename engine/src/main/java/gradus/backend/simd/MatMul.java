@@ -157,6 +157,11 @@ final class MatMul implements Workers.Task {
     private Memory residual;
     private boolean relu;
 
+    /** What makes A row by row, and where; see {@link #before}. */
+    private Rows before;
+
+    private Memory made;
+
     /** What is added to a part of C once it is computed, and where zeros take its place; see {@link #afterwards}. */
     private Memory sum;
 
@@ -283,6 +288,33 @@ final class MatMul implements Workers.Task {
         this.mask = mask;
     }
 
+    /** Something that makes the rows of a matrix independently of each other. */
+    interface Rows {
+        void make(int row, int n);
+
+        /** All of them, by all workers. */
+        void make();
+    }
+
+    /**
+     * A's memory may not have been filled yet when the next product begins: a worker that is about to copy rows of A makes them
+     * first, if every row is copied once; what is copied is then in its cache, and workers that wait for memory share it with
+     * others that compute. Otherwise all rows are made before.
+     */
+    void before(Rows rows, Memory made) {
+        before = rows;
+        this.made = made;
+    }
+
+    /** Makes all rows that are still to be made. */
+    void makeRows() {
+        if (before != null) {
+            Rows rows = before;
+            before = null;
+            rows.make();
+        }
+    }
+
     /** Computes C = A B, {@code (m, n)} with inner extent k, or C = A^T B. In both cases A's grid was set up before. */
     void run(boolean transposed, int m, int n, int k) {
         try {
@@ -309,12 +341,16 @@ final class MatMul implements Workers.Task {
             } else {
                 partition(small);
             }
+            if (!inBlocks() || groups > 1 || before != null && !a.isMatrix(made)) {
+                makeRows();
+            }
             int parts = groups * rowBlocks * columnBlocks * splits;
             if (small) {
                 workers.runHere(this, parts);
             } else {
                 workers.run(this, parts);
             }
+            before = null;
             if (splits > 1) {
                 phase = Phase.ADD_PARTIALS;
                 workers.run(this, ceil(m, 16));
@@ -478,6 +514,9 @@ final class MatMul implements Workers.Task {
         width = ceil(width, NR) * NR;
         if (copied[worker * APART] != block) {
             copied[worker * APART] = block;
+            if (before != null) {
+                before.make(m0, rows);
+            }
             copy(group, m0, rows, worker);
         }
         for (int strip = n0; strip < n1; strip += width) {

@@ -19,7 +19,7 @@ import jdk.incubator.vector.FloatVector;
  * <p>Moments: each chunk computes its own mean and, in a second pass over cached values, its sum of squared deviations;
  * chunks are then merged pairwise (Chan, Golub, LeVeque, 1979). That is as stable as two passes and reads memory once.
  */
-final class Normalization implements Workers.Task {
+final class Normalization implements Workers.Task, MatMul.Rows {
     private static final int CHUNK = 1 << 15;
     private static final int LONGEST = 512;
 
@@ -52,6 +52,9 @@ final class Normalization implements Workers.Task {
     private Memory residual;
     private Memory y;
     private float fetched;
+
+    /** Who is to make the rows of the next normalization or gradient, a block at a time; null for us, at once. */
+    private MatMul holder;
 
     Normalization(Workers workers, Elementwise elementwise) {
         this.workers = workers;
@@ -119,9 +122,13 @@ final class Normalization implements Workers.Task {
         this.residual = residual;
         this.y = y;
         relu = f instanceof ScalarFunction.Relu;
-        workers.run(this, MatMul.ceil(rows, chunkRows));
-        release();
-        if (f != null && !relu) {
+        boolean more = f != null && !relu;
+        if (holder != null && !more) {
+            holder.before(this, y);
+            return;
+        }
+        make();
+        if (more) {
             elementwise.map(f, rows * c, y, y);
         }
     }
@@ -180,6 +187,20 @@ final class Normalization implements Workers.Task {
         this.x = x;
         this.dy = dy;
         y = dx;
+        if (holder == null) {
+            make();
+        } else {
+            holder.before(this, dx);
+        }
+    }
+
+    /** The next normalization or gradient is prepared, and its rows are left to a product that reads them; null to end that. */
+    void hold(MatMul holder) {
+        this.holder = holder;
+    }
+
+    @Override
+    public void make() {
         workers.run(this, MatMul.ceil(rows, chunkRows));
         release();
     }
@@ -217,7 +238,7 @@ final class Normalization implements Workers.Task {
         }
     }
 
-    private void release() {
+    void release() {
         x = null;
         dy = null;
         residual = null;
@@ -244,23 +265,26 @@ final class Normalization implements Workers.Task {
                     sums(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, partial);
                 }
             }
-            case NORMALIZE -> {
-                if (residual == null) {
-                    normalize(x.array(), x.offset() + at, n, y.array(), y.offset() + at);
-                } else {
-                    float[] r = residual.array();
-                    normalize(x.array(), x.offset() + at, n, r, residual.offset() + at, y.array(), y.offset() + at);
-                }
-            }
+            case NORMALIZE, GRADIENT -> make(row, n);
             case MOMENTS_GRADIENT -> momentsGradient(x.array(), x.offset() + at, n, y.array(), y.offset() + at);
-            case GRADIENT -> {
-                if (relu) {
-                    reluGradient(
-                            dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, y.array(), y.offset() + at);
-                } else {
-                    gradient(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, y.array(), y.offset() + at);
-                }
-            }
+        }
+    }
+
+    @Override
+    public void make(int row, int n) {
+        int at = row * c;
+        float[] to = y.array();
+        int o = y.offset() + at;
+        float[] values = x.array();
+        int xo = x.offset() + at;
+        if (kind == Kind.NORMALIZE && residual == null) {
+            normalize(values, xo, n, to, o);
+        } else if (kind == Kind.NORMALIZE) {
+            normalize(values, xo, n, residual.array(), residual.offset() + at, to, o);
+        } else if (relu) {
+            reluGradient(dy.array(), dy.offset() + at, values, xo, n, to, o);
+        } else {
+            gradient(dy.array(), dy.offset() + at, values, xo, n, to, o);
         }
     }
 

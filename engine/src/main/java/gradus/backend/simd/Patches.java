@@ -273,6 +273,11 @@ final class Patches {
         return plain;
     }
 
+    /** Whether row r of A is row r of a matrix that begins at x, whole. */
+    boolean isMatrix(Memory x) {
+        return plain && channels == pixel && this.x == x.array() && start == x.offset();
+    }
+
     /** Whether a row of A is many runs too short for each to find its own way, as under a first kernel on three channels. */
     boolean shortRuns() {
         return !plain && tapsH > 1 && span == tapsW && span * channels < SHORT;

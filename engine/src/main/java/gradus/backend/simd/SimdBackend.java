@@ -24,7 +24,8 @@ final class SimdBackend implements Backend<Memory> {
     private final Elementwise elementwise;
     private final Reduction reduction;
     private final MatMul matMul;
-    private final Winograd winograd; // null if not to be used
+    private final Winograd winograd; // null if not to be used, as is the next
+    private final WinogradGradient winogradGradient;
     private final Convolution convolution;
     private final Pooling pooling;
     private final Normalization normalization;
@@ -37,7 +38,8 @@ final class SimdBackend implements Backend<Memory> {
         reduction = new Reduction(workers);
         matMul = new MatMul(workers);
         winograd = exact ? null : new Winograd(workers);
-        convolution = new Convolution(matMul, winograd, elementwise);
+        winogradGradient = exact ? null : new WinogradGradient(workers);
+        convolution = new Convolution(matMul, winograd, winogradGradient, elementwise);
         pooling = new Pooling(workers);
         normalization = new Normalization(workers, elementwise);
         loss = new Loss(workers);
@@ -305,6 +307,22 @@ final class SimdBackend implements Backend<Memory> {
         normalization.batchNorm(rows, c, epsilon, f, x, m, gamma, beta, residual, y);
     }
 
+    /** Batch norm waits until the product copies its rows. */
+    @Override
+    public void joined(Runnable first, Runnable second) {
+        try {
+            normalization.hold(matMul);
+            first.run();
+            normalization.hold(null);
+            second.run();
+            matMul.makeRows(); // in case there was no product
+        } finally {
+            normalization.hold(null);
+            normalization.release();
+            matMul.before(null, null);
+        }
+    }
+
     @Override
     public void softmax(int rows, int classes, Memory x, Memory y) {
         loss.softmax(rows, classes, x, y);
@@ -333,7 +351,10 @@ final class SimdBackend implements Backend<Memory> {
     @Override
     public long scratchBytes() {
         long elements = matMul.scratchElements() + normalization.scratchElements() + reduction.scratchElements();
-        return Float.BYTES * (elements + (winograd == null ? 0 : winograd.scratchElements()));
+        if (winograd != null) {
+            elements += winograd.scratchElements() + winogradGradient.scratchElements();
+        }
+        return Float.BYTES * elements;
     }
 
     @Override

@@ -3,7 +3,6 @@ package gradus.backend.simd;
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
-import static gradus.backend.simd.MicroKernel.COLUMN_PITCH;
 import static gradus.backend.simd.MicroKernel.MR;
 import static gradus.backend.simd.MicroKernel.NR;
 import static gradus.backend.simd.MicroKernel.PITCH;
@@ -25,19 +24,14 @@ import jdk.incubator.vector.FloatVector;
  * so that for each of the (m + 2)^2 positions in a tile there is one matrix product, tiles by input channels by output
  * channels. {@link WinogradTransforms} has the matrices.
  *
- * <p>Where the output's height is no multiple of m, the last tiles do not hang over the border but overlap, each by the row
- * above its own m - 1. Only row 0 of B' reads the first input row and only row 0 of A' makes the first output row, so
- * such a tile needs no products of the positions (0, j). Columns alike. On 14 x 14 pixels with m = 4, tiles of 4 + 4 + 3 + 3,
- * these are 16 % of all products.
- *
- * <p>The derivative by x is the same convolution of dy with the kernel turned around; the derivative by w is the adjoint of
- * the line above, position by position: {@code dw = G' [ (B' x B)^T (A dy A') ] G}.
+ * <p>The derivative by x is the same convolution of dy with the kernel turned around. {@link WinogradGradient} has the derivative
+ * by w.
  *
  * <p>The transforms round: errors are about those of the direct sum with m = 2 and up to five times as large with m = 4.
  * Whether and with which m a convolution is computed this way depends on the shape of
  * its images and kernel alone, so that results depend on neither batch size nor threads.
  */
-final class Winograd implements Workers.Task {
+final class Winograd extends WinogradTiles implements Workers.Task {
     /** Tiles that a worker transforms and multiplies on its own; all that it needs for them stays in its cache. */
     private static final int TILES = 25;
 
@@ -58,123 +52,57 @@ final class Winograd implements Workers.Task {
 
     private static final int OWN_TILES = 130;
 
-    /** Tiles that are gathered before kernel gradients are added up. */
-    private static final int TILES_GRADIENT = 192;
-
-    /** Tiles that a worker transforms together for it. */
-    private static final int GATHER = 8;
-
-    /** Input channels in a block of the kernel gradient: one row of the block is a row of the micro-kernel's columns. */
-    private static final int CHANNELS = 144;
-
-    /**
-     * Input and output channels whose kernel gradient one worker computes and transforms where there are few tiles; the former
-     * divide those of a block.
-     */
-    private static final int GRADIENT_CHANNELS = 48;
-
-    private static final int GRADIENT_FILTERS = 64;
-
     /** Input channels of a panel of the kernel that are transformed together. */
     private static final int KERNEL_CHANNELS = 64;
-
-    private static final float[] ZEROS = new float[1 << 12];
 
     private enum Phase {
         KERNEL,
         TRANSFORM,
-        CONVOLVE,
-        GATHER,
-        MULTIPLY,
-        KERNEL_GRADIENT
+        CONVOLVE
     }
 
     private final Workers workers;
     private final Scratch[] scratch;
 
-    /** Transformed kernel {@code [panel of NR output channels][position][input channel][NR]}, or its gradient. */
+    /** Transformed kernel {@code [panel of NR output channels][position][input channel][NR]}. */
     private float[] u = Lanes.array(0);
 
+    /** Transformed tiles, where every worker reads them all. */
     private float[] v = Lanes.array(0);
-    private float[] d = Lanes.array(0);
 
     // ---- the convolution in progress ----
 
     private Phase phase;
-    private int images;
-    private int inH;
-    private int inW;
-    private int outH;
-    private int outW;
-    private int channels;
-    private int filters;
-    private int top;
-    private int left;
-    private int m;
-
-    /** m + 2, and the positions in a tile, its square. */
-    private int alpha;
-
-    private int positions;
 
     /** How many rows of a transformed tile lie in one row of a block of A; the next ones lie below, in so many layers. */
     private int together;
 
     private int layers;
-    /** Along each axis, tiles of m pixels and, behind them, of m - 1. */
-    private int wholeH;
-
-    private int wholeW;
-    private int shortH;
-    private int shortW;
-
-    /** All tiles; where those of whole columns begin and end, and those of whole rows end: see {@link #locate}. */
-    private int tiles;
-
-    private int wholeWFrom;
-    private int wholeWTo;
-    private int wholeHTo;
     private int block;
     private boolean shared;
 
-    /** Whether each worker transforms the part of the kernel, or of its gradient, that it needs. */
+    /** Whether each worker transforms the part of the kernel that it needs. */
     private boolean own;
 
     /** Whether the kernel is w turned around, for the derivative by x. */
     private boolean turned;
 
-    private int firstTile;
-    private int gathered;
     private float[] kernel;
     private int kernelAt;
-    private Memory x;
     private Memory w;
-    private Memory dy;
     private Memory bias;
     private Memory residual;
     private Memory y;
     private boolean relu;
 
     /** What each worker needs for itself. */
-    private static final class Scratch {
-        final float[][] from = new float[6][];
-        final int[] at = new int[6 + 64];
-        final int[] rows = new int[MicroKernel.MR_COLUMNS + 64];
-
-        // a tile that was located
-        int image;
-        int p;
-        int q;
-        int p0;
-        int q0;
-
+    private static final class Scratch extends Tile {
         /** Rows of products, one after the other. */
         final int[] apart = new int[MR];
 
         float[] u = Lanes.array(0);
         float[] v = Lanes.array(0);
         float[] m = Lanes.array(0);
-        float[] t = Lanes.array(0);
 
         Scratch() {
             Arrays.setAll(apart, r -> r * NR);
@@ -194,7 +122,7 @@ final class Winograd implements Workers.Task {
     }
 
     long scratchElements() {
-        long elements = (long) u.length + v.length + d.length;
+        long elements = (long) u.length + v.length;
         for (Scratch s : scratch) {
             elements += s.u.length + s.v.length + s.m.length + s.t.length;
         }
@@ -293,46 +221,10 @@ final class Winograd implements Workers.Task {
     void inputGradient(Window g, int m, Memory dy, Memory w, Memory dx) {
         begin(g, m);
         turn();
+        turned = true;
         this.w = w;
         convolve(dy, dx);
         end();
-    }
-
-    /** With m = 4. */
-    void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {
-        begin(g, 4);
-        this.x = x;
-        this.dy = dy;
-        y = dw;
-        int most = Math.min(tiles, TILES_GRADIENT);
-        int blocks = MatMul.ceil(g.c(), CHANNELS);
-        v = atLeast(v, positions * blocks * most * COLUMN_PITCH);
-        d = atLeast(d, positions * most * g.f());
-        int gather = Math.max(m * GATHER * GRADIENT_FILTERS, alpha * GATHER * CHANNELS);
-        reserve(0, 0, alpha * Math.max(gather, 3 * g.f()));
-        own = tiles <= FEW_TILES;
-        if (own) {
-            gather(0);
-            for (Scratch s : scratch) {
-                s.u = atLeast(s.u, positions * GRADIENT_CHANNELS * GRADIENT_FILTERS);
-            }
-            int parts = MatMul.ceil(g.c(), GRADIENT_CHANNELS) * MatMul.ceil(g.f(), GRADIENT_FILTERS);
-            workers.run(start(Phase.KERNEL_GRADIENT), parts);
-        } else {
-            ownKernel();
-            for (int tile = 0; tile < tiles; tile += gathered) {
-                gather(tile);
-                workers.run(start(Phase.MULTIPLY), positions * blocks);
-            }
-            workers.run(start(Phase.KERNEL_GRADIENT), g.c() / 8);
-        }
-        end();
-    }
-
-    private void gather(int tile) {
-        firstTile = tile;
-        gathered = Math.min(TILES_GRADIENT, tiles - tile);
-        workers.run(start(Phase.GATHER), MatMul.ceil(gathered, GATHER));
     }
 
     private void transformKernel() {
@@ -342,51 +234,7 @@ final class Winograd implements Workers.Task {
 
     private void begin(Window g, int m) {
         end(); // nothing is left of a convolution that failed
-        images = g.n();
-        inH = g.h();
-        inW = g.w();
-        outH = g.oh();
-        outW = g.ow();
-        channels = g.c();
-        filters = g.f();
-        top = g.top();
-        left = g.left();
-        this.m = m;
-        alpha = m + 2;
-        positions = alpha * alpha;
-        cut();
-    }
-
-    /** From the convolution that makes y out of x to the one that makes dx out of dy. */
-    private void turn() {
-        int swap = inH;
-        inH = outH;
-        outH = swap;
-        swap = inW;
-        inW = outW;
-        outW = swap;
-        swap = channels;
-        channels = filters;
-        filters = swap;
-        top = 2 - top;
-        left = 2 - left;
-        turned = true;
-        cut();
-    }
-
-    private void cut() {
-        together = Math.min(alpha, MicroKernel.DEPTH / (alpha * channels));
-        layers = MatMul.ceil(alpha, together);
-        int tilesH = MatMul.ceil(outH, m);
-        int tilesW = MatMul.ceil(outW, m);
-        tiles = images * tilesH * tilesW;
-        shortH = Math.min(tilesH, tilesH * m - outH);
-        shortW = Math.min(tilesW, tilesW * m - outW);
-        wholeH = tilesH - shortH;
-        wholeW = tilesW - shortW;
-        wholeWFrom = images * wholeH * shortW;
-        wholeHTo = images * wholeH * tilesW;
-        wholeWTo = tiles - images * shortH * shortW;
+        cut(g, m);
     }
 
     private void ownKernel() {
@@ -403,17 +251,12 @@ final class Winograd implements Workers.Task {
     private void end() {
         x = null;
         w = null;
-        dy = null;
         bias = null;
         residual = null;
         relu = false;
         turned = false;
         y = null;
         kernel = null;
-    }
-
-    private static float[] atLeast(float[] a, int n) {
-        return a.length >= n + BASE + 64 ? a : Lanes.array(n);
     }
 
     /**
@@ -424,6 +267,8 @@ final class Winograd implements Workers.Task {
     private void convolve(Memory x, Memory y) {
         this.x = x;
         this.y = y;
+        together = Math.min(alpha, MicroKernel.DEPTH / (alpha * channels));
+        layers = MatMul.ceil(alpha, together);
         long size = 4L * positions * channels * filters;
         own = kernel == null && size > OWN && tiles <= OWN_TILES;
         shared = tiles <= FEW_TILES || own;
@@ -491,36 +336,6 @@ final class Winograd implements Workers.Task {
                     convolve(s, s.v, t0, count, 0, filters / NR);
                 }
             }
-            case GATHER -> {
-                int t0 = part * GATHER;
-                int count = Math.min(gathered - t0, GATHER);
-                fetchInputs(s, firstTile + t0, count);
-                fetch(s, firstTile + t0, count, dy, outH, outW * filters, 0, m);
-                gather(s, t0, t0 + count);
-            }
-            case MULTIPLY -> {
-                int blocks = MatMul.ceil(channels, CHANNELS);
-                int c0 = part % blocks * CHANNELS;
-                int c1 = Math.min(channels, c0 + CHANNELS);
-                int to = BASE + (part / blocks * channels + c0) * filters;
-                multiply(s, part / blocks, c0, c1, 0, filters, u, to, filters);
-            }
-            case KERNEL_GRADIENT -> {
-                if (!own) {
-                    kernelGradient(
-                            s, part * 8, part * 8 + 8, 0, filters, u, BASE + part * 8 * filters, channels, filters);
-                    return;
-                }
-                int blocks = MatMul.ceil(filters, GRADIENT_FILTERS);
-                int c0 = part / blocks * GRADIENT_CHANNELS;
-                int f0 = part % blocks * GRADIENT_FILTERS;
-                int c1 = Math.min(channels, c0 + GRADIENT_CHANNELS);
-                int f1 = Math.min(filters, f0 + GRADIENT_FILTERS);
-                for (int position = 0; position < positions; position++) {
-                    multiply(s, position, c0, c1, f0, f1, s.u, BASE + position * (c1 - c0) * (f1 - f0), f1 - f0);
-                }
-                kernelGradient(s, c0, c1, f0, f1, s.u, BASE, c1 - c0, f1 - f0);
-            }
         }
     }
 
@@ -573,25 +388,6 @@ final class Winograd implements Workers.Task {
 
     // ---- convolution ----
 
-    private void fetchInputs(Scratch s, int t0, int count) {
-        fetch(s, t0, count, x, inH, inW * channels, top, m + 2 - top);
-    }
-
-    /**
-     * Fetches rows of images of x: those from {@code above} the first tile's first to {@code below} the last tile's. Where tiles are
-     * not in the order of their rows, images are small and gain little.
-     */
-    private void fetch(Scratch s, int t0, int count, Memory x, int height, int row, int above, int below) {
-        if (shortH + shortW > 0) {
-            return;
-        }
-        locate(s, t0);
-        int from = s.image * height + Math.max(0, s.p - above);
-        locate(s, t0 + count - 1);
-        int to = s.image * height + Math.min(height, s.p + below);
-        s.t[BASE] = x.fetch(from * row, (to - from) * row);
-    }
-
     /**
      * Transformed, tile t0 + t at {@code to[at + t PITCH]}, position after position; if that is not room enough, the next ones
      * {@code below} there.
@@ -609,34 +405,6 @@ final class Winograd implements Workers.Task {
                 inputRow(s, i, channels, BASE, to, row - i / together * together * alpha * channels, channels);
             }
         }
-    }
-
-    /**
-     * Finds the tile of that number: {@code s.image}, its first pixel (p, q), and p0 = 1 or q0 = 1 if its first row or column is
-     * another tile's. Whole rows come before short ones, so that the tiles which need a position follow each other: of whole
-     * rows, short columns before whole ones; of short rows, the other way round.
-     */
-    private void locate(Scratch s, int tile) {
-        boolean wholeRow = tile < wholeHTo;
-        boolean wholeColumn = tile >= wholeWFrom && tile < wholeWTo;
-        int t = tile - (wholeRow ? wholeColumn ? wholeWFrom : 0 : wholeColumn ? wholeHTo : wholeWTo);
-        int rows = wholeRow ? wholeH : shortH;
-        int columns = wholeColumn ? wholeW : shortW;
-        s.p0 = wholeRow ? 0 : 1;
-        s.q0 = wholeColumn ? 0 : 1;
-        s.image = t / columns / rows;
-        s.p = wholeRow ? t / columns % rows * m : wholeH * m + t / columns % rows * (m - 1) - 1;
-        s.q = wholeColumn ? t % columns * m : wholeW * m + t % columns * (m - 1) - 1;
-    }
-
-    /** The first tile that needs a position, and behind the last one, of tiles [t0, t0 + count), counted from t0. */
-    private int firstAt(int position, int t0, int count) {
-        return Math.clamp((position % alpha == 0 ? wholeWFrom : 0) - t0, 0, count);
-    }
-
-    private int endAt(int position, int t0, int count) {
-        int end = position < alpha ? wholeHTo : tiles;
-        return Math.clamp((position % alpha == 0 ? Math.min(end, wholeWTo) : end) - t0, 0, count);
     }
 
     /** A transformed tile at {@code to[at]}; where it hangs over the image's border, from a copy with zeros. */
@@ -717,30 +485,6 @@ final class Winograd implements Workers.Task {
                     false);
             t += tile;
         }
-    }
-
-    /** The first pass over c channels from c0 on, to {@code s.t[at]}. */
-    private void inputColumns(Scratch s, int tile, int c0, int c, int at) {
-        locate(s, tile);
-        int h0 = s.p - top;
-        int w0 = s.q - left;
-        int image = s.image * inH;
-        for (int j = 0; j < alpha; j++) {
-            for (int i = 0; i < alpha; i++) {
-                boolean inside = h0 + i >= 0 && h0 + i < inH && w0 + j >= 0 && w0 + j < inW;
-                s.from[i] = inside ? x.array() : ZEROS;
-                s.at[i] = inside ? x.offset() + ((image + h0 + i) * inW + w0 + j) * channels + c0 : 0;
-            }
-            WinogradTransforms.input(m, c, s.from, s.at, s.t, at + j * c, alpha * c);
-        }
-    }
-
-    /** The second pass, from {@code s.t[from]}; position q goes to {@code to[at + q step]}; s.from is s.t. */
-    private void inputRow(Scratch s, int i, int c, int from, float[] to, int at, int step) {
-        for (int j = 0; j < alpha; j++) {
-            s.at[j] = from + (i * alpha + j) * c;
-        }
-        WinogradTransforms.input(m, c, s.from, s.at, to, at + i * alpha * step, step);
     }
 
     /** From products at {@code s.m[at + position * step]} to NR channels of the tile's pixels. */
@@ -832,93 +576,6 @@ final class Winograd implements Workers.Task {
             var b3 = fromArray(SPECIES, t, at + 3 * NR + L).add(right).add(fromArray(SPECIES, added, add + L));
             a3.max(least).intoArray(y, o);
             b3.max(least).intoArray(y, o + L);
-        }
-    }
-
-    // ---- kernel gradient ----
-
-    /** Transforms x and dy of tiles [t0, t1) of those to be gathered. */
-    private void gather(Scratch s, int t0, int t1) {
-        int blocks = MatMul.ceil(channels, CHANNELS);
-        int step = blocks * gathered * COLUMN_PITCH;
-        for (int k = 0; k < blocks; k++) {
-            int width = Math.min(CHANNELS, channels - k * CHANNELS);
-            int size = positions * width;
-            for (int t = t0; t < t1; t++) {
-                inputColumns(s, firstTile + t, k * CHANNELS, width, BASE + (t - t0) * size);
-            }
-            Arrays.fill(s.from, s.t);
-            for (int i = 0; i < alpha; i++) {
-                for (int t = t0; t < t1; t++) {
-                    int to = BASE + (k * gathered + t) * COLUMN_PITCH;
-                    inputRow(s, i, width, BASE + (t - t0) * size, v, to, step);
-                }
-            }
-        }
-        for (int f = 0; f < filters; f += GRADIENT_FILTERS) {
-            transformGradient(s, t0, t1, f, Math.min(GRADIENT_FILTERS, filters - f));
-        }
-    }
-
-    /** A dy A' of tiles, {@code width} output channels from f0 on, to {@code d[position][panel][t][NR]}: in long runs. */
-    private void transformGradient(Scratch s, int t0, int t1, int f0, int width) {
-        int run = (t1 - t0) * NR;
-        int block = (t1 - t0) * width;
-        for (int t = t0; t < t1; t++) {
-            locate(s, firstTile + t);
-            int at = (s.image * outH + s.p) * outW + s.q;
-            for (int j = 0; j < m; j++) {
-                for (int i = 0; i < m; i++) {
-                    boolean inside = i >= s.p0 && j >= s.q0 && s.p + i < outH && s.q + j < outW;
-                    s.from[i] = inside ? dy.array() : ZEROS;
-                    s.at[i] = inside ? dy.offset() + (at + i * outW + j) * filters + f0 : 0;
-                }
-                int to = BASE + j * block + (t - t0) * NR;
-                WinogradTransforms.outputTransposed(width, s.from, s.at, s.t, to, m * block, run);
-            }
-        }
-        Arrays.fill(s.from, s.t);
-        int step = gathered * filters;
-        for (int panel = 0; panel < width / NR; panel++) {
-            for (int i = 0; i < alpha; i++) {
-                for (int j = 0; j < m; j++) {
-                    s.at[j] = BASE + (i * m + j) * block + panel * run;
-                }
-                int to = BASE + i * alpha * step + (f0 + panel * NR) * gathered + t0 * NR;
-                WinogradTransforms.outputTransposed(run, s.from, s.at, d, to, step, NR);
-            }
-        }
-    }
-
-    /**
-     * Adds V^T D of the gathered tiles, for one position and the input and output channels of a block: its row number c, from
-     * channel c0 + c on, begins at {@code to[at + c pitch]}.
-     */
-    private void multiply(Scratch s, int position, int c0, int c1, int f0, int f1, float[] to, int at, int pitch) {
-        int blocks = MatMul.ceil(channels, CHANNELS);
-        int first = firstAt(position, firstTile, gathered);
-        int depth = Math.max(0, endAt(position, firstTile, gathered) - first);
-        int a = BASE + ((position * blocks + c0 / CHANNELS) * gathered + first) * COLUMN_PITCH + c0 % CHANNELS;
-        for (int c = 0; c < c1 - c0; ) {
-            int tile = MicroKernel.tileColumns(c1 - c0 - c);
-            for (int f = f0; f < f1; f += NR) {
-                for (int r = 0; r < tile; r++) {
-                    s.rows[r] = at + (c + r) * pitch + f - f0;
-                }
-                int b = BASE + (position * filters + f) * gathered + first * NR;
-                MicroKernel.columns(tile, depth, v, a + c, d, b, to, s.rows, firstTile > 0);
-            }
-            c += tile;
-        }
-    }
-
-    /** dw of a block of channels from what {@link #multiply} left at {@code u[at]}, {@code rows} rows for each position. */
-    private void kernelGradient(Scratch s, int c0, int c1, int f0, int f1, float[] u, int at, int rows, int pitch) {
-        int tap = channels * filters;
-        for (int c = 0; c < c1 - c0; c++) {
-            int to = y.offset() + (c0 + c) * filters + f0;
-            WinogradTransforms.kernelTransposedTile(
-                    f1 - f0, u, at + c * pitch, rows * pitch, s.t, BASE, y.array(), to, tap);
         }
     }
 }

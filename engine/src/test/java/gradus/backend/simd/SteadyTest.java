@@ -27,8 +27,11 @@ class SteadyTest {
     private static final Window SAME = new Window(32, 12, 12, C, 12, 12, 72, 3, 3, 1, 1, 1, 1, 1, 1, 1);
     private static final Window STEM = new Window(4, 64, 64, 3, 32, 32, 64, 7, 7, 2, 2, 1, 1, 2, 2, 1);
     private static final Window DOWN = new Window(32, 12, 12, C, 6, 6, 144, 1, 1, 2, 2, 1, 1, 0, 0, 1);
+    private static final Window ONE = new Window(32, 12, 12, C, 12, 12, C, 1, 1, 1, 1, 1, 1, 0, 0, 1);
     private static final Window GROUPED = new Window(9, 12, 12, C, 12, 12, 36, 3, 3, 1, 1, 2, 2, 2, 2, 4);
     private static final Window TILES4 = new Window(32, 12, 12, 64, 12, 12, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1);
+    private static final Window FEW = new Window(1, 12, 12, C, 12, 12, 1024, 1, 1, 1, 1, 1, 1, 0, 0, 1);
+    private static final Window EMPTY = new Window(0, 12, 12, C, 12, 12, C, 1, 1, 1, 1, 1, 1, 0, 0, 1);
     private static final Window TILES2 = new Window(32, 4, 4, 192, 4, 4, 192, 3, 3, 1, 1, 1, 1, 1, 1, 1);
     private static final Window POOL = new Window(32, 12, 12, C, 6, 6, C, 3, 3, 2, 2, 1, 1, 1, 1, 1);
     private static final Broadcast EQUAL = Broadcast.of(Shape.of(N), Shape.of(N));
@@ -42,6 +45,59 @@ class SteadyTest {
     /** a, b, c: N numbers; s: a positive number; p: N positive numbers; y: the result. */
     private interface Call {
         void on(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y);
+    }
+
+    /** Two calls that are joined, made once for the same memory: the first to the first half of y, the second to the other. */
+    private static final class Joined implements Call {
+        private final Call first;
+        private final Call second;
+        private Memory seen;
+        private Runnable one;
+        private Runnable two;
+
+        Joined(Call first, Call second) {
+            this.first = first;
+            this.second = second;
+        }
+
+        @Override
+        public void on(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y) {
+            if (seen != y) {
+                seen = y;
+                Memory begin = k.slice(y, 0, N);
+                Memory end = k.slice(y, N, N);
+                one = () -> first.on(k, a, b, s, p, begin);
+                two = () -> second.on(k, begin, b, s, p, end);
+            }
+            k.joined(one, two);
+        }
+
+        void separately(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y) {
+            first.on(k, a, b, s, p, k.slice(y, 0, N));
+            second.on(k, k.slice(y, 0, N), b, s, p, k.slice(y, N, N));
+        }
+    }
+
+    private static Map<String, Joined> joined() {
+        var first = new LinkedHashMap<String, Call>();
+        first.put("batch norm", (k, a, b, s, p, y) -> k.batchNormFused(ROWS, C, 1e-3, RELU, a, p, b, b, b, y));
+        first.put("sigmoid", (k, a, b, s, p, y) -> k.batchNormFused(ROWS, C, 1e-3, SIGMOID, a, p, b, b, null, y));
+        first.put("gradient", (k, a, b, s, p, y) -> k.batchNormGradient(ROWS, C, 1e-3, a, b, p, b, b, y));
+        first.put("relu", (k, a, b, s, p, y) -> k.batchNormReluGradient(ROWS, C, 1e-3, a, b, p, b, b, b, y));
+        var m = new LinkedHashMap<String, Joined>();
+        first.forEach((name, call) -> {
+            m.put(name + ", 1x1", new Joined(call, (k, a, b, s, p, y) -> k.conv2dFused(ONE, null, a, b, p, null, y)));
+            m.put(name + ", dx of 1x1", new Joined(call, (k, a, b, s, p, y) -> k.conv2dInputGradient(ONE, a, b, y)));
+            m.put(
+                    name + ", dx of 1x1 added",
+                    new Joined(call, (k, a, b, s, p, y) -> k.conv2dInputGradientFused(ONE, a, b, b, p, y)));
+        });
+        m.put("few rows", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(FEW, a, b, y)));
+        m.put("strided", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(DOWN, a, b, y)));
+        m.put("3x3", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(SAME, a, b, y)));
+        m.put("winograd", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(TILES4, a, b, y)));
+        m.put("nothing", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(EMPTY, a, b, y)));
+        return m;
     }
 
     private static Map<String, Call> calls() {
@@ -102,6 +158,7 @@ class SteadyTest {
         m.put("average pool gradient", (k, a, b, s, p, y) -> k.averagePoolGradient(POOL, a, y));
         m.put("softmax", (k, a, b, s, p, y) -> k.softmax(N / 1000, 1000, a, y));
         m.put("log softmax", (k, a, b, s, p, y) -> k.logSoftmax(N / 1000, 1000, a, y));
+        m.putAll(joined());
         return m;
     }
 
@@ -140,6 +197,26 @@ class SteadyTest {
                         assertArrayEquals(expected.get(at++), bits, call.getKey() + " with " + threads + " threads");
                     }
                 }
+            }
+        }
+    }
+
+    /** A block of rows at a time or one call after the other. */
+    @Test
+    void joinedCallsGiveTheSame() {
+        for (int threads : List.of(1, 2)) {
+            try (var k = new SimdBackend(threads, false)) {
+                Memory a = memory(k, 1, N, false);
+                Memory b = memory(k, 2, N, false);
+                Memory s = memory(k, 3, 1, true);
+                Memory p = memory(k, 4, N, true);
+                joined().forEach((name, call) -> {
+                    Memory y = k.allocate(2 * N);
+                    Memory z = k.allocate(2 * N);
+                    call.on(k, a, b, s, p, y);
+                    call.separately(k, a, b, s, p, z);
+                    assertArrayEquals(z.array(), y.array(), name);
+                });
             }
         }
     }
