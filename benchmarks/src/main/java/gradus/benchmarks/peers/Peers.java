@@ -25,7 +25,7 @@ public final class Peers {
               --cases A,B       of A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8, cold_start
               --threads 1,2     (default: all processors)
               --passes N        how often everything is run (default 2)
-              --seconds S       for a case: so long the engines take turns, three times in fresh processes a third each (default 75)
+              --seconds S       for a case: so long the engines take turns, three times in fresh processes a third each (default 60)
               --pass N          that pass alone: a long comparison in pieces, as --pass 1 --cases C_train64_b32
               --results FILE    keep the results there (default docs/results/peers.jsonl, from which docs/performance.md is
                                 written; ./gradus jmh --render writes it again)
@@ -63,7 +63,7 @@ public final class Peers {
     private List<Integer> threads = List.of(Runtime.getRuntime().availableProcessors());
     private int firstPass = 1;
     private int passes = 2;
-    private double seconds = 75;
+    private double seconds = 60;
 
     /** PyTorch's. On one virtual machine its oneDNN ended the process with SIGFPE in NHWC, why is not known. */
     private String layout = "nhwc";
