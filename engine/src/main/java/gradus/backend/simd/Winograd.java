@@ -369,7 +369,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     }
 
     /** Rows of NR numbers, side by side. */
-    static void copy(float[] x, int from, int row, float[] y, int to, int size) {
+    private static void copy(float[] x, int from, int row, float[] y, int to, int size) {
         for (int i = 0; i < size; i += NR, from += row) {
             fromArray(SPECIES, x, from).intoArray(y, to + i);
             fromArray(SPECIES, x, from + L).intoArray(y, to + i + L);

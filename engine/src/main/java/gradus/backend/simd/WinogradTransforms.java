@@ -34,7 +34,7 @@ import jdk.incubator.vector.FloatVector;
  *
  * <p>The two-dimensional transform is two passes, one along each axis. Methods named after a tile do both for one vector
  * of channels after the other, with what lies between them in the first-level cache: a call for each row and column would
- * cost more than its few vectors. The others do one pass of one column, whose element i is at {@code x[i][at[i]]} and result i
+ * cost more than its few vectors; {@link #kernelRows} does both in registers. The others do one pass of one column, whose element i is at {@code x[i][at[i]]} and result i
  * at {@code y[to + i * step]}, for callers that have long runs.
  *
  * <p>Methods are too large (325 bytes of code) to be inlined, some because both sizes stand in one: in callers that have used up
@@ -252,8 +252,8 @@ final class WinogradTransforms {
     }
 
     /**
-     * G w G' for NR output channels and a pair of the result's rows, those of the points p and -p: the first and the last, or the
-     * ones numbered 2 pair - 1 and 2 pair. Tap (i, j) of input channel c begins at {@code x[at + ((3 i + j) channels + c) NR]},
+     * G w G' for NR output channels and a pair of the result's rows, the first and the last, or those of the points p and -p,
+     * numbered 2 pair - 1 and 2 pair. Tap (i, j) of input channel c begins at {@code x[at + ((3 i + j) channels + c) NR]},
      * position j of the first row of the pair at {@code y[to + j step + c NR]}, of the second row {@code down} behind.
      */
     static void kernelRows(int m, int pair, int channels, float[] x, int at, float[] y, int to, int step, int down) {
