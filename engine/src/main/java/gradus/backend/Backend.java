@@ -122,6 +122,11 @@ public interface Backend<B> extends AutoCloseable {
     /** dx = the derivative of sum(y dy) with respect to x: every tap sends dy back to where it read. */
     void conv2dInputGradient(Window g, B dy, B w, B dx);
 
+    /** Whether dx of {@link #conv2dInputGradientFused} may be the residual's memory. */
+    default boolean inputGradientInPlace() {
+        return false;
+    }
+
     /**
      * dx = {@link #conv2dInputGradient} + residual, then 0 where {@code z <= 0}: what comes back from two branches that read the
      * same values z, and through the ReLU that made these. z may be null.
@@ -254,13 +259,19 @@ public interface Backend<B> extends AutoCloseable {
     void oneHot(int rows, int classes, B labels, B y);
 
     /**
-     * Makes one call after the other. The first is a {@link #batchNormFused} or one of batch norm's gradients, and the first operand
-     * of the second, a convolution or its input gradient, is the first's result, whose operands the second does not overwrite: a
-     * backend may compute both a block of rows at a time.
+     * Makes two or three calls one after the other. The product is a convolution or its input gradient. The first, or null, is a
+     * {@link #batchNormFused} or one of batch norm's gradients, whose result is the product's first operand and whose operands the
+     * product does not overwrite; the last, or null, is {@link #moments}, {@link #batchNormSums} or {@link #batchNormReluSums} of
+     * the product's result, whose other operands are there before. A backend may compute all of it a block of rows at a time.
      */
-    default void joined(Runnable first, Runnable second) {
-        first.run();
-        second.run();
+    default void joined(Runnable first, Runnable product, Runnable last) {
+        if (first != null) {
+            first.run();
+        }
+        product.run();
+        if (last != null) {
+            last.run();
+        }
     }
 
     /**

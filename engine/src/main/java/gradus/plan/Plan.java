@@ -7,6 +7,7 @@ import gradus.graph.Graph;
 import gradus.graph.Node;
 import gradus.op.AdamStep;
 import gradus.op.BatchNormGradient;
+import gradus.op.BatchNormSums;
 import gradus.op.Conv2DInputGradient;
 import gradus.op.FusedBatchNorm;
 import gradus.op.FusedConv2D;
@@ -14,6 +15,7 @@ import gradus.op.FusedConv2DInputGradient;
 import gradus.op.Lerp;
 import gradus.op.LerpSquare;
 import gradus.op.MatMul;
+import gradus.op.Moments;
 import gradus.op.Op;
 import gradus.op.PrepareKernel;
 import gradus.op.PreparedConv2D;
@@ -35,6 +37,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * A graph bound to a backend: every value has its place in memory, every node is a call with its arguments filled in.
@@ -62,7 +65,7 @@ public final class Plan<B> {
     private final Set<Value> kept = Collections.newSetFromMap(new IdentityHashMap<>()); // of them, and of parameters
     private final Map<Integer, List<Runnable>> loads =
             new HashMap<>(); // of parameters, by the node they are copied for
-    /** Nodes whose call is made together with the next one's. */
+    /** Nodes whose call is made together with the next one's; see {@link Backend#joined}. */
     private final Set<Node> joined = Collections.newSetFromMap(new IdentityHashMap<>());
 
     private final boolean updates;
@@ -139,10 +142,8 @@ public final class Plan<B> {
             }
         }
         for (int i = 0; i < nodes.size(); i++) {
-            if (joined.contains(nodes.get(i))) {
-                for (Value v : nodes.get(i).inputs()) {
-                    last.merge(v, i + 1, Math::max);
-                }
+            for (Value v : nodes.get(i).inputs()) {
+                last.merge(v, end(i), Math::max);
             }
         }
         graph.outputs().values().forEach(v -> last.put(v, nodes.size()));
@@ -268,36 +269,55 @@ public final class Plan<B> {
     }
 
     /**
-     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, if its other
-     * operands are there: the two calls become one, see {@link Backend#joined}.
+     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, and right
+     * behind a convolution statistics of its result, if their other operands are there: the calls become one.
      */
     private void bringTogether() {
         for (int i = hoisted; i < nodes.size(); i++) {
-            Node first = nodes.get(i);
-            if (!(first.op() instanceof FusedBatchNorm) && !(first.op() instanceof BatchNormGradient)) {
-                continue;
-            }
-            int at = i + 1;
-            while (at < nodes.size() && !nodes.get(at).inputs().contains(first.output())) {
-                at++;
-            }
-            if (at == nodes.size()) {
-                continue;
-            }
-            Node second = nodes.get(at);
-            boolean convolution = second.op() instanceof FusedConv2D
-                    || second.op() instanceof Conv2DInputGradient
-                    || second.op() instanceof FusedConv2DInputGradient;
-            if (convolution
-                    && second.inputs().get(0) == first.output()
-                    && occursOnce(second, first.output())
-                    && nodes.subList(i + 1, at).stream()
-                            .noneMatch(n -> second.inputs().contains(n.output()))) {
-                nodes.remove(at);
-                nodes.add(i + 1, second);
-                joined.add(first);
+            Op op = nodes.get(i).op();
+            if (op instanceof FusedBatchNorm || op instanceof BatchNormGradient) {
+                bringTogether(i, i, Plan::isConvolution, false);
+            } else if (isConvolution(op) && !Boolean.getBoolean("nostat")) {
+                int start = i > 0 && joined.contains(nodes.get(i - 1)) ? i - 1 : i;
+                bringTogether(start, i, n -> n instanceof Moments || n instanceof BatchNormSums, true);
             }
         }
+    }
+
+    private static boolean isConvolution(Op op) {
+        return op instanceof FusedConv2D || op instanceof Conv2DInputGradient || op instanceof FusedConv2DInputGradient;
+    }
+
+    /**
+     * @param start the first node of the call
+     * @param any whether others may have read the result before
+     */
+    private void bringTogether(int start, int i, Predicate<Op> second, boolean any) {
+        Node first = nodes.get(i);
+        for (int at = i + 1; at < nodes.size(); at++) {
+            Node node = nodes.get(at);
+            if (!node.inputs().contains(first.output()) || any && !second.test(node.op())) {
+                continue;
+            }
+            if (second.test(node.op())
+                    && node.inputs().get(0) == first.output()
+                    && occursOnce(node, first.output())
+                    && nodes.subList(start, at).stream()
+                            .noneMatch(n -> n != first && node.inputs().contains(n.output()))) {
+                nodes.remove(at);
+                nodes.add(i + 1, node);
+                joined.add(first);
+            }
+            return;
+        }
+    }
+
+    /** The last of the nodes whose calls are made together with this one's. */
+    private int end(int i) {
+        while (joined.contains(nodes.get(i))) {
+            i++;
+        }
+        return i;
     }
 
     private static boolean isUpdate(Node node) {
@@ -400,6 +420,11 @@ public final class Plan<B> {
         return result;
     }
 
+    private boolean mayOverwrite(Op op, int input) {
+        return op.mayOverwrite(input)
+                || input == 2 && op instanceof FusedConv2DInputGradient && backend.inputGradientInPlace();
+    }
+
     private boolean viewed(Value v) {
         return nodes.stream().anyMatch(n -> n.op().isView() && n.inputs().get(0) == v);
     }
@@ -418,13 +443,14 @@ public final class Plan<B> {
         if (place == null && node.op().isView()) {
             place = places.get(node.inputs().get(0));
         }
-        boolean two = joined.contains(node);
+        int end = end(i); // what is computed in place must not be read by those after it
         for (int k = 0; place == null && k < node.inputs().size(); k++) {
             Place p = places.get(node.inputs().get(k));
-            if (node.op().mayOverwrite(k)
+            if (mayOverwrite(node.op(), k)
                     && p.overwritable
-                    && p.lastRead == (two ? i + 1 : i)
-                    && !(two && nodes.get(i + 1).inputs().stream().anyMatch(v -> places.get(v) == p))
+                    && p.lastRead == end
+                    && nodes.subList(i + 1, end + 1).stream()
+                            .noneMatch(n -> n.inputs().stream().anyMatch(v -> places.get(v) == p))
                     && node.inputs().get(k).shape().equals(y.shape())
                     && node.inputs().stream().filter(v -> places.get(v) == p).count() == 1) {
                 place = p;
@@ -473,11 +499,16 @@ public final class Plan<B> {
         }
         joinAdam();
         for (int i = 0; i < nodes.size(); i++) {
-            if (joined.contains(nodes.get(i))) {
-                Runnable first = steps.get(i);
-                Runnable second = steps.get(i + 1);
+            int end = end(i);
+            if (end > i) {
+                int at = isConvolution(nodes.get(i).op()) ? i : i + 1;
+                Runnable first = at == i ? null : steps.get(i);
+                Runnable product = steps.get(at);
+                Runnable last = at == end ? null : steps.get(end);
                 steps.set(i, () -> {});
-                steps.set(i + 1, () -> backend.joined(first, second));
+                steps.set(end, () -> {});
+                steps.set(at, () -> backend.joined(first, product, last));
+                i = end;
             }
         }
         // What could not be computed in place is copied when every reader is done; a new value that is itself a

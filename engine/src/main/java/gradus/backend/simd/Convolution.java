@@ -21,6 +21,7 @@ final class Convolution {
     private final Winograd winograd; // null if not to be used, as is the next
     private final WinogradGradient winogradGradient;
     private final Elementwise elementwise;
+    private static final ScalarFunction RELU = new ScalarFunction.Relu();
 
     Convolution(MatMul product, Winograd winograd, WinogradGradient winogradGradient, Elementwise elementwise) {
         this.product = product;
@@ -144,35 +145,54 @@ final class Convolution {
         int m = tile(g);
         if (m > 0) {
             product.makeRows();
-            winograd.inputGradient(g, m, dy, w, dx);
+            winograd.inputGradient(g, m, dy, w, null, dx);
         } else {
             directInputGradient(g, dy, w, dx);
         }
     }
 
-    /** dx + residual, then 0 where z <= 0 unless z is null: block by block, or else in a pass of its own. */
+    /**
+     * dx + residual, whose memory dx may be, then 0 where z <= 0 unless z is null: block by block of a product, or else in a pass
+     * of its own.
+     */
     void inputGradient(Window g, Memory dy, Memory w, Memory residual, Memory z, Memory dx) {
-        boolean once = g.strideH() == 1 && g.strideW() == 1 && g.groups() == 1 && g.f() > 0 && everyPixelReached(g);
-        if (once && tile(g) == 0) {
-            product.afterwards(residual, z);
-            directInputGradient(g, dy, w, dx);
-            return;
+        int n = g.n() * g.h() * g.w() * g.c();
+        boolean all = g.f() > 0 && everyPixelReached(g);
+        boolean once = false;
+        int m = tile(g);
+        if (m > 0) {
+            product.makeRows();
+            winograd.inputGradient(g, m, dy, w, residual, dx);
+        } else {
+            if (!all && (residual.array() != dx.array() || residual.offset() != dx.offset())) {
+                System.arraycopy(residual.array(), residual.offset(), dx.array(), dx.offset(), n);
+            }
+            once = all && g.strideH() == 1 && g.strideW() == 1 && g.groups() == 1;
+            product.afterwards(once ? z : null);
+            addInputGradient(g, dy, w, all ? residual : dx, dx);
         }
-        inputGradient(g, dy, w, dx);
-        elementwise.add(g.n() * g.h() * g.w() * g.c(), dx, residual, z, dx);
+        if (z != null && !once) {
+            elementwise.mapGradient(RELU, n, dx, z, dx);
+        }
     }
 
     void directInputGradient(Window g, Memory dy, Memory w, Memory dx) {
-        int channels = g.c() / g.groups();
-        int filters = g.f() / g.groups();
-        if (!everyPixelReached(g) || filters == 0) {
+        if (!everyPixelReached(g) || g.f() == 0) {
             elementwise.fill(g.n() * g.h() * g.w() * g.c(), 0, dx);
         }
+        addInputGradient(g, dy, w, null, dx);
+    }
+
+    /** dx where there is a sum to compute, with the residual added unless it is null. */
+    private void addInputGradient(Window g, Memory dy, Memory w, Memory residual, Memory dx) {
+        int channels = g.c() / g.groups();
+        int filters = g.f() / g.groups();
         if (filters == 0 || channels == 0) {
             return;
         }
         for (int h0 = 0; h0 < Math.min(g.strideH(), g.h()); h0++) {
             for (int w0 = 0; w0 < Math.min(g.strideW(), g.w()); w0++) {
+                product.then(null, residual, false);
                 inputGradient(g, h0, w0, dy, w, dx);
             }
         }

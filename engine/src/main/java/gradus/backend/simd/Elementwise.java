@@ -29,7 +29,6 @@ final class Elementwise implements Workers.Task {
         MAP,
         MAP_GRADIENT,
         ARITHMETIC,
-        ADD,
         COMBINE,
         LERP,
         LERP_SQUARE,
@@ -93,12 +92,6 @@ final class Elementwise implements Workers.Task {
         arithmetic = op;
         broadcast = view;
         run(Kind.ARITHMETIC, view.size(), a, b, y);
-    }
-
-    /** y = a + b, and 0 where z <= 0 unless z is null. */
-    void add(int n, Memory a, Memory b, Memory z, Memory y) {
-        this.v = z;
-        run(Kind.ADD, n, a, b, y);
     }
 
     void combine(int n, double alpha, double beta, Memory a, Memory s, Memory b, Memory y) {
@@ -173,13 +166,6 @@ final class Elementwise implements Workers.Task {
             case MAP -> map(aa, ao, ya, yo, n);
             case MAP_GRADIENT -> mapGradient(aa, ao, ba, bo, ya, yo, n);
             case ARITHMETIC -> arithmetic(i, n);
-            case ADD -> {
-                if (v == null) {
-                    add(aa, ao, ba, bo, ya, yo, n);
-                } else {
-                    add(aa, ao, ba, bo, v.array(), v.offset() + i, ya, yo, n);
-                }
-            }
             case COMBINE -> combine(p, aa, ao, q, ba, bo, ya, yo, n);
             case LERP -> lerp(p, aa, ao, ba, bo, ya, yo, n);
             case LERP_SQUARE -> lerpSquare(p, aa, ao, ba, bo, ya, yo, n);
@@ -292,18 +278,6 @@ final class Elementwise implements Workers.Task {
         }
         for (; i < n; i++) {
             y[yo + i] = a[ao + i] + b[bo + i];
-        }
-    }
-
-    /** y = z <= 0 ? 0 : a + b. */
-    static void add(float[] a, int ao, float[] b, int bo, float[] z, int zo, float[] y, int yo, int n) {
-        int i = 0;
-        for (; i < bound(n); i += L) {
-            FloatVector sum = load(a, ao + i).add(load(b, bo + i));
-            sum.blend(0, load(z, zo + i).compare(LE, 0)).intoArray(y, yo + i);
-        }
-        for (; i < n; i++) {
-            y[yo + i] = z[zo + i] <= 0 ? 0 : a[ao + i] + b[bo + i];
         }
     }
 
@@ -470,7 +444,7 @@ final class Elementwise implements Workers.Task {
         }
     }
 
-    private static void reluGradient(float[] dy, int dyo, float[] z, int zo, float[] dx, int dxo, int n) {
+    static void reluGradient(float[] dy, int dyo, float[] z, int zo, float[] dx, int dxo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
             load(dy, dyo + i).blend(0, load(z, zo + i).compare(LE, 0)).intoArray(dx, dxo + i);

@@ -1,7 +1,6 @@
 package gradus.backend.simd;
 
 import static gradus.backend.simd.Lanes.BASE;
-import static gradus.backend.simd.MicroKernel.COLUMN_PITCH;
 import static gradus.backend.simd.MicroKernel.MR;
 import static gradus.backend.simd.MicroKernel.MR_COLUMNS;
 import static gradus.backend.simd.MicroKernel.NR;
@@ -31,27 +30,38 @@ import java.util.Arrays;
  * 3 x 3 convolution of 4 x 4 pixels that is 31 % of all products, of 2 x 2 pixels 56 %.
  *
  * <p><b>A^T B</b>, the gradient of a kernel, has few rows and columns and a long inner extent, the pixels. Blocks of rows
- * belong to one tap and use the pixels at which it lies inside the image. The rows of A and B are copied as they lie and
- * read by columns. Where C has too few blocks to share among threads, the inner extent is split as well, by shape alone,
- * and the partial results are added in order.
+ * belong to one tap and use the pixels at which it lies inside the image. The rows of A and B are read by columns, where they
+ * are if they follow each other, else from copies. What is read where it is is fetched before: in the order of the tiles it
+ * would come from memory at half the speed. Where C has too few blocks to share among threads, the inner extent is split as
+ * well, by shape alone, and the partial results are added in order.
  *
  * <p>An element of C is a sum over fixed blocks in fixed order whatever the number of rows, columns or threads, however the
  * work was cut and whether its tile was whole; products with padding that are made or left out add nothing to it.
  */
 final class MatMul implements Workers.Task {
-    /** Inner extent of a block of gathered rows, and of a block of A^T B. */
+    /** Inner extent of a block of gathered rows. */
     private static final int DEPTH = 384;
 
-    private static final int DEPTH_TRANSPOSED = 256;
-
-    /** Columns and rows of C in one part; rows of C in one part of A^T B. */
+    /** Columns and rows of C in one part. */
     private static final int COLUMNS = 256;
 
     private static final int ROWS = 22 * MR;
-    private static final int ROWS_TRANSPOSED = 128;
 
-    /** As many as this if they are all: then rows of A are copied whole. */
-    private static final int ALL_ROWS_TRANSPOSED = 160;
+    /** A^T B: rows of C in one part, twice as many where there are no more columns than half of this. */
+    private static final int ROWS_TRANSPOSED = 256;
+
+    /** Most elements of C in one part, and of A and B together in a block of the inner extent: shares of the second cache. */
+    private static final int RESULT_TRANSPOSED = 1 << 16;
+
+    private static final int BLOCK_TRANSPOSED = 80 << 10;
+
+    /** Most and least inner extent of such a block. */
+    private static final int DEPTH_TRANSPOSED = 256;
+
+    private static final int LEAST_DEPTH_TRANSPOSED = 96;
+
+    /** From one k to the next in a copy of A's columns: an odd number of cache lines, to use every cache set. */
+    static final int COLUMN_PITCH = ROWS_TRANSPOSED + 16;
 
     /** Most rows of A that are copied together before they meet the panels of B, which then stay in the first cache. */
     private static final int BLOCK = 100 / MR * MR;
@@ -75,6 +85,9 @@ final class MatMul implements Workers.Task {
     /** Panels of B that are packed together. */
     private static final int PANELS = 4;
 
+    /** Channels of a tap from which on A^T B goes tap by tap. */
+    private static final int LEAST_CHANNELS = 32;
+
     /** Images from which on rows are taken position by position. */
     private static final int MANY_IMAGES = 8;
 
@@ -91,7 +104,7 @@ final class MatMul implements Workers.Task {
     private static final int A_SIZE = Math.max(BLOCK * PITCH, DEPTH_TRANSPOSED * COLUMN_PITCH) + 16;
     private static final int B_SIZE = Math.max(DEPTH * COLUMNS, 1 << 17);
     /** Most numbers of all partial results together. */
-    private static final int PARTIALS = 16 * ROWS_TRANSPOSED * COLUMNS;
+    private static final int PARTIALS = 12 * RESULT_TRANSPOSED;
 
     private static final int SCRATCH = A_SIZE + B_SIZE + MR_COLUMNS * NR;
 
@@ -137,6 +150,7 @@ final class MatMul implements Workers.Task {
 
     private int packedAt;
     private float[] c;
+    private int cBegin;
     private int cStart;
     private int gridH;
     private int gridW;
@@ -162,10 +176,13 @@ final class MatMul implements Workers.Task {
 
     private Memory made;
 
-    /** What is added to a part of C once it is computed, and where zeros take its place; see {@link #afterwards}. */
-    private Memory sum;
-
+    /** Where zeros take the place of C once it is computed; see {@link #afterwards}. */
     private Memory mask;
+
+    /** What takes statistics of the next result's blocks of rows, if it is the one that it waits for; or null. */
+    private Normalization statistics;
+
+    private boolean followed;
 
     // partition of the work
     private int rowBlock;
@@ -224,6 +241,7 @@ final class MatMul implements Workers.Task {
 
     void result(Memory c, int start, int gridH, int gridW, int image, int row, int pixel) {
         this.c = c.array();
+        cBegin = c.offset();
         cStart = c.offset() + start;
         this.gridH = gridH;
         this.gridW = gridW;
@@ -279,12 +297,11 @@ final class MatMul implements Workers.Task {
     }
 
     /**
-     * The next product, one alone, is followed by C = mask <= 0 ? 0 : C + sum; block of rows by block where there are many of
-     * them, while C is in the cache and sum and mask come from memory in long runs. (With {@link #then}, tile by tile, it would
-     * take twice as long.) All three begin at the same element of C; mask may be null.
+     * The next product, one alone, is followed by C = mask <= 0 ? 0 : C, block of rows by block where there are many of them,
+     * while C is in the cache and the mask comes from memory in long runs. A residual is then fetched before each block, and both
+     * begin at the same element as C.
      */
-    void afterwards(Memory sum, Memory mask) {
-        this.sum = sum;
+    void afterwards(Memory mask) {
         this.mask = mask;
     }
 
@@ -315,6 +332,11 @@ final class MatMul implements Workers.Task {
         }
     }
 
+    /** Products until this is called with null may be followed by statistics of C, block of rows by block. */
+    void followedBy(Normalization statistics) {
+        this.statistics = statistics;
+    }
+
     /** Computes C = A B, {@code (m, n)} with inner extent k, or C = A^T B. In both cases A's grid was set up before. */
     void run(boolean transposed, int m, int n, int k) {
         try {
@@ -325,7 +347,8 @@ final class MatMul implements Workers.Task {
             c = null;
             packed = null;
             then(null, null, false);
-            afterwards(null, null);
+            afterwards(null);
+            followed = false;
         }
     }
 
@@ -355,16 +378,24 @@ final class MatMul implements Workers.Task {
                 phase = Phase.ADD_PARTIALS;
                 workers.run(this, ceil(m, 16));
             }
-            if (sum != null && !inBlocks()) {
+            if ((mask != null || followed) && !inBlocks()) {
                 phase = Phase.AFTERWARDS;
                 images = 1; // rows as they lie
-                workers.run(this, ceil(m, BLOCK));
+                rowBlocks = blocks();
+                workers.run(this, rowBlocks);
             }
         }
     }
 
     private void partition(boolean small) {
         if (a.direct() && k <= MicroKernel.DEPTH) {
+            followed = statistics != null && cWhole && cPixel == n && statistics.of(c, cStart, m, n);
+            if (followed) {
+                statistics.parts(blocks());
+                for (int i = 0; i <= blocks(); i++) {
+                    statistics.part(i, share(m, MR, i, blocks()));
+                }
+            }
             images = 1;
             Arrays.fill(copied, -1);
             if (packed == null && fewRows()) {
@@ -390,7 +421,7 @@ final class MatMul implements Workers.Task {
         rowBlocks = ceil(m, ROWS);
         rowBlock = ceil(ceil(m, rowBlocks), MR) * MR;
         rowBlocks = ceil(m, rowBlock);
-        partitionColumns(rowBlocks, 2 * workers.count());
+        partitionColumns(COLUMNS, rowBlocks, 2 * workers.count());
     }
 
     /**
@@ -412,29 +443,33 @@ final class MatMul implements Workers.Task {
      * same number of whole tiles, give or take one.
      */
     private void partitionDirect() {
-        int most = Math.clamp(BLOCK_SIZE / Math.max(1, k), MR, BLOCK) / MR;
-        rowBlocks = ceil(ceil(m, MR), most);
+        rowBlocks = blocks();
         columnBlocks = Math.clamp(ceil(PARTS * workers.count(), groups * rowBlocks), 1, ceil(n, LEAST_PANELS * NR));
+    }
+
+    /** Blocks of rows that are copied together; the same for any number of threads. */
+    private int blocks() {
+        return ceil(ceil(m, MR), Math.clamp(BLOCK_SIZE / Math.max(1, k), MR, BLOCK) / MR);
     }
 
     private void partitionTransposed() {
         phase = Phase.TRANSPOSED;
-        byTap = a.channels() >= ROWS_TRANSPOSED / 4 && !a.isPlain();
+        byTap = a.channels() >= LEAST_CHANNELS && !a.isPlain();
         tapRows = byTap ? a.channels() : m;
-        rowBlocks = ceil(tapRows, tapRows <= ALL_ROWS_TRANSPOSED ? ALL_ROWS_TRANSPOSED : ROWS_TRANSPOSED);
+        rowBlocks = ceil(tapRows, a.isPlain() && n <= ROWS_TRANSPOSED / 2 ? 2 * ROWS_TRANSPOSED : ROWS_TRANSPOSED);
         rowBlock = ceil(ceil(tapRows, rowBlocks), 4) * 4;
         rowBlocks = ceil(tapRows, rowBlock) * (m / tapRows);
-        partitionColumns(rowBlocks * Math.max(1, k / 512), ENOUGH); // splits, and so sums, depend on it
+        int most = Math.clamp(RESULT_TRANSPOSED / rowBlock / NR * NR, COLUMNS, 2 * COLUMNS);
+        partitionColumns(most, rowBlocks * Math.max(1, k / 512), ENOUGH); // splits, and so sums, depend on it
         int blocks = rowBlocks * columnBlocks;
         if (groups == 1 && (long) m * n <= PARTIALS) {
-            int most = Math.min(k / 512, PARTIALS / (m * n));
-            splits = Math.clamp(ceil(2 * ENOUGH, blocks), 1, Math.max(1, most));
+            splits = Math.clamp(ceil(2 * ENOUGH, blocks), 1, Math.max(1, Math.min(k / 512, PARTIALS / (m * n))));
         }
     }
 
     /** Wide parts, which read long pieces of B's rows, unless there are too few of them. */
-    private void partitionColumns(int blocks, int enough) {
-        columnBlock = COLUMNS;
+    private void partitionColumns(int most, int blocks, int enough) {
+        columnBlock = most;
         while (columnBlock > 64 && groups * blocks * ceil(n, columnBlock) < (columnBlock > 128 ? enough : enough / 2)) {
             columnBlock /= 2;
         }
@@ -457,7 +492,7 @@ final class MatMul implements Workers.Task {
             return;
         }
         if (phase == Phase.AFTERWARDS) {
-            afterwards(part * BLOCK, Math.min(m - part * BLOCK, BLOCK));
+            finish(part, worker);
             return;
         }
         if (phase == Phase.PACK) {
@@ -519,6 +554,9 @@ final class MatMul implements Workers.Task {
             }
             copy(group, m0, rows, worker);
         }
+        if (mask != null && residual != null && inBlocks() && cWhole && cPixel == n) {
+            scratch[tileAt(worker, 0)] = residual.fetch(cAt(group, m0) - cBegin, rows * n);
+        }
         for (int strip = n0; strip < n1; strip += width) {
             int end = Math.min(n1, strip + width);
             for (int r = 0; r < rows; ) {
@@ -531,8 +569,8 @@ final class MatMul implements Workers.Task {
                 r += valid;
             }
         }
-        if (sum != null && inBlocks()) {
-            afterwards(m0, rows);
+        if (inBlocks()) {
+            finish(block, worker);
         }
     }
 
@@ -541,18 +579,25 @@ final class MatMul implements Workers.Task {
         return phase == Phase.DIRECT && columnBlocks == 1;
     }
 
+    /** What comes after a block of rows of C. */
+    private void finish(int block, int worker) {
+        if (mask != null) {
+            int m0 = share(m, MR, block, rowBlocks);
+            afterwards(m0, share(m, MR, block + 1, rowBlocks) - m0);
+        }
+        if (followed) {
+            statistics.run(block, worker);
+        }
+    }
+
     /** Rows [m0, m0 + rows) of C. */
     private void afterwards(int m0, int rows) {
         boolean whole = cWhole && cPixel == n;
         int run = whole ? rows * n : n;
         for (int r = 0; r < (whole ? 1 : rows); r++) {
             int o = cAt(0, m0 + r);
-            int at = o - cStart;
-            if (mask == null) {
-                Elementwise.add(c, o, sum.array(), sum.offset() + at, c, o, run);
-            } else {
-                Elementwise.add(c, o, sum.array(), sum.offset() + at, mask.array(), mask.offset() + at, c, o, run);
-            }
+            int at = o - cBegin;
+            Elementwise.reluGradient(c, o, mask.array(), mask.offset() + at, c, o, run);
         }
     }
 
@@ -620,7 +665,7 @@ final class MatMul implements Workers.Task {
         int shiftsAt = biased ? bias.offset() + group * cGroup + column : 0;
         if (valid == tile && column + NR <= n1) {
             float[] addend = add ? c : residual == null ? null : residual.array();
-            int shift = add || residual == null ? 0 : residual.offset() - cStart;
+            int shift = add || residual == null ? 0 : residual.offset() - cBegin;
             MicroKernel.rows(
                     tile,
                     depth,
@@ -750,7 +795,7 @@ final class MatMul implements Workers.Task {
             if (add) {
                 y += c[to + j];
             } else if (residual != null) {
-                y += residual.array()[residual.offset() + to - cStart + j];
+                y += residual.array()[residual.offset() + to - cBegin + j];
             }
             c[to + j] = last && relu && y <= 0 ? 0 : y;
         }
@@ -771,29 +816,35 @@ final class MatMul implements Workers.Task {
         int length = ceil(pixels, splits);
         int first = Math.min(pixels, split * length);
         int end = Math.min(pixels, first + length);
-        int blocks = Math.max(1, ceil(end - first, DEPTH_TRANSPOSED));
+        boolean leftInPlace = a.isPlain();
+        boolean rightInPlace = b.hasRows() && height * width == a.positions(); // all pixels in order
+        float[] left = leftInPlace ? a.array() : scratch;
+        float[] right = rightInPlace ? b.array() : scratch;
+        int most = Math.clamp(BLOCK_TRANSPOSED / (rowBlock + columnBlock), LEAST_DEPTH_TRANSPOSED, DEPTH_TRANSPOSED);
+        int blocks = Math.max(1, ceil(end - first, most));
         int depth = ceil(end - first, blocks);
         for (int block = 0; block < blocks; block++) {
             int k0 = first + block * depth;
             int k1 = Math.min(end, k0 + depth);
-            if (!b.hasRows()) {
-                b.packBlock(
-                        group,
-                        k0,
-                        k1,
-                        n0,
-                        n1,
-                        scratch,
-                        bAt,
-                        bAt - A_SIZE); // a matrix: its rows are all pixels in order
+            int leftAt = aAt;
+            int rightAt = bAt;
+            if (leftInPlace) {
+                leftAt = a.rowAt(k0) + group * aGroup + m0;
+                scratch[tileAt(worker, 0)] = Memory.fetch(left, leftAt, k1 - k0, m1 - m0, a.pitch());
+            }
+            if (rightInPlace) {
+                rightAt = b.rowAt(group, k0) + n0;
+                scratch[tileAt(worker, 0)] += Memory.fetch(right, rightAt, k1 - k0, n1 - n0, b.pitch());
+            } else if (!b.hasRows()) { // a matrix
+                b.packBlock(group, k0, k1, n0, n1, scratch, bAt, bAt - A_SIZE);
             }
             int q = k0 % Math.max(1, width);
             int p = k0 / Math.max(1, width) % Math.max(1, height);
             int image = k0 / Math.max(1, width * height);
-            for (int i = k0; i < k1; ) {
+            for (int i = leftInPlace && (rightInPlace || !b.hasRows()) ? k1 : k0; i < k1; ) {
                 int row = image * a.positions() + (p0 + p) * pitch + q0 + q;
                 int count = byTap ? Math.min(width - q, k1 - i) : k1 - i; // rows that follow each other
-                if (byTap || a.isPlain()) {
+                if (byTap) {
                     a.columns(row, count, m0, m1, group * aGroup, scratch, aAt + (i - k0) * COLUMN_PITCH);
                 } else if (m0 == 0 && m1 == m && a.shortRuns()) {
                     wholeRows(row, count, group, aAt + (i - k0) * COLUMN_PITCH, worker);
@@ -802,7 +853,7 @@ final class MatMul implements Workers.Task {
                         a.row(row + r, m0, m1, group * aGroup, scratch, aAt + (i - k0 + r) * COLUMN_PITCH);
                     }
                 }
-                if (b.hasRows()) {
+                if (b.hasRows() && !rightInPlace) {
                     b.packRows(group, row, count, i - k0, k1 - k0, n0, n1, scratch, bAt);
                 }
                 i += count;
@@ -819,8 +870,30 @@ final class MatMul implements Workers.Task {
                 int tile = MicroKernel.tileColumns(m1 - row);
                 int valid = Math.min(tile, m1 - row);
                 for (int column = n0; column < n1; column += NR) {
-                    int panel = bAt + (column - n0) * (k1 - k0);
-                    tileColumn(worker, group, split, row, m0, tile, valid, column, n1, k1 - k0, panel, block > 0);
+                    boolean whole = valid == tile && column + NR <= n1;
+                    int[] at = tileOfColumns(worker, group, split, row, tile, whole, column);
+                    MicroKernel.columns(
+                            tile,
+                            k1 - k0,
+                            left,
+                            leftAt + row - m0,
+                            leftInPlace ? a.pitch() : COLUMN_PITCH,
+                            right,
+                            rightInPlace ? rightAt + column - n0 : rightAt + (column - n0) * (k1 - k0),
+                            rightInPlace ? b.pitch() : NR,
+                            !whole ? scratch : splits > 1 ? partials : c,
+                            at,
+                            whole && block > 0);
+                    for (int r = 0; r < valid && !whole; r++) {
+                        int to = startOfColumns(group, split, row + r) + column;
+                        put(
+                                tileAt(worker, r),
+                                Math.min(NR, n1 - column),
+                                block > 0,
+                                true,
+                                splits > 1 ? partials : c,
+                                to);
+                    }
                 }
                 row += valid;
             }
@@ -839,32 +912,18 @@ final class MatMul implements Workers.Task {
         }
     }
 
-    private void tileColumn(
-            int worker,
-            int group,
-            int split,
-            int row,
-            int m0,
-            int tile,
-            int valid,
-            int column,
-            int n1,
-            int depth,
-            int panel,
-            boolean add) {
-        float[] to = splits > 1 ? partials : c;
-        int start = splits > 1 ? BASE + split * m * n : cStart + group * cGroup;
-        int pitch = splits > 1 ? n : cPixel;
+    /** Where a row of C, or of a partial result, starts. */
+    private int startOfColumns(int group, int split, int row) {
+        return splits > 1 ? BASE + (split * m + row) * n : cStart + group * cGroup + row * cPixel;
+    }
+
+    /** Where the rows of a tile start: one that is not whole goes by way of scratch memory. */
+    private int[] tileOfColumns(int worker, int group, int split, int row, int tile, boolean whole, int column) {
         int[] at = addresses[worker];
-        int aAt = BASE + worker * SCRATCH + row - m0;
-        boolean whole = valid == tile && column + NR <= n1;
         for (int r = 0; r < tile; r++) {
-            at[r] = whole ? start + (row + r) * pitch + column : tileAt(worker, r);
+            at[r] = whole ? startOfColumns(group, split, row + r) + column : tileAt(worker, r);
         }
-        MicroKernel.columns(tile, depth, scratch, aAt, scratch, panel, whole ? to : scratch, at, whole && add);
-        for (int r = 0; r < valid && !whole; r++) {
-            put(tileAt(worker, r), Math.min(NR, n1 - column), add, true, to, start + (row + r) * pitch + column);
-        }
+        return at;
     }
 
     /** Rows [m0, m1) of c = the partial results, added in order. */

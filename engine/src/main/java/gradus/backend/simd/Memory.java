@@ -13,12 +13,28 @@ record Memory(float[] array, int offset, int length) {
      * @return nothing of interest; to be stored somewhere, or the compiler would leave out the loads
      */
     float fetch(int from, int n) {
+        return fetch(array, offset + from, n);
+    }
+
+    /** The same for rows of n elements at a distance. */
+    static float fetch(float[] array, int from, int rows, int n, int pitch) {
+        if (n == pitch) {
+            return fetch(array, from, rows * n);
+        }
+        float any = 0;
+        for (int r = 0; r < rows; r++) {
+            any += fetch(array, from + r * pitch, n);
+        }
+        return any;
+    }
+
+    private static float fetch(float[] array, int from, int n) {
         float a = 0;
         float b = 0;
         float c = 0;
         float d = 0;
-        int end = offset + from + n;
-        for (int i = offset + from; i <= end - 64; i += 64) {
+        int end = from + n;
+        for (int i = from; i <= end - 64; i += 64) {
             a += array[i];
             b += array[i + 16];
             c += array[i + 32];

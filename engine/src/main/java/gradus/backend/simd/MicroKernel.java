@@ -24,16 +24,16 @@ import jdk.incubator.vector.FloatVector;
  * a vector passed to a method that is not inlined would too: the compiler inlines nothing but the Vector API itself into
  * methods of this size.
  *
- * <p>B is packed in panels of {@link #NR} columns, {@code b[bAt + k * NR + j]}. A is a block of scratch memory:
- * <ul>
- *   <li><b>rows</b>: element k of row r at {@code a[aAt + r * PITCH + k]};
- *   <li><b>columns</b>: for products with A transposed, at {@code a[aAt + k * COLUMN_PITCH + r]}.
- * </ul>
- * Both distances are constants of the program, so that an element's address is one register and a number in the
- * instruction. Instructions count where a processor computes for a second program at the same time and has none to spare: a
- * register for each row would cost an addition for every load (a third of the speed). The compiler spends nine more on an
- * index counted from 0; the tiles for 16 registers count A's own index instead, which is known not to be negative and so
- * needs no sign extension. Row r of C starts at {@code c[at[r]]}, in {@link #rows} at {@code c[at[row + r] + column]}.
+ * <p><b>rows</b>: element k of row r of A lies at {@code a[aAt + r * PITCH + k]}, a block of scratch memory; B is packed in panels
+ * of {@link #NR} columns, {@code b[bAt + k * NR + j]}. Both distances are constants of the program, so that an element's address
+ * is one register and a number in the instruction. Instructions count where a processor computes for a second program at the
+ * same time and has none to spare: a register for each row would cost an addition for every load (a third of the speed). The
+ * compiler spends nine more on an index counted from 0; the tiles for 16 registers count A's own index instead, which is known
+ * not to be negative and so needs no sign extension. Row r of C starts at {@code c[at[row + r] + column]}.
+ *
+ * <p><b>columns</b>, for products with A transposed: elements of A for one k lie side by side, as those of B do,
+ * {@code a[aAt + k * aPitch + r]} and {@code b[bAt + k * bPitch + j]}. Both may be read where they are; two additions for each k
+ * and a few checks of bounds more are nothing to 24 products. Row r of C starts at {@code c[at[r]]}.
  *
  * <p>Sums start from the bias or zero, and what C held, if it is to be added to, comes last, so that splitting a long sum
  * into calls also keeps its rounding error small. Residual and ReLU are applied to the sums while they are in registers.
@@ -65,9 +65,6 @@ final class MicroKernel {
 
     /** Elements from one row to the next: one cache line more than a multiple of pages, to use every cache set. */
     static final int PITCH = DEPTH + 16;
-
-    /** Elements from one k to the next in a block of columns: an odd number of cache lines, for the same reason. */
-    static final int COLUMN_PITCH = 176;
 
     /** A depth with which {@link #rows} returns at once: see {@link WarmUp}. */
     static final int NOTHING = -1;
@@ -143,19 +140,31 @@ final class MicroKernel {
     }
 
     /**
-     * A tile {@code c = A' B}, or that added to c.
+     * A tile {@code c = A' B}, or that added to c. What is read behind A's or B's last row or column has no effect on others.
      *
      * @param tile rows, as {@link #tileColumns} says
+     * @param aPitch elements from one k to the next in A; {@code bPitch} in B
      */
-    static void columns(int tile, int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+    static void columns(
+            int tile,
+            int depth,
+            float[] a,
+            int aAt,
+            int aPitch,
+            float[] b,
+            int bAt,
+            int bPitch,
+            float[] c,
+            int[] at,
+            boolean add) {
         if (tile == SMALL) {
-            columns4(depth, a, aAt, b, bAt, c, at, add);
+            columns4(depth, a, aAt, aPitch, b, bAt, bPitch, c, at, add);
         } else if (!FEW_REGISTERS) {
-            columns12(depth, a, aAt, b, bAt, c, at, add);
+            columns12(depth, a, aAt, aPitch, b, bAt, bPitch, c, at, add);
         } else if (tile == MR_COLUMNS) {
-            columns6(depth, a, aAt, b, bAt, c, at, add);
+            columns6(depth, a, aAt, aPitch, b, bAt, bPitch, c, at, add);
         } else {
-            columns5(depth, a, aAt, b, bAt, c, at, add);
+            columns5(depth, a, aAt, aPitch, b, bAt, bPitch, c, at, add);
         }
     }
 
@@ -570,7 +579,8 @@ final class MicroKernel {
         o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
     }
 
-    private static void columns12(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+    private static void columns12(
+            int depth, float[] a, int aAt, int aPitch, float[] b, int bAt, int bPitch, float[] c, int[] at, boolean add) {
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
@@ -578,22 +588,22 @@ final class MicroKernel {
         FloatVector p6 = zero, q6 = zero, p7 = zero, q7 = zero;
         FloatVector p8 = zero, q8 = zero, p9 = zero, q9 = zero;
         FloatVector p10 = zero, q10 = zero, p11 = zero, q11 = zero;
-        for (int k = 0; k < depth; k++) {
-            var u = fromArray(SPECIES, b, bAt + k * NR);
-            var v = fromArray(SPECIES, b, bAt + k * NR + L);
+        for (int k = 0; k < depth; k++, aAt += aPitch, bAt += bPitch) {
+            var u = fromArray(SPECIES, b, bAt);
+            var v = fromArray(SPECIES, b, bAt + L);
             FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 6]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 7]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 8]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 9]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 10]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 11]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            x = broadcast(SPECIES, a[aAt]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[aAt + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[aAt + 6]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[aAt + 7]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            x = broadcast(SPECIES, a[aAt + 8]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            x = broadcast(SPECIES, a[aAt + 9]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            x = broadcast(SPECIES, a[aAt + 10]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            x = broadcast(SPECIES, a[aAt + 11]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
         }
         int o;
         if (add) {
@@ -624,25 +634,26 @@ final class MicroKernel {
         o = at[11]; p11.intoArray(c, o); q11.intoArray(c, o + L);
     }
 
-    private static void columns6(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+    private static void columns6(
+            int depth, float[] a, int aAt, int aPitch, float[] b, int bAt, int bPitch, float[] c, int[] at, boolean add) {
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero, p2 = zero, q2 = zero;
         FloatVector p3 = zero, q3 = zero, p4 = zero, q4 = zero, p5 = zero, q5 = zero;
-        for (int k = 0; k < depth; k++) {
-            var u = fromArray(SPECIES, b, bAt + k * NR);
-            var v = fromArray(SPECIES, b, bAt + k * NR + L);
+        for (int k = 0; k < depth; k++, aAt += aPitch, bAt += bPitch) {
+            var u = fromArray(SPECIES, b, bAt);
+            var v = fromArray(SPECIES, b, bAt + L);
             FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[aAt + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[aAt + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
         }
         int o;
         if (add) {
@@ -661,23 +672,24 @@ final class MicroKernel {
         o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
     }
 
-    private static void columns5(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+    private static void columns5(
+            int depth, float[] a, int aAt, int aPitch, float[] b, int bAt, int bPitch, float[] c, int[] at, boolean add) {
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero, p2 = zero, q2 = zero;
         FloatVector p3 = zero, q3 = zero, p4 = zero, q4 = zero;
-        for (int k = 0; k < depth; k++) {
-            var u = fromArray(SPECIES, b, bAt + k * NR);
-            var v = fromArray(SPECIES, b, bAt + k * NR + L);
+        for (int k = 0; k < depth; k++, aAt += aPitch, bAt += bPitch) {
+            var u = fromArray(SPECIES, b, bAt);
+            var v = fromArray(SPECIES, b, bAt + L);
             FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[aAt + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
         }
         int o;
         if (add) {
@@ -694,18 +706,19 @@ final class MicroKernel {
         o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
     }
 
-    private static void columns4(int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+    private static void columns4(
+            int depth, float[] a, int aAt, int aPitch, float[] b, int bAt, int bPitch, float[] c, int[] at, boolean add) {
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
-        for (int k = 0; k < depth; k++) {
-            var u = fromArray(SPECIES, b, bAt + k * NR);
-            var v = fromArray(SPECIES, b, bAt + k * NR + L);
+        for (int k = 0; k < depth; k++, aAt += aPitch, bAt += bPitch) {
+            var u = fromArray(SPECIES, b, bAt);
+            var v = fromArray(SPECIES, b, bAt + L);
             FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[aAt + k * COLUMN_PITCH + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[aAt]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            x = broadcast(SPECIES, a[aAt + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[aAt + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[aAt + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
         }
         int o;
         if (add) {

@@ -45,10 +45,23 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     private Kind kind;
     private int rows;
     private int c;
-    private int chunkRows;
     private boolean relu;
+
+    /** Where chunks of rows begin; the last ends where one more would begin. */
+    private int[] chunk = new int[2];
+
+    private int chunks;
+    private double epsilon;
+
+    /** Where statistics go, the product whose blocks of rows they wait for, and whether they were taken with these: see {@link #take}. */
+    private Memory result;
+
+    private MatMul product;
+
+    private boolean taken;
     private Memory x;
     private Memory dy;
+    private Memory m;
     private Memory residual;
     private Memory y;
     private float fetched;
@@ -67,18 +80,64 @@ final class Normalization implements Workers.Task, MatMul.Rows {
 
     void moments(int rows, int c, Memory x, Memory m) {
         this.x = x;
-        int chunks = prepare(Kind.MOMENTS, rows, c);
-        if (workers.run(this, chunks)) {
-            merge(chunks, m);
+        prepare(Kind.MOMENTS, rows, c);
+        result = m;
+        statistics();
+    }
+
+    private void statistics() {
+        if (product != null) {
+            return;
+        }
+        if (workers.run(this, taken ? 0 : chunks)) {
+            if (kind == Kind.MOMENTS) {
+                merge(result);
+            } else {
+                add(result);
+            }
         }
         release();
     }
 
-    private void merge(int chunks, Memory m) {
+    /**
+     * Statistics wait for the product whose result they are of, and are taken block of rows by block while these are in a cache,
+     * if it is cut so; else at the {@link #end}. Which of the two depends on shapes alone.
+     */
+    void take(MatMul product, Runnable statistics) {
+        this.product = product;
+        statistics.run();
+        product.followedBy(this);
+    }
+
+    /** The product is done. */
+    void end() {
+        product.followedBy(null);
+        product = null;
+        statistics();
+    }
+
+    /** Whether it is the statistics of these rows that wait. */
+    boolean of(float[] y, int at, int rows, int columns) {
+        Memory of = kind == Kind.SUMS ? dy : x;
+        return of.array() == y && of.offset() == at && rows == this.rows && columns == c;
+    }
+
+    /** They are taken in so many parts instead. */
+    void parts(int count) {
+        taken = true;
+        chunks(count);
+    }
+
+    /** Where one of them begins. */
+    void part(int i, int row) {
+        chunk[i] = row;
+    }
+
+    private void merge(Memory m) {
         for (int step = 1; step < chunks; step *= 2) {
             for (int i = 0; i + step < chunks; i += 2 * step) {
-                int first = step * chunkRows;
-                int second = Math.min(first, rows - (i + step) * chunkRows);
+                int first = chunk[i + step] - chunk[i];
+                int second = chunk[Math.min(chunks, i + 2 * step)] - chunk[i + step];
                 merge(BASE + 2 * i * c, first, BASE + 2 * (i + step) * c, second);
             }
         }
@@ -101,8 +160,7 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         }
         this.x = x;
         y = dx;
-        workers.run(this, MatMul.ceil(rows, chunkRows));
-        release();
+        make();
     }
 
     void batchNorm(
@@ -136,7 +194,7 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     /** Of dy, or with gamma and beta of what ReLU after the batch norm lets pass of it. */
     void sums(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory beta, Memory s) {
         relu = gamma != null;
-        int chunks = prepare(Kind.SUMS, rows, c);
+        prepare(Kind.SUMS, rows, c);
         float[] ma = m.array();
         for (int j = 0; j < c; j++) {
             coefficient(0, j, ma[m.offset() + j]);
@@ -146,13 +204,13 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         }
         this.x = x;
         this.dy = dy;
-        if (workers.run(this, chunks)) {
-            add(chunks, epsilon, m, s);
-        }
-        release();
+        this.m = m;
+        this.epsilon = epsilon;
+        result = s;
+        statistics();
     }
 
-    private void add(int chunks, double epsilon, Memory m, Memory s) {
+    private void add(Memory s) {
         Reduction.addPairwise(partials, BASE, chunks, 2 * c);
         float[] ma = m.array();
         float[] sa = s.array();
@@ -201,26 +259,35 @@ final class Normalization implements Workers.Task, MatMul.Rows {
 
     @Override
     public void make() {
-        workers.run(this, MatMul.ceil(rows, chunkRows));
+        workers.run(this, rows == 0 ? 0 : chunks);
         release();
     }
 
-    /** Sets the sizes and returns the number of chunks of rows, at least one. */
-    private int prepare(Kind kind, int rows, int c) {
+    private void prepare(Kind kind, int rows, int c) {
         this.kind = kind;
         this.rows = rows;
         this.c = c;
-        chunkRows = Math.clamp(CHUNK / Math.max(1, c), 4, LONGEST);
-        int chunks = Math.max(1, MatMul.ceil(rows, chunkRows));
-        if (partials.length < BASE + chunks * 2 * c) {
-            partials = Lanes.array(chunks * 2 * c);
+        int chunkRows = Math.clamp(CHUNK / Math.max(1, c), 4, LONGEST);
+        chunks(Math.max(1, MatMul.ceil(rows, chunkRows)));
+        for (int i = 0; i <= chunks; i++) {
+            chunk[i] = Math.min(rows, i * chunkRows);
         }
         pitch = MatMul.ceil(c, 16) * 16;
         int rowsOfCoefficients = Math.max(5, workers.count());
         if (coefficients.length < BASE + rowsOfCoefficients * pitch) {
             coefficients = Lanes.array(rowsOfCoefficients * pitch);
         }
-        return chunks;
+    }
+
+    /** Makes room for so many chunks of rows. */
+    private void chunks(int count) {
+        chunks = count;
+        if (chunk.length <= count) {
+            chunk = new int[count + 1];
+        }
+        if (partials.length < BASE + count * 2 * c) {
+            partials = Lanes.array(count * 2 * c);
+        }
     }
 
     private void coefficient(int which, int channel, float value) {
@@ -239,25 +306,34 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     }
 
     void release() {
+        if (product != null) { // it failed
+            product.followedBy(null);
+            product = null;
+        }
+        taken = false;
         x = null;
         dy = null;
+        m = null;
+        result = null;
         residual = null;
         y = null;
     }
 
     @Override
     public void run(int part, int worker) {
-        int row = part * chunkRows;
-        int n = Math.min(chunkRows, rows - row);
+        int row = chunk[part];
+        int n = chunk[part + 1] - row;
         int at = row * c;
         int partial = BASE + part * 2 * c;
         switch (kind) {
             case MOMENTS -> {
-                fetched = x.fetch(at, n * c);
+                if (!taken) {
+                    fetched = x.fetch(at, n * c);
+                }
                 moments(x.array(), x.offset() + at, n, partials, partial, BASE + worker * pitch);
             }
             case SUMS -> {
-                fetched = dy.fetch(at, n * c) + x.fetch(at, n * c);
+                fetched = (taken ? 0 : dy.fetch(at, n * c)) + x.fetch(at, n * c);
                 Arrays.fill(partials, partial, partial + 2 * c, 0);
                 if (relu) {
                     reluSums(dy.array(), dy.offset() + at, x.array(), x.offset() + at, n, partial);
@@ -302,8 +378,9 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         Arrays.fill(k, shifts, shifts + c, 0);
         Arrays.fill(y, yo, yo + 2 * c, 0);
         Reduction.addRows(x, xo, first, c, k, shifts);
+        float share = 1f / Math.max(1, first);
         for (int j = 0; j < c; j++) {
-            k[shifts + j] /= Math.max(1, first);
+            k[shifts + j] *= share;
         }
         int r = 0;
         for (; r < rows - 3; r += 4) {
@@ -338,7 +415,14 @@ final class Normalization implements Workers.Task, MatMul.Rows {
                 y[yo + c + j] += a * a;
             }
         }
-        for (int j = 0; j < c; j++) {
+        int j = 0;
+        for (; j < bound(c); j += L) {
+            FloatVector sum = load(y, yo + j);
+            FloatVector mean = sum.div(Math.max(1, rows));
+            mean.add(load(k, shifts + j)).intoArray(y, yo + j);
+            sum.neg().fma(mean, load(y, yo + c + j)).max(0).intoArray(y, yo + c + j);
+        }
+        for (; j < c; j++) {
             float sum = y[yo + j];
             float mean = sum / Math.max(1, rows);
             y[yo + j] = k[shifts + j] + mean;

@@ -48,6 +48,19 @@ final class Panels {
         return column == 1;
     }
 
+    /** Where the operand lies and a row begins, with its distance from the next, if it {@link #hasRows}. */
+    float[] array() {
+        return x;
+    }
+
+    int rowAt(int group, int row) {
+        return start + tap[0] + group * this.group + row * this.row;
+    }
+
+    int pitch() {
+        return row;
+    }
+
     /** Forgets the operand, so that its memory can be collected. */
     void release() {
         x = null;
@@ -55,7 +68,7 @@ final class Panels {
 
     /** The same for {@code count} rows that follow each other: {@link #packRow}, four panels at a time. */
     void packRows(int group, int row, int count, int i, int depth, int n0, int n1, float[] y, int at) {
-        int from = start + tap[0] + group * this.group + row * this.row;
+        int from = rowAt(group, row);
         int column = n0;
         for (; column + 4 * NR <= n1; column += 4 * NR) {
             fourPanels(from + column, count, y, at + (column - n0) * depth + i * NR, depth * NR);
@@ -89,7 +102,7 @@ final class Panels {
 
     /** Columns [n0, n1) of a row of the first matrix, as row {@code i} of panels so deep, the first of them at {@code y[at]}. */
     void packRow(int group, int row, int i, int depth, int n0, int n1, float[] y, int at) {
-        packRow(start + tap[0] + group * this.group + row * this.row, i, depth, n0, n1, y, at);
+        packRow(rowAt(group, row), i, depth, n0, n1, y, at);
     }
 
     private void packRow(int from, int i, int depth, int n0, int n1, float[] y, int at) {

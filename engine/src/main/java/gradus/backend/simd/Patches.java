@@ -232,7 +232,7 @@ final class Patches {
     /**
      * Elements {@code [k0, k1)} of {@code count} rows that follow each other along one row of the grid, or anywhere if
      * {@link #plain}; of one tap, which lies inside the image for all of them. Each goes to the next
-     * {@link MicroKernel#COLUMN_PITCH} of y; up to a vector of garbage may be written behind it.
+     * {@link MatMul#COLUMN_PITCH} of y; up to a vector of garbage may be written behind it.
      */
     void columns(int row, int count, int k0, int k1, int channel, float[] y, int at) {
         int from = start + row * pixel + channel + k0;
@@ -250,13 +250,13 @@ final class Patches {
             fourColumns(from + c, step, count, y, at + c);
         }
         for (int r = 0; r < count && c < n; r++) {
-            copy(from + r * step + c, y, at + r * MicroKernel.COLUMN_PITCH + c, n - c);
+            copy(from + r * step + c, y, at + r * MatMul.COLUMN_PITCH + c, n - c);
         }
     }
 
     private void fourColumns(int from, int step, int count, float[] y, int to) {
         float[] x = this.x;
-        for (int r = 0; r < count; r++, from += step, to += MicroKernel.COLUMN_PITCH) {
+        for (int r = 0; r < count; r++, from += step, to += MatMul.COLUMN_PITCH) {
             var a = FloatVector.fromArray(SPECIES, x, from);
             var b = FloatVector.fromArray(SPECIES, x, from + L);
             var c = FloatVector.fromArray(SPECIES, x, from + 2 * L);
@@ -266,6 +266,19 @@ final class Patches {
             c.intoArray(y, to + 2 * L);
             d.intoArray(y, to + 3 * L);
         }
+    }
+
+    /** Where A lies and row r begins, with its distance from the next, if A {@link #isPlain}. */
+    float[] array() {
+        return x;
+    }
+
+    int rowAt(int row) {
+        return start + row * pixel;
+    }
+
+    int pitch() {
+        return pixel;
     }
 
     /** Whether row r of A is pixel r of the input. */

@@ -29,6 +29,7 @@ final class SimdBackend implements Backend<Memory> {
     private final Convolution convolution;
     private final Pooling pooling;
     private final Normalization normalization;
+    private final Normalization statistics; // another, because a product may be between the two
     private final Loss loss;
 
     /** @param exact whether no convolution is computed by Winograd's method */
@@ -42,6 +43,7 @@ final class SimdBackend implements Backend<Memory> {
         convolution = new Convolution(matMul, winograd, winogradGradient, elementwise);
         pooling = new Pooling(workers);
         normalization = new Normalization(workers, elementwise);
+        statistics = new Normalization(workers, elementwise);
         loss = new Loss(workers);
     }
 
@@ -190,6 +192,11 @@ final class SimdBackend implements Backend<Memory> {
     }
 
     @Override
+    public boolean inputGradientInPlace() {
+        return true;
+    }
+
+    @Override
     public void conv2dInputGradientFused(Window g, Memory dy, Memory w, Memory residual, Memory z, Memory dx) {
         convolution.inputGradient(g, dy, w, residual, z, dx);
     }
@@ -242,7 +249,7 @@ final class SimdBackend implements Backend<Memory> {
 
     @Override
     public void moments(int rows, int c, Memory x, Memory m) {
-        normalization.moments(rows, c, x, m);
+        statistics.moments(rows, c, x, m);
     }
 
     @Override
@@ -257,7 +264,7 @@ final class SimdBackend implements Backend<Memory> {
 
     @Override
     public void batchNormSums(int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory s) {
-        normalization.sums(rows, c, epsilon, dy, x, m, null, null, s);
+        statistics.sums(rows, c, epsilon, dy, x, m, null, null, s);
     }
 
     @Override
@@ -274,7 +281,7 @@ final class SimdBackend implements Backend<Memory> {
     @Override
     public void batchNormReluSums(
             int rows, int c, double epsilon, Memory dy, Memory x, Memory m, Memory gamma, Memory beta, Memory s) {
-        normalization.sums(rows, c, epsilon, dy, x, m, gamma, beta, s);
+        statistics.sums(rows, c, epsilon, dy, x, m, gamma, beta, s);
     }
 
     @Override
@@ -307,14 +314,32 @@ final class SimdBackend implements Backend<Memory> {
         normalization.batchNorm(rows, c, epsilon, f, x, m, gamma, beta, residual, y);
     }
 
-    /** Batch norm waits until the product copies its rows. */
+    /** Batch norm waits until the product copies its rows; statistics are taken of each block of rows of the result. */
     @Override
-    public void joined(Runnable first, Runnable second) {
+    public void joined(Runnable first, Runnable product, Runnable last) {
+        if (last == null) {
+            product(first, product);
+        } else {
+            try {
+                statistics.take(matMul, last);
+                product(first, product);
+                statistics.end();
+            } finally {
+                statistics.release();
+            }
+        }
+    }
+
+    private void product(Runnable first, Runnable product) {
+        if (first == null) {
+            product.run();
+            return;
+        }
         try {
             normalization.hold(matMul);
             first.run();
             normalization.hold(null);
-            second.run();
+            product.run();
             matMul.makeRows(); // in case there was no product
         } finally {
             normalization.hold(null);
@@ -350,7 +375,10 @@ final class SimdBackend implements Backend<Memory> {
 
     @Override
     public long scratchBytes() {
-        long elements = matMul.scratchElements() + normalization.scratchElements() + reduction.scratchElements();
+        long elements = matMul.scratchElements()
+                + normalization.scratchElements()
+                + statistics.scratchElements()
+                + reduction.scratchElements();
         if (winograd != null) {
             elements += winograd.scratchElements() + winogradGradient.scratchElements();
         }

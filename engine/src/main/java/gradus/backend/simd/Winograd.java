@@ -218,8 +218,10 @@ final class Winograd extends WinogradTiles implements Workers.Task {
         end();
     }
 
-    void inputGradient(Window g, int m, Memory dy, Memory w, Memory dx) {
+    /** @param residual is added; null for none */
+    void inputGradient(Window g, int m, Memory dy, Memory w, Memory residual, Memory dx) {
         begin(g, m);
+        this.residual = residual;
         turn();
         turned = true;
         this.w = w;

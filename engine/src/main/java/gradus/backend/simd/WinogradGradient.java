@@ -1,7 +1,6 @@
 package gradus.backend.simd;
 
 import static gradus.backend.simd.Lanes.BASE;
-import static gradus.backend.simd.MicroKernel.COLUMN_PITCH;
 import static gradus.backend.simd.MicroKernel.NR;
 
 import gradus.backend.Window;
@@ -27,6 +26,9 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
 
     /** Input channels in a block of the kernel gradient: one row of the block is a row of the micro-kernel's columns. */
     private static final int CHANNELS = 144;
+
+    /** Elements from one tile to the next in a block of channels: an odd number of cache lines, to use every cache set. */
+    private static final int PITCH = 176;
 
     /**
      * Input and output channels whose kernel gradient one worker computes and transforms where there are few tiles; the former
@@ -88,7 +90,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         this.dw = dw;
         int most = Math.min(tiles, TILES_GRADIENT);
         int blocks = MatMul.ceil(channels, CHANNELS);
-        v = atLeast(v, positions * blocks * most * COLUMN_PITCH);
+        v = atLeast(v, positions * blocks * most * PITCH);
         d = atLeast(d, positions * most * filters);
         int gather = Math.max(m * GATHER * GRADIENT_FILTERS, alpha * GATHER * CHANNELS);
         boolean few = tiles <= FEW_TILES;
@@ -163,7 +165,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     /** Transforms x and dy of tiles [t0, t1) of those to be gathered. */
     private void gather(Scratch s, int t0, int t1) {
         int blocks = MatMul.ceil(channels, CHANNELS);
-        int step = blocks * gathered * COLUMN_PITCH;
+        int step = blocks * gathered * PITCH;
         for (int k = 0; k < blocks; k++) {
             int width = Math.min(CHANNELS, channels - k * CHANNELS);
             int size = positions * width;
@@ -173,7 +175,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
             Arrays.fill(s.from, s.t);
             for (int i = 0; i < alpha; i++) {
                 for (int t = t0; t < t1; t++) {
-                    int to = BASE + (k * gathered + t) * COLUMN_PITCH;
+                    int to = BASE + (k * gathered + t) * PITCH;
                     inputRow(s, i, width, BASE + (t - t0) * size, v, to, step);
                 }
             }
@@ -221,7 +223,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         int blocks = MatMul.ceil(channels, CHANNELS);
         int first = firstAt(position, firstTile, gathered);
         int depth = Math.max(0, endAt(position, firstTile, gathered) - first);
-        int a = BASE + ((position * blocks + c0 / CHANNELS) * gathered + first) * COLUMN_PITCH + c0 % CHANNELS;
+        int a = BASE + ((position * blocks + c0 / CHANNELS) * gathered + first) * PITCH + c0 % CHANNELS;
         for (int c = 0; c < c1 - c0; ) {
             int tile = MicroKernel.tileColumns(c1 - c0 - c);
             for (int f = f0; f < f1; f += NR) {
@@ -229,7 +231,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
                     s.rows[r] = at + (c + r) * pitch + f - f0;
                 }
                 int b = BASE + (position * filters + f) * gathered + first * NR;
-                MicroKernel.columns(tile, depth, v, a + c, d, b, to, s.rows, firstTile > 0);
+                MicroKernel.columns(tile, depth, v, a + c, PITCH, d, b, NR, to, s.rows, firstTile > 0);
             }
             c += tile;
         }

@@ -104,6 +104,8 @@ public class AgreementTest {
                 new Window(2, 3, 5, 100, 3, 5, 70, 1, 1, 1, 1, 1, 1, 0, 0, 1), // few rows
                 new Window(4, 6, 6, 330, 6, 6, 323, 1, 1, 1, 1, 1, 1, 0, 0, 1), // few rows in two blocks
                 new Window(5, 16, 16, 64, 16, 16, 40, 1, 1, 1, 1, 1, 1, 0, 0, 1), // many rows
+                new Window(5, 16, 16, 530, 16, 16, 100, 1, 1, 1, 1, 1, 1, 0, 0, 1), // a large kernel's derivative
+                new Window(5, 16, 16, 100, 16, 16, 601, 1, 1, 1, 1, 1, 1, 0, 0, 1),
                 new Window(5, 16, 16, 64, 8, 8, 40, 1, 1, 2, 2, 1, 1, 0, 0, 1),
                 new Window(3, 17, 18, 3, 9, 9, 20, 7, 7, 2, 2, 1, 1, 3, 3, 1), // short runs, partly outside
                 new Window(2, 12, 30, 2, 12, 30, 33, 5, 20, 1, 1, 1, 1, 2, 10, 1),

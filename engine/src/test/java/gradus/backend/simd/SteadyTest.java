@@ -2,6 +2,7 @@ package gradus.backend.simd;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.sun.management.ThreadMXBean;
 import gradus.backend.Arithmetic;
@@ -47,34 +48,48 @@ class SteadyTest {
         void on(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y);
     }
 
-    /** Two calls that are joined, made once for the same memory: the first to the first half of y, the second to the other. */
+    /** Calls that are joined, made once for the same memory: the results of first, product and last are thirds of y. */
     private static final class Joined implements Call {
         private final Call first;
-        private final Call second;
+        private final Call product;
+        private final Call last;
         private Memory seen;
         private Runnable one;
         private Runnable two;
+        private Runnable three;
 
-        Joined(Call first, Call second) {
+        /** @param first and {@code last} may be null */
+        Joined(Call first, Call product, Call last) {
             this.first = first;
-            this.second = second;
+            this.product = product;
+            this.last = last;
+        }
+
+        private void make(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y) {
+            Memory made = k.slice(y, 0, N);
+            Memory result = k.slice(y, N, N);
+            Memory statistics = k.slice(y, 2 * N, N);
+            one = first == null ? null : () -> first.on(k, a, b, s, p, made);
+            two = () -> product.on(k, first == null ? a : made, b, s, p, result);
+            three = last == null ? null : () -> last.on(k, result, b, s, p, statistics);
         }
 
         @Override
         public void on(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y) {
             if (seen != y) {
                 seen = y;
-                Memory begin = k.slice(y, 0, N);
-                Memory end = k.slice(y, N, N);
-                one = () -> first.on(k, a, b, s, p, begin);
-                two = () -> second.on(k, begin, b, s, p, end);
+                make(k, a, b, s, p, y);
             }
-            k.joined(one, two);
+            k.joined(one, two, three);
         }
 
         void separately(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y) {
-            first.on(k, a, b, s, p, k.slice(y, 0, N));
-            second.on(k, k.slice(y, 0, N), b, s, p, k.slice(y, N, N));
+            make(k, a, b, s, p, y);
+            for (Runnable call : new Runnable[] {one, two, three}) {
+                if (call != null) {
+                    call.run();
+                }
+            }
         }
     }
 
@@ -84,19 +99,43 @@ class SteadyTest {
         first.put("sigmoid", (k, a, b, s, p, y) -> k.batchNormFused(ROWS, C, 1e-3, SIGMOID, a, p, b, b, null, y));
         first.put("gradient", (k, a, b, s, p, y) -> k.batchNormGradient(ROWS, C, 1e-3, a, b, p, b, b, y));
         first.put("relu", (k, a, b, s, p, y) -> k.batchNormReluGradient(ROWS, C, 1e-3, a, b, p, b, b, b, y));
+        var product = new LinkedHashMap<String, Call>();
+        product.put("1x1", (k, a, b, s, p, y) -> k.conv2dFused(ONE, null, a, b, p, null, y));
+        product.put("dx of 1x1", (k, a, b, s, p, y) -> k.conv2dInputGradient(ONE, a, b, y));
+        product.put("dx of 1x1 added", (k, a, b, s, p, y) -> k.conv2dInputGradientFused(ONE, a, b, b, p, y));
+        var last = new LinkedHashMap<String, Call>();
+        last.put("moments", (k, a, b, s, p, y) -> k.moments(ROWS, C, a, y));
+        last.put("sums", (k, a, b, s, p, y) -> k.batchNormSums(ROWS, C, 1e-3, a, b, p, y));
+        last.put("relu sums", (k, a, b, s, p, y) -> k.batchNormReluSums(ROWS, C, 1e-3, a, b, p, b, b, y));
         var m = new LinkedHashMap<String, Joined>();
-        first.forEach((name, call) -> {
-            m.put(name + ", 1x1", new Joined(call, (k, a, b, s, p, y) -> k.conv2dFused(ONE, null, a, b, p, null, y)));
-            m.put(name + ", dx of 1x1", new Joined(call, (k, a, b, s, p, y) -> k.conv2dInputGradient(ONE, a, b, y)));
-            m.put(
-                    name + ", dx of 1x1 added",
-                    new Joined(call, (k, a, b, s, p, y) -> k.conv2dInputGradientFused(ONE, a, b, b, p, y)));
+        product.forEach((name, call) -> {
+            first.forEach((before, one) -> m.put(before + ", " + name, new Joined(one, call, null)));
+            last.forEach((after, three) -> m.put(name + ", " + after, new Joined(null, call, three)));
+            m.put("all of " + name, new Joined(first.get("relu"), call, last.get("relu sums")));
         });
-        m.put("few rows", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(FEW, a, b, y)));
-        m.put("strided", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(DOWN, a, b, y)));
-        m.put("3x3", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(SAME, a, b, y)));
-        m.put("winograd", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(TILES4, a, b, y)));
-        m.put("nothing", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(EMPTY, a, b, y)));
+        m.put(
+                "few rows",
+                new Joined(
+                        first.get("relu"),
+                        (k, a, b, s, p, y) -> k.conv2d(FEW, a, b, y),
+                        (k, a, b, s, p, y) -> k.moments(144, 1024, a, y)));
+        m.put(
+                "strided",
+                new Joined(
+                        first.get("relu"),
+                        (k, a, b, s, p, y) -> k.conv2d(DOWN, a, b, y),
+                        (k, a, b, s, p, y) -> k.moments(32 * 36, 144, a, y)));
+        m.put("3x3", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(SAME, a, b, y), last.get("moments")));
+        m.put(
+                "winograd",
+                new Joined(
+                        first.get("relu"),
+                        (k, a, b, s, p, y) -> k.conv2d(TILES4, a, b, y),
+                        (k, a, b, s, p, y) -> k.moments(ROWS, 64, a, y)));
+        m.put(
+                "others' statistics",
+                new Joined(null, product.get("1x1"), (k, a, b, s, p, y) -> k.moments(ROWS, C, b, y)));
+        m.put("nothing", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(EMPTY, a, b, y), null));
         return m;
     }
 
@@ -188,9 +227,9 @@ class SteadyTest {
                 Memory p = memory(k, 4, N, true);
                 int at = 0;
                 for (var call : calls().entrySet()) {
-                    Memory y = k.allocate(2 * N);
+                    Memory y = k.allocate(3 * N);
                     call.getValue().on(k, a, b, s, p, y);
-                    float[] bits = k.read(y, Shape.of(2 * N)).floats();
+                    float[] bits = k.read(y, Shape.of(3 * N)).floats();
                     if (threads == 1) {
                         expected.add(bits);
                     } else {
@@ -201,7 +240,7 @@ class SteadyTest {
         }
     }
 
-    /** A block of rows at a time or one call after the other. */
+    /** A block of rows at a time or one call after the other: the same, statistics up to rounding. */
     @Test
     void joinedCallsGiveTheSame() {
         for (int threads : List.of(1, 2)) {
@@ -211,12 +250,66 @@ class SteadyTest {
                 Memory s = memory(k, 3, 1, true);
                 Memory p = memory(k, 4, N, true);
                 joined().forEach((name, call) -> {
-                    Memory y = k.allocate(2 * N);
-                    Memory z = k.allocate(2 * N);
+                    Memory y = k.allocate(3 * N);
+                    Memory z = k.allocate(3 * N);
                     call.on(k, a, b, s, p, y);
                     call.separately(k, a, b, s, p, z);
-                    assertArrayEquals(z.array(), y.array(), name);
+                    Shape results = Shape.of(2 * N);
+                    assertArrayEquals(
+                            k.read(z, results).floats(), k.read(y, results).floats(), name);
+                    float[] expected = k.read(k.slice(z, 2 * N, N), Shape.of(N)).floats();
+                    float[] statistics =
+                            k.read(k.slice(y, 2 * N, N), Shape.of(N)).floats();
+                    double largest = 0;
+                    for (float f : expected) {
+                        largest = Math.max(largest, Math.abs(f));
+                    }
+                    assertArrayEquals(expected, statistics, (float) (largest * 1e-5), name);
+                    assertEquals(call.last == null, largest == 0, name);
                 });
+            }
+        }
+    }
+
+    /** Of one product alone, whose statistics were waited for and never taken, nothing is left for the next. */
+    @Test
+    void whatAFailedCallLeftIsForgotten() {
+        try (var k = new SimdBackend(2, false)) {
+            Memory a = memory(k, 1, N, false);
+            Memory p = memory(k, 4, N, true);
+            Memory y = k.allocate(N);
+            Memory m = k.allocate(2 * C);
+            Memory expected = k.allocate(2 * C);
+            k.moments(ROWS, C, a, expected);
+            assertThrows(
+                    IllegalStateException.class,
+                    () -> k.joined(
+                            () -> k.batchNorm(ROWS, C, 1e-3, a, p, p, p, y),
+                            () -> {
+                                throw new IllegalStateException();
+                            },
+                            () -> k.moments(ROWS, C, y, m)));
+            k.conv2d(ONE, a, p, y);
+            k.moments(ROWS, C, a, m);
+            assertArrayEquals(expected.array(), m.array());
+        }
+    }
+
+    /** 1 x 1, strided with and without pixels that nothing reaches, 3 x 3, both Winograd tiles, groups: dx over the residual. */
+    @Test
+    void inputGradientsInPlace() {
+        var down = new Window(4, 12, 12, C, 6, 6, C, 3, 3, 2, 2, 1, 1, 1, 1, 1);
+        try (var k = new SimdBackend(2, false)) {
+            for (Window g : List.of(ONE, DOWN, down, SAME, TILES4, TILES2, GROUPED)) {
+                int n = g.n() * g.h() * g.w() * g.c();
+                Memory dy = memory(k, 1, g.n() * g.oh() * g.ow() * g.f(), false);
+                Memory w = memory(k, 2, g.kh() * g.kw() * g.c() * g.f(), false);
+                Memory z = memory(k, 4, n, false);
+                Memory apart = k.allocate(n);
+                k.conv2dInputGradientFused(g, dy, w, memory(k, 3, n, false), z, apart);
+                Memory in = memory(k, 3, n, false);
+                k.conv2dInputGradientFused(g, dy, w, in, z, in);
+                assertArrayEquals(apart.array(), in.array(), g.toString());
             }
         }
     }
@@ -291,7 +384,7 @@ class SteadyTest {
             Memory b = memory(k, 2, N, false);
             Memory s = memory(k, 3, 1, true);
             Memory p = memory(k, 4, N, true);
-            Memory y = k.allocate(2 * N);
+            Memory y = k.allocate(3 * N);
             for (var call : calls().entrySet()) {
                 long least = Long.MAX_VALUE;
                 for (long end = System.nanoTime() + 10_000_000_000L; least > 0 && System.nanoTime() < end; ) {
