@@ -160,6 +160,10 @@ final class WarmUp implements Runnable {
                 }
                 LockSupport.parkNanos(PAUSE_NANOS);
             }
+            for (int i = 0; i < 4000; i++) { // and a step of training
+                b.map(new ScalarFunction.Exp(), n, matrix, result);
+                b.mapGradient(new ScalarFunction.Relu(), n, matrix, matrix, result);
+            }
         }
     }
 }
