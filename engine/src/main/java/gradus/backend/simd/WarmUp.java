@@ -157,12 +157,9 @@ final class WarmUp implements Runnable {
                     b.map(new ScalarFunction.Affine(0.5, 1), n, matrix, result);
                     b.arithmetic(Arithmetic.ADD, bias, matrix, matrix, result);
                     b.softmax(1, n, matrix, result);
+                    b.map(new ScalarFunction.Exp(), 2 * L, matrix, result); // of a training step
                 }
                 LockSupport.parkNanos(PAUSE_NANOS);
-            }
-            for (int i = 0; i < 4000; i++) { // and a step of training
-                b.map(new ScalarFunction.Exp(), n, matrix, result);
-                b.mapGradient(new ScalarFunction.Relu(), n, matrix, matrix, result);
             }
         }
     }
