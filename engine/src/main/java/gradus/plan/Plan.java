@@ -277,7 +277,7 @@ public final class Plan<B> {
             Op op = nodes.get(i).op();
             if (op instanceof FusedBatchNorm || op instanceof BatchNormGradient) {
                 bringTogether(i, i, Plan::isConvolution, false);
-            } else if (isConvolution(op) && !Boolean.getBoolean("nostat")) {
+            } else if (isConvolution(op)) {
                 int start = i > 0 && joined.contains(nodes.get(i - 1)) ? i - 1 : i;
                 bringTogether(start, i, n -> n instanceof Moments || n instanceof BatchNormSums, true);
             }

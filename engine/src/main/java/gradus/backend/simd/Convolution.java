@@ -17,11 +17,12 @@ import gradus.backend.Window;
  * class is a convolution of stride 1 of its own, and no multiplication by zero is done. Pixels no tap reaches get zero.
  */
 final class Convolution {
+    private static final ScalarFunction RELU = new ScalarFunction.Relu();
+
     private final MatMul product;
     private final Winograd winograd; // null if not to be used, as is the next
     private final WinogradGradient winogradGradient;
     private final Elementwise elementwise;
-    private static final ScalarFunction RELU = new ScalarFunction.Relu();
 
     Convolution(MatMul product, Winograd winograd, WinogradGradient winogradGradient, Elementwise elementwise) {
         this.product = product;
@@ -170,6 +171,7 @@ final class Convolution {
             once = all && g.strideH() == 1 && g.strideW() == 1 && g.groups() == 1;
             product.afterwards(once ? z : null);
             addInputGradient(g, dy, w, all ? residual : dx, dx);
+            product.afterwards(null); // in case there was no product
         }
         if (z != null && !once) {
             elementwise.mapGradient(RELU, n, dx, z, dx);
@@ -192,14 +194,13 @@ final class Convolution {
         }
         for (int h0 = 0; h0 < Math.min(g.strideH(), g.h()); h0++) {
             for (int w0 = 0; w0 < Math.min(g.strideW(), g.w()); w0++) {
-                product.then(null, residual, false);
-                inputGradient(g, h0, w0, dy, w, dx);
+                inputGradient(g, h0, w0, dy, w, residual, dx);
             }
         }
     }
 
     /** dx at rows h0, h0 + strideH, ... and columns w0, w0 + strideW, ... */
-    private void inputGradient(Window g, int h0, int w0, Memory dy, Memory w, Memory dx) {
+    private void inputGradient(Window g, int h0, int w0, Memory dy, Memory w, Memory residual, Memory dx) {
         int tapsH = taps(h0 + g.top(), g.kh(), g.dilationH(), g.strideH());
         int tapsW = taps(w0 + g.left(), g.kw(), g.dilationW(), g.strideW());
         if (tapsH == 0 || tapsW == 0) {
@@ -234,6 +235,7 @@ final class Convolution {
         }
         a.ready();
         product.groups(g.groups(), filters, filters, channels);
+        product.then(null, residual, false); // not before: a product that is never run would leave it to the next
         int rowOfPixels = g.w() * g.c();
         product.result(
                 dx,

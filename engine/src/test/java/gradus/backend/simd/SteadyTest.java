@@ -295,6 +295,26 @@ class SteadyTest {
         }
     }
 
+    /** What was to be added to pixels that no tap reaches is not added to the next product. */
+    @Test
+    void nothingIsLeftForTheNextProduct() {
+        var none = new Window(4, 0, 12, C, 0, 12, C, 1, 1, 1, 1, 1, 1, 0, 0, 1);
+        try (var k = new SimdBackend(2, false)) {
+            Memory a = memory(k, 1, N, false);
+            Memory b = memory(k, 2, N, false);
+            Memory expected = k.allocate(N);
+            Memory y = k.allocate(N);
+            k.matMul(64, 1000, 200, false, false, a, b, expected);
+            for (Window g : List.of(DOWN, none)) {
+                k.conv2dInputGradientFused(g, a, b, b, a, y);
+                k.matMul(64, 1000, 200, false, false, a, b, y);
+                for (int i = 0; i < 64_000; i++) {
+                    assertEquals(expected.array()[expected.offset() + i], y.array()[y.offset() + i], g.toString());
+                }
+            }
+        }
+    }
+
     /** 1 x 1, strided with and without pixels that nothing reaches, 3 x 3, both Winograd tiles, groups: dx over the residual. */
     @Test
     void inputGradientsInPlace() {
