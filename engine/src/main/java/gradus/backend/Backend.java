@@ -213,7 +213,7 @@ public interface Backend<B> extends AutoCloseable {
     /**
      * The whole derivative of training-mode batch norm with respect to x, statistics included (Ioffe and Szegedy, 2015):
      * dx = gamma / sqrt(v + epsilon) (dy - s[0] / rows - xhat s[1] / rows), xhat = (x - mean) / sqrt(v + epsilon),
-     * with s as {@link #batchNormSums} gives it. dx may be dy.
+     * with s as {@link #batchNormSums} gives it. dx may be dy or x.
      */
     void batchNormGradient(int rows, int c, double epsilon, B dy, B x, B m, B gamma, B s, B dx);
 
@@ -230,7 +230,7 @@ public interface Backend<B> extends AutoCloseable {
         throw new UnsupportedOperationException(name() + " does not fuse the derivatives of ReLU and batch norm");
     }
 
-    /** {@link #batchNormGradient} of dz, s as {@link #batchNormReluSums} gives it. dx may be dy. */
+    /** {@link #batchNormGradient} of dz, s as {@link #batchNormReluSums} gives it. dx may be dy or x. */
     default void batchNormReluGradient(int rows, int c, double epsilon, B dy, B x, B m, B gamma, B beta, B s, B dx) {
         throw new UnsupportedOperationException(name() + " does not fuse the derivatives of ReLU and batch norm");
     }

@@ -38,7 +38,7 @@ public record BatchNormGradient(double epsilon, boolean relu) implements Op {
 
     @Override
     public boolean mayOverwrite(int input) {
-        return input == 0;
+        return input <= 1;
     }
 
     @Override

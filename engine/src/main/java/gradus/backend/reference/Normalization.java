@@ -97,11 +97,16 @@ final class Normalization {
         for (int r = 0; r < rows; r++) {
             for (int k = 0; k < c; k++) {
                 int i = r * c + k;
-                double xhat = normalized(x.get(i), k, c, epsilon, m);
-                double direct = dy.get(i) - s.get(k) / rows - xhat * s.get(c + k) / rows;
-                dx.set(i, gamma.get(k) / Math.sqrt(m.get(c + k) + epsilon) * direct);
+                dx.set(i, gradient(rows, dy.get(i), x.get(i), k, c, epsilon, m, gamma, s));
             }
         }
+    }
+
+    private static double gradient(
+            int rows, double dy, double x, int k, int c, double epsilon, Doubles m, Doubles gamma, Doubles s) {
+        double xhat = normalized(x, k, c, epsilon, m);
+        double direct = dy - s.get(k) / rows - xhat * s.get(c + k) / rows;
+        return gamma.get(k) / Math.sqrt(m.get(c + k) + epsilon) * direct;
     }
 
     /** s as {@link #batchNormSums} of dz, which is dy where relu(batchNorm(x)) lets it pass and 0 elsewhere. */
@@ -143,10 +148,10 @@ final class Normalization {
         for (int r = 0; r < rows; r++) {
             for (int k = 0; k < c; k++) {
                 int i = r * c + k;
-                dx.set(i, passes(x.get(i), k, c, epsilon, single, m, gamma, beta) ? dy.get(i) : 0);
+                double dz = passes(x.get(i), k, c, epsilon, single, m, gamma, beta) ? dy.get(i) : 0;
+                dx.set(i, gradient(rows, dz, x.get(i), k, c, epsilon, m, gamma, s));
             }
         }
-        batchNormGradient(rows, c, epsilon, dx, x, m, gamma, s, dx);
     }
 
     /** Whether ReLU passes on batchNorm(x): it does if that is positive, or NaN. */

@@ -159,7 +159,7 @@ final class Convolution {
     void inputGradient(Window g, Memory dy, Memory w, Memory residual, Memory z, Memory dx) {
         int n = g.n() * g.h() * g.w() * g.c();
         boolean all = g.f() > 0 && everyPixelReached(g);
-        boolean once = false;
+        boolean once = false; // by the product
         int m = tile(g);
         if (m > 0) {
             product.makeRows();
@@ -168,7 +168,7 @@ final class Convolution {
             if (!all && (residual.array() != dx.array() || residual.offset() != dx.offset())) {
                 System.arraycopy(residual.array(), residual.offset(), dx.array(), dx.offset(), n);
             }
-            once = all && g.strideH() == 1 && g.strideW() == 1 && g.groups() == 1;
+            once = g.f() > 0 && g.groups() == 1 && classes(g) == 1;
             product.afterwards(once ? z : null);
             addInputGradient(g, dy, w, all ? residual : dx, dx);
             product.afterwards(null); // in case there was no product
@@ -240,6 +240,7 @@ final class Convolution {
         product.result(
                 dx,
                 h0 * rowOfPixels + w0 * g.c(),
+                classes(g) == 1,
                 rows,
                 columns,
                 g.h() * rowOfPixels,
@@ -249,14 +250,20 @@ final class Convolution {
     }
 
     private static boolean everyPixelReached(Window g) {
-        boolean all = true;
+        return classes(g) == Math.min(g.strideH(), g.h()) * Math.min(g.strideW(), g.w());
+    }
+
+    /** How many classes of input pixels are reached. */
+    private static int classes(Window g) {
+        int high = 0;
         for (int h0 = 0; h0 < Math.min(g.strideH(), g.h()); h0++) {
-            all &= taps(h0 + g.top(), g.kh(), g.dilationH(), g.strideH()) > 0;
+            high += taps(h0 + g.top(), g.kh(), g.dilationH(), g.strideH()) > 0 ? 1 : 0;
         }
+        int wide = 0;
         for (int w0 = 0; w0 < Math.min(g.strideW(), g.w()); w0++) {
-            all &= taps(w0 + g.left(), g.kw(), g.dilationW(), g.strideW()) > 0;
+            wide += taps(w0 + g.left(), g.kw(), g.dilationW(), g.strideW()) > 0 ? 1 : 0;
         }
-        return all;
+        return high * wide;
     }
 
     /** How many of the taps i reach a padded position: those for which it minus i * dilation is a multiple of stride. */

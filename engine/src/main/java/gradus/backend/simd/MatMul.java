@@ -161,6 +161,14 @@ final class MatMul implements Workers.Task {
     /** Whether rows of C follow each other at one distance: finding one then takes no division. */
     private boolean cWhole;
 
+    /**
+     * C's memory is so many pixels, rows of n numbers each, of which the product computes all or, with a stride, some; 0 if that is
+     * not so. What comes after a block of rows is done to the pixels between them as well.
+     */
+    private int pixels;
+
+    private boolean cAlone;
+
     private int groups;
     private int aGroup;
     private int cGroup;
@@ -236,10 +244,11 @@ final class MatMul implements Workers.Task {
 
     /** C: row (n, p, q) of a grid starts at {@code n image + p row + q pixel}. */
     void result(Memory c, int gridH, int gridW, int image, int row, int pixel) {
-        result(c, 0, gridH, gridW, image, row, pixel);
+        result(c, 0, true, gridH, gridW, image, row, pixel);
     }
 
-    void result(Memory c, int start, int gridH, int gridW, int image, int row, int pixel) {
+    /** @param alone whether no other product computes other rows of the same images */
+    void result(Memory c, int start, boolean alone, int gridH, int gridW, int image, int row, int pixel) {
         this.c = c.array();
         cBegin = c.offset();
         cStart = c.offset() + start;
@@ -249,6 +258,7 @@ final class MatMul implements Workers.Task {
         cRow = row;
         cPixel = pixel;
         cWhole = row == gridW * pixel && image == gridH * row;
+        cAlone = alone;
     }
 
     /** Elements of B in panels: see {@link #pack}. */
@@ -297,9 +307,9 @@ final class MatMul implements Workers.Task {
     }
 
     /**
-     * The next product, one alone, is followed by C = mask <= 0 ? 0 : C, block of rows by block where there are many of them,
-     * while C is in the cache and the mask comes from memory in long runs. A residual is then fetched before each block, and both
-     * begin at the same element as C.
+     * The next product, one alone, is followed by C = mask <= 0 ? 0 : C on all of C's pixels, block of rows by block where there are
+     * many of them, while C is in the cache and the mask comes from memory in long runs. A residual is then fetched before each
+     * block, and both begin at the same element as C.
      */
     void afterwards(Memory mask) {
         this.mask = mask;
@@ -358,13 +368,15 @@ final class MatMul implements Workers.Task {
         this.k = k;
         if (m > 0 && n > 0) {
             splits = 1;
+            boolean inPixels = cAlone && groups == 1 && cImage % n == 0 && cRow % n == 0 && cPixel % n == 0;
+            pixels = inPixels ? m / (gridH * gridW) * (cImage / n) : 0;
             boolean small = (long) m * n * k * groups < SMALL_WORK;
             if (transposed) {
                 partitionTransposed();
             } else {
                 partition(small);
             }
-            if (!inBlocks() || groups > 1 || before != null && !a.isMatrix(made)) {
+            if (!inBlocks() || groups > 1 || before != null && !a.isPixels(made)) {
                 makeRows();
             }
             int parts = groups * rowBlocks * columnBlocks * splits;
@@ -389,14 +401,15 @@ final class MatMul implements Workers.Task {
 
     private void partition(boolean small) {
         if (a.direct() && k <= MicroKernel.DEPTH) {
-            followed = statistics != null && cWhole && cPixel == n && statistics.of(c, cStart, m, n);
+            images = 1;
+            rowBlocks = blocks();
+            followed = statistics != null && pixels > 0 && statistics.of(c, cBegin, pixels, n);
             if (followed) {
-                statistics.parts(blocks());
-                for (int i = 0; i <= blocks(); i++) {
-                    statistics.part(i, share(m, MR, i, blocks()));
+                statistics.parts(rowBlocks * pieces());
+                for (int i = 0; i <= rowBlocks * pieces(); i++) {
+                    statistics.part(i, piece(i));
                 }
             }
-            images = 1;
             Arrays.fill(copied, -1);
             if (packed == null && fewRows()) {
                 phase = Phase.FEW_ROWS;
@@ -550,12 +563,14 @@ final class MatMul implements Workers.Task {
         if (copied[worker * APART] != block) {
             copied[worker * APART] = block;
             if (before != null) {
-                before.make(m0, rows);
+                int pixel = a.pixelAt(m0, m);
+                before.make(pixel, a.pixelAt(m0 + rows, m) - pixel);
             }
             copy(group, m0, rows, worker);
         }
-        if (mask != null && residual != null && inBlocks() && cWhole && cPixel == n) {
-            scratch[tileAt(worker, 0)] = residual.fetch(cAt(group, m0) - cBegin, rows * n);
+        if (mask != null && residual != null && inBlocks()) {
+            int pixel = piece(block * pieces());
+            scratch[tileAt(worker, 0)] = residual.fetch(pixel * n, (piece((block + 1) * pieces()) - pixel) * n);
         }
         for (int strip = n0; strip < n1; strip += width) {
             int end = Math.min(n1, strip + width);
@@ -579,26 +594,33 @@ final class MatMul implements Workers.Task {
         return phase == Phase.DIRECT && columnBlocks == 1;
     }
 
-    /** What comes after a block of rows of C. */
+    /** What comes after a block of rows of C: as much at a time as those rows are. */
     private void finish(int block, int worker) {
-        if (mask != null) {
-            int m0 = share(m, MR, block, rowBlocks);
-            afterwards(m0, share(m, MR, block + 1, rowBlocks) - m0);
-        }
-        if (followed) {
-            statistics.run(block, worker);
+        for (int i = block * pieces(); i < (block + 1) * pieces(); i++) {
+            if (mask != null) {
+                int at = piece(i) * n;
+                int o = cBegin + at;
+                Elementwise.reluGradient(c, o, mask.array(), mask.offset() + at, c, o, piece(i + 1) * n - at);
+            }
+            if (followed) {
+                statistics.run(i, worker);
+            }
         }
     }
 
-    /** Rows [m0, m0 + rows) of C. */
-    private void afterwards(int m0, int rows) {
-        boolean whole = cWhole && cPixel == n;
-        int run = whole ? rows * n : n;
-        for (int r = 0; r < (whole ? 1 : rows); r++) {
-            int o = cAt(0, m0 + r);
-            int at = o - cBegin;
-            Elementwise.reluGradient(c, o, mask.array(), mask.offset() + at, c, o, run);
-        }
+    private int pieces() {
+        return Math.max(1, pixels / m);
+    }
+
+    /** The pixel of C where a piece begins; the first block of rows begins with the first pixel, the last ends with the last. */
+    private int piece(int i) {
+        int block = i / pieces();
+        int from = pixelAt(block);
+        return i % pieces() == 0 ? from : from + (pixelAt(block + 1) - from) * (i % pieces()) / pieces();
+    }
+
+    private int pixelAt(int block) {
+        return block == 0 ? 0 : block == rowBlocks ? pixels : (cAt(0, share(m, MR, block, rowBlocks)) - cBegin) / n;
     }
 
     /** Copies rows [m0, m0 + rows) of A to the worker's scratch memory. */

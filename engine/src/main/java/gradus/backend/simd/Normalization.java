@@ -415,17 +415,31 @@ final class Normalization implements Workers.Task, MatMul.Rows {
                 y[yo + c + j] += a * a;
             }
         }
+        means(k, shifts, rows, c, y, yo);
+    }
+
+    /**
+     * From sums of distances and of their squares to what {@link #moments} gives. Nothing but the Vector API's own methods: it is
+     * called so rarely beside the loop before that others would not be inlined there, and their vectors were objects.
+     */
+    private static void means(float[] shifts, int at, int rows, int c, float[] y, int yo) {
+        int n = Math.max(1, rows);
+        var count = FloatVector.broadcast(SPECIES, n);
+        var zero = FloatVector.zero(SPECIES);
         int j = 0;
         for (; j < bound(c); j += L) {
-            FloatVector sum = load(y, yo + j);
-            FloatVector mean = sum.div(Math.max(1, rows));
-            mean.add(load(k, shifts + j)).intoArray(y, yo + j);
-            sum.neg().fma(mean, load(y, yo + c + j)).max(0).intoArray(y, yo + c + j);
+            FloatVector sum = FloatVector.fromArray(SPECIES, y, yo + j);
+            FloatVector mean = sum.div(count);
+            mean.add(FloatVector.fromArray(SPECIES, shifts, at + j)).intoArray(y, yo + j);
+            sum.neg()
+                    .fma(mean, FloatVector.fromArray(SPECIES, y, yo + c + j))
+                    .max(zero)
+                    .intoArray(y, yo + c + j);
         }
         for (; j < c; j++) {
             float sum = y[yo + j];
-            float mean = sum / Math.max(1, rows);
-            y[yo + j] = k[shifts + j] + mean;
+            float mean = sum / n;
+            y[yo + j] = shifts[at + j] + mean;
             y[yo + c + j] = Math.max(0, Math.fma(-sum, mean, y[yo + c + j]));
         }
     }

@@ -286,9 +286,14 @@ final class Patches {
         return plain;
     }
 
-    /** Whether row r of A is row r of a matrix that begins at x, whole. */
-    boolean isMatrix(Memory x) {
-        return plain && channels == pixel && this.x == x.array() && start == x.offset();
+    /** Whether each row of A is one pixel, whole, of images that begin at x. */
+    boolean isPixels(Memory x) {
+        return direct() && channels == pixel && this.x == x.array() && start == x.offset();
+    }
+
+    /** Where, counted in pixels, a row of A lies of which that is so; the first at 0, and the one behind the last at the end. */
+    int pixelAt(int row, int rows) {
+        return row == 0 ? 0 : row == rows ? rows / positions() * h * w : (at(row) - start) / pixel;
     }
 
     /** Whether a row of A is many runs too short for each to find its own way, as under a first kernel on three channels. */

@@ -466,6 +466,46 @@ public class AgreementTest {
     }
 
     @Test
+    void gradientsOfBatchNormOverTheirOperands() {
+        for (int t = 0; t < TIMES; t++) {
+            int rows = twins.size(60);
+            int c = twins.size(70);
+            int n = rows * c;
+            Tensor dy = twins.numbers(n);
+            Tensor x = twins.numbers(n);
+            Tensor m = twins.numbers(2 * c, 3, 0.1);
+            Tensor gamma = twins.numbers(c);
+            Tensor s = twins.numbers(2 * c);
+            Tensor beta = twins.numbers(c);
+            var all = new StridedCopy(new int[] {n}, 0, new int[] {1}, 0, new int[] {1});
+            for (boolean relu : twins.tested.batchNormReluGradients() ? new boolean[] {false, true} : new boolean[1]) {
+                for (int over = 0; over < 2; over++) {
+                    int o = over;
+                    Twins.Call apart = (b, a, y) -> gradient(b, relu, rows, c, a, y);
+                    Twins.Call inPlace = (b, a, y) -> {
+                        gradient(b, relu, rows, c, a, a[o]);
+                        b.copy(all, a[o], y);
+                    };
+                    assertArrayEquals(
+                            twins.tested(apart, n, dy, x, m, gamma, s, beta),
+                            twins.tested(inPlace, n, dy, x, m, gamma, s, beta));
+                    assertArrayEquals(
+                            twins.reference(apart, n, dy, x, m, gamma, s, beta),
+                            twins.reference(inPlace, n, dy, x, m, gamma, s, beta));
+                }
+            }
+        }
+    }
+
+    private static <B> void gradient(Backend<B> b, boolean relu, int rows, int c, B[] a, B dx) {
+        if (relu) {
+            b.batchNormReluGradient(rows, c, 1e-3, a[0], a[1], a[2], a[3], a[5], a[4], dx);
+        } else {
+            b.batchNormGradient(rows, c, 1e-3, a[0], a[1], a[2], a[3], a[4], dx);
+        }
+    }
+
+    @Test
     void softmax() {
         for (int t = 0; t < TIMES; t++) {
             int rows = twins.size(40);

@@ -125,6 +125,19 @@ class SteadyTest {
                         first.get("relu"),
                         (k, a, b, s, p, y) -> k.conv2d(DOWN, a, b, y),
                         (k, a, b, s, p, y) -> k.moments(32 * 36, 144, a, y)));
+        Call half = (k, a, b, s, p, y) -> k.batchNormReluGradient(32 * 36, 144, 1e-3, a, b, p, b, b, b, y);
+        m.put(
+                "dx of strided",
+                new Joined(half, (k, a, b, s, p, y) -> k.conv2dInputGradient(DOWN, a, b, y), last.get("relu sums")));
+        m.put(
+                "dx of strided added",
+                new Joined(
+                        half, (k, a, b, s, p, y) -> k.conv2dInputGradientFused(DOWN, a, b, b, p, y), last.get("sums")));
+        var all = new Window(32, 12, 12, C, 6, 6, C, 3, 3, 2, 2, 1, 1, 1, 1, 1);
+        m.put(
+                "dx of 3x3, strided, added",
+                new Joined(
+                        null, (k, a, b, s, p, y) -> k.conv2dInputGradientFused(all, a, b, b, p, y), last.get("sums")));
         m.put("3x3", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(SAME, a, b, y), last.get("moments")));
         m.put(
                 "winograd",
