@@ -258,17 +258,27 @@ public interface Backend<B> extends AutoCloseable {
     /** y[r, k] = labels[r] = k ? 1 : 0; a label outside [0, classes) gives a row of NaN, so that no loss hides it. */
     void oneHot(int rows, int classes, B labels, B y);
 
+    /** Whether both gradients of this convolution are worth computing together; see {@link #joined}. */
+    default boolean joinsGradients(Window g) {
+        return false;
+    }
+
     /**
-     * Makes two or three calls one after the other. The product is a convolution or its input gradient. The first, or null, is a
+     * Makes two to four calls one after the other. The product is a convolution or its input gradient. The first, or null, is a
      * {@link #batchNormFused} or one of batch norm's gradients, whose result is the product's first operand and whose operands the
-     * product does not overwrite; the last, or null, is {@link #moments}, {@link #batchNormSums} or {@link #batchNormReluSums} of
-     * the product's result, whose other operands are there before. A backend may compute all of it a block of rows at a time.
+     * product does not overwrite. The gradient, or null, is the {@link #conv2dKernelGradient} of the convolution whose input gradient
+     * the product is, with the same dy; then nobody else reads the first's result, which need not be left in memory. The last, or
+     * null, is {@link #moments}, {@link #batchNormSums} or {@link #batchNormReluSums} of the product's result, whose other operands are
+     * there before. A backend may compute all of it a block of rows at a time.
      */
-    default void joined(Runnable first, Runnable product, Runnable last) {
+    default void joined(Runnable first, Runnable product, Runnable gradient, Runnable last) {
         if (first != null) {
             first.run();
         }
         product.run();
+        if (gradient != null) {
+            gradient.run();
+        }
         if (last != null) {
             last.run();
         }

@@ -14,6 +14,11 @@ import java.util.List;
  * @param w shape of the convolution's kernel
  */
 public record Conv2DKernelGradient(Conv2D conv, Shape w) implements Op {
+    /** The convolution in numbers. */
+    public Window window(List<Shape> inputs) {
+        return conv.window(inputs.get(0), w);
+    }
+
     static void check(Shape expected, Shape dy) {
         if (!expected.equals(dy)) {
             throw new ShapeException("dy is " + dy + ", the convolution's result " + expected);
@@ -36,7 +41,7 @@ public record Conv2DKernelGradient(Conv2D conv, Shape w) implements Op {
 
     @Override
     public <B> Runnable bind(Backend<B> backend, List<Shape> shapes, List<B> inputs, Shape shape, B dw) {
-        Window g = conv.window(shapes.get(0), w);
+        Window g = window(shapes);
         B x = inputs.get(0);
         B dy = inputs.get(1);
         return () -> backend.conv2dKernelGradient(g, x, dy, dw);

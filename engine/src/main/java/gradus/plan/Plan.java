@@ -9,6 +9,7 @@ import gradus.op.AdamStep;
 import gradus.op.BatchNormGradient;
 import gradus.op.BatchNormSums;
 import gradus.op.Conv2DInputGradient;
+import gradus.op.Conv2DKernelGradient;
 import gradus.op.FusedBatchNorm;
 import gradus.op.FusedConv2D;
 import gradus.op.FusedConv2DInputGradient;
@@ -99,7 +100,7 @@ public final class Plan<B> {
         this.updates = !graph.updates().isEmpty();
         this.nodes = new ArrayList<>();
         arrange(prepared(graph), graph);
-        bringTogether();
+        bringTogether(graph);
         keep(graph);
         Map<Value, Integer> lastRead = lastReads(graph);
         placeDeclared(graph);
@@ -269,10 +270,11 @@ public final class Plan<B> {
     }
 
     /**
-     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, and right
-     * behind a convolution statistics of its result, if their other operands are there: the calls become one.
+     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, right behind a
+     * convolution statistics of its result, and behind an input gradient that of the kernel, if their other operands are there: the
+     * calls become one.
      */
-    private void bringTogether() {
+    private void bringTogether(Graph graph) {
         for (int i = hoisted; i < nodes.size(); i++) {
             Op op = nodes.get(i).op();
             if (op instanceof FusedBatchNorm || op instanceof BatchNormGradient) {
@@ -280,7 +282,28 @@ public final class Plan<B> {
             } else if (isConvolution(op)) {
                 int start = i > 0 && joined.contains(nodes.get(i - 1)) ? i - 1 : i;
                 bringTogether(start, i, n -> n instanceof Moments || n instanceof BatchNormSums, true);
+                bringKernelGradient(graph, start, i);
             }
+        }
+    }
+
+    /** Behind the calls from {@code start} on with the input gradient i, if nobody else reads what a call before that has made. */
+    private void bringKernelGradient(Graph graph, int start, int i) {
+        Value dy = nodes.get(i).inputs().get(0);
+        int end = end(i);
+        List<Node> readers = nodes.stream().filter(n -> n.inputs().contains(dy)).toList();
+        Node node = readers.getLast();
+        int at = nodes.indexOf(node);
+        if (at > end
+                && node.op() instanceof Conv2DKernelGradient gradient
+                && node.inputs().get(1) == dy
+                && backend.joinsGradients(gradient.window(node.inputShapes()))
+                && nodes.subList(start, at).stream()
+                        .noneMatch(n -> n.output() == node.inputs().get(0))
+                && (start == i || readers.size() == 2 && !graph.outputs().containsValue(dy))) {
+            nodes.remove(at);
+            nodes.add(end + 1, node);
+            joined.add(nodes.get(end));
         }
     }
 
@@ -502,12 +525,16 @@ public final class Plan<B> {
             int end = end(i);
             if (end > i) {
                 int at = isConvolution(nodes.get(i).op()) ? i : i + 1;
+                boolean both = nodes.get(end).op() instanceof Conv2DKernelGradient;
                 Runnable first = at == i ? null : steps.get(i);
                 Runnable product = steps.get(at);
-                Runnable last = at == end ? null : steps.get(end);
-                steps.set(i, () -> {});
-                steps.set(end, () -> {});
-                steps.set(at, () -> backend.joined(first, product, last));
+                Runnable gradient = both ? steps.get(end) : null;
+                int statistics = both ? end - 1 : end;
+                Runnable last = at == statistics ? null : steps.get(statistics);
+                for (int k = i; k <= end; k++) {
+                    steps.set(k, () -> {});
+                }
+                steps.set(at, () -> backend.joined(first, product, gradient, last));
                 i = end;
             }
         }
@@ -631,7 +658,10 @@ public final class Plan<B> {
         }
     }
 
-    /** Runs, and tells for each of {@link #nodes} how many nanoseconds it took; 0 for what need not run again. */
+    /**
+     * Runs, and tells for each of {@link #nodes} how many nanoseconds it took; 0 for what need not run again. Nodes that are
+     * computed in one call are counted at the product among them, both gradients of a convolution each by its operations.
+     */
     public long[] timedRun() {
         var nanos = new long[steps.size()];
         synchronized (backend) {
@@ -644,7 +674,29 @@ public final class Plan<B> {
             }
             ran();
         }
+        shareOut(nanos);
         return Arrays.copyOf(nanos, nodes.size());
+    }
+
+    /** The time of a joint call is counted at those that it was made of, according to their operations. */
+    private void shareOut(long[] nanos) {
+        for (int i = 0; i < nodes.size(); i++) {
+            int end = end(i);
+            if (end > i && nodes.get(end).op() instanceof Conv2DKernelGradient) {
+                long all = Arrays.stream(nanos, i, end + 1).sum();
+                double flops = nodes.subList(i, end + 1).stream()
+                        .mapToDouble(Plan::flops)
+                        .sum();
+                for (int k = i; k <= end; k++) {
+                    nanos[k] = Math.round(all * flops(nodes.get(k)) / flops);
+                }
+                i = end;
+            }
+        }
+    }
+
+    private static double flops(Node node) {
+        return node.op().flops(node.inputShapes(), node.output().shape());
     }
 
     private void ran() {

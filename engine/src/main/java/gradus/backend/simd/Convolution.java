@@ -20,12 +20,15 @@ final class Convolution {
     private static final ScalarFunction RELU = new ScalarFunction.Relu();
 
     private final MatMul product;
+    private final MatMul gradient; // of a kernel
+    private boolean waits;
     private final Winograd winograd; // null if not to be used, as is the next
     private final WinogradGradient winogradGradient;
     private final Elementwise elementwise;
 
     Convolution(MatMul product, Winograd winograd, WinogradGradient winogradGradient, Elementwise elementwise) {
         this.product = product;
+        gradient = new MatMul(product);
         this.winograd = winograd;
         this.winogradGradient = winogradGradient;
         this.elementwise = elementwise;
@@ -47,7 +50,7 @@ final class Convolution {
         int channels = g.c() / g.groups();
         int filters = g.f() / g.groups();
         int depth = g.kh() * g.kw() * channels;
-        patches(g, x);
+        patches(product.a, g, x);
         product.groups(g.groups(), channels, filters, filters);
         product.b.matrix(w, depth, g.f(), 1);
         product.result(y, g.oh(), g.ow(), g.oh() * g.ow() * g.f(), g.ow() * g.f(), g.f());
@@ -105,15 +108,52 @@ final class Convolution {
         }
     }
 
+    /**
+     * Sets up the kernel gradient that a call computes, to be computed along with the next product, the input gradient with the
+     * same dy, unless shapes are against it; see {@link MatMul#along}.
+     */
+    void along(Runnable kernelGradient) {
+        waits = true;
+        gradient.await(true);
+        kernelGradient.run();
+        waits = false;
+    }
+
+    /** Ends that; whether the kernel gradient was computed. */
+    boolean wasAlong() {
+        boolean was = product.wasJoint();
+        waits = false;
+        gradient.await(false);
+        gradient.release();
+        product.along(null);
+        return was;
+    }
+
+    /** Whether both gradients of a 1 x 1 convolution are worth computing a block of pixels at a time. */
+    static boolean joins(Window g) {
+        return g.kh() * g.kw() == 1
+                && g.h() == g.oh()
+                && g.w() == g.ow()
+                && g.strideH() == 1
+                && g.strideW() == 1
+                && g.groups() == 1
+                && MatMul.joins(g.c(), g.f(), g.n() * g.oh() * g.ow());
+    }
+
     void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {
-        if (tile(g) == 4) { // with 2 the transforms cost what the products save
+        if (waits) {
+            if (joins(g)) {
+                directKernelGradient(gradient, g, x, dy, dw);
+                product.along(gradient);
+            }
+        } else if (tile(g) == 4) { // with 2 the transforms cost what the products save
             winogradGradient.kernelGradient(g, x, dy, dw);
         } else {
-            directKernelGradient(g, x, dy, dw);
+            directKernelGradient(product, g, x, dy, dw);
         }
     }
 
-    void directKernelGradient(Window g, Memory x, Memory dy, Memory dw) {
+    private void directKernelGradient(MatMul product, Window g, Memory x, Memory dy, Memory dw) {
         int channels = g.c() / g.groups();
         int filters = g.f() / g.groups();
         int rows = g.kh() * g.kw() * channels;
@@ -122,15 +162,14 @@ final class Convolution {
             elementwise.fill(rows * g.f(), 0, dw);
             return;
         }
-        patches(g, x);
+        patches(product.a, g, x);
         product.groups(g.groups(), channels, filters, filters);
         product.b.matrix(dy, pixels, g.f(), 1);
         product.result(dw, 1, 1, g.f(), g.f(), g.f());
         product.run(true, rows, filters, pixels);
     }
 
-    private void patches(Window g, Memory x) {
-        Patches a = product.a;
+    private static void patches(Patches a, Window g, Memory x) {
         a.image(x, g.h(), g.w(), g.c(), g.c() / g.groups());
         a.window(g.oh(), g.ow(), g.strideH(), g.strideW(), g.kh(), g.kw());
         for (int i = 0; i < g.kh(); i++) {

@@ -60,6 +60,11 @@ final class MatMul implements Workers.Task {
 
     private static final int LEAST_DEPTH_TRANSPOSED = 96;
 
+    /** Least inner extent of a partial result, and most of these where another product's parts are as many. */
+    private static final int LEAST_SPLIT = 512;
+
+    private static final int MOST_SPLITS = 24;
+
     /** From one k to the next in a copy of A's columns: an odd number of cache lines, to use every cache set. */
     static final int COLUMN_PITCH = ROWS_TRANSPOSED + 16;
 
@@ -130,7 +135,7 @@ final class MatMul implements Workers.Task {
     /** The block of rows that a worker has copied; each at a distance from the other workers'. */
     private final int[] copied;
 
-    private final float[] partials = Lanes.array(PARTIALS);
+    private final float[] partials;
     private float[] own = Lanes.array(0);
 
     // ---- the product in progress ----
@@ -199,6 +204,13 @@ final class MatMul implements Workers.Task {
     private int columnBlocks;
     private int splits;
 
+    /** The kernel gradient that may be computed with the next product, and whether it is; or whether this one waits for that. */
+    private MatMul gradient;
+
+    private boolean joint;
+    private boolean wasJoint;
+    private boolean waits;
+
     /** A B: elements of a run, and its blocks; images if rows go position by position, else 1. */
     private int run;
 
@@ -217,6 +229,18 @@ final class MatMul implements Workers.Task {
         starts = new int[workers.count()][BLOCK + APART];
         grid = new int[workers.count()][BLOCK + APART];
         copied = new int[workers.count() * APART];
+        partials = Lanes.array(PARTIALS);
+    }
+
+    /** Another product in progress, with the same scratch memory. */
+    MatMul(MatMul other) {
+        workers = other.workers;
+        scratch = other.scratch;
+        addresses = other.addresses;
+        starts = other.starts;
+        grid = other.grid;
+        copied = other.copied;
+        partials = other.partials;
     }
 
     long scratchElements() {
@@ -319,6 +343,9 @@ final class MatMul implements Workers.Task {
     interface Rows {
         void make(int row, int n);
 
+        /** To another place, {@code pitch} from one to the next. */
+        void make(int row, int n, float[] to, int at, int pitch);
+
         /** All of them, by all workers. */
         void make();
     }
@@ -347,25 +374,61 @@ final class MatMul implements Workers.Task {
         this.statistics = statistics;
     }
 
-    /** Computes C = A B, {@code (m, n)} with inner extent k, or C = A^T B. In both cases A's grid was set up before. */
-    void run(boolean transposed, int m, int n, int k) {
-        try {
-            compute(transposed, m, n, k);
-        } finally { // or the next product would be followed by what was meant for one that failed
-            a.release();
-            b.release();
-            c = null;
-            packed = null;
-            then(null, null, false);
-            afterwards(null);
-            followed = false;
-        }
+    /**
+     * Whether A^T B, k rows of m and n numbers, is worth computing with a product that reads the rows of B, the gradient of an
+     * image with that of a kernel: if C is one part, of which every worker can keep a partial result in its cache, and there are
+     * enough splits for all.
+     */
+    static boolean joins(int m, int n, int k) {
+        return m * n > 0 && (long) m * n <= RESULT_TRANSPOSED && k / LEAST_SPLIT >= ENOUGH && n <= MicroKernel.DEPTH;
     }
 
-    private void compute(boolean transposed, int m, int n, int k) {
+    /** The next product A^T B, for which that is so, waits for another one's rows. */
+    void await(boolean yes) {
+        waits = yes;
+    }
+
+    /** The next product is one whose A has the rows of the B of another, which waits: that is computed with it, if possible. */
+    void along(MatMul gradient) {
+        this.gradient = gradient;
+        wasJoint = false;
+    }
+
+    /** Whether it was. */
+    boolean wasJoint() {
+        return wasJoint;
+    }
+
+    /** Computes C = A B, {@code (m, n)} with inner extent k, or C = A^T B. In both cases A's grid was set up before. */
+    void run(boolean transposed, int m, int n, int k) {
         this.m = m;
         this.n = n;
         this.k = k;
+        if (waits) {
+            splits = Math.clamp(PARTIALS / (m * n), 1, Math.min(k / LEAST_SPLIT, MOST_SPLITS));
+            return;
+        }
+        try {
+            compute(transposed);
+        } finally { // or the next product would be followed by what was meant for one that failed
+            release();
+        }
+    }
+
+    /** Forgets operands and all that was set for one product. */
+    void release() {
+        a.release();
+        b.release();
+        c = null;
+        packed = null;
+        then(null, null, false);
+        afterwards(null);
+        followed = false;
+        gradient = null;
+        joint = false;
+    }
+
+    private void compute(boolean transposed) {
         if (m > 0 && n > 0) {
             splits = 1;
             boolean inPixels = cAlone && groups == 1 && cImage % n == 0 && cRow % n == 0 && cPixel % n == 0;
@@ -379,7 +442,7 @@ final class MatMul implements Workers.Task {
             if (!inBlocks() || groups > 1 || before != null && !a.isPixels(made)) {
                 makeRows();
             }
-            int parts = groups * rowBlocks * columnBlocks * splits;
+            int parts = joint ? gradient.splits : groups * rowBlocks * columnBlocks * splits;
             if (small) {
                 workers.runHere(this, parts);
             } else {
@@ -387,22 +450,40 @@ final class MatMul implements Workers.Task {
             }
             before = null;
             if (splits > 1) {
-                phase = Phase.ADD_PARTIALS;
-                workers.run(this, ceil(m, 16));
+                runPartials();
+            } else if (joint) {
+                gradient.runPartials();
+                wasJoint = true;
             }
             if ((mask != null || followed) && !inBlocks()) {
                 phase = Phase.AFTERWARDS;
                 images = 1; // rows as they lie
-                rowBlocks = blocks();
+                rowBlocks = blocks(m);
                 workers.run(this, rowBlocks);
             }
         }
     }
 
+    /** Whether rows of B are those of another product's A. */
+    private boolean rowsOfB(Patches a) {
+        return a.isPlain() && a.array() == b.array() && a.rowAt(0) == b.rowAt(0, 0);
+    }
+
+    private void runPartials() {
+        phase = Phase.ADD_PARTIALS;
+        workers.run(this, ceil(m, 16));
+    }
+
     private void partition(boolean small) {
         if (a.direct() && k <= MicroKernel.DEPTH) {
             images = 1;
-            rowBlocks = blocks();
+            joint = gradient != null
+                    && groups == 1
+                    && pixels == m
+                    && gradient.rowsOfB(a)
+                    && m == gradient.k
+                    && k == gradient.n;
+            rowBlocks = joint ? gradient.splits * blocks(ceil(m, gradient.splits)) : blocks(m);
             followed = statistics != null && pixels > 0 && statistics.of(c, cBegin, pixels, n);
             if (followed) {
                 statistics.parts(rowBlocks * pieces());
@@ -411,7 +492,7 @@ final class MatMul implements Workers.Task {
                 }
             }
             Arrays.fill(copied, -1);
-            if (packed == null && fewRows()) {
+            if (packed == null && !joint && fewRows()) {
                 phase = Phase.FEW_ROWS;
                 rowBlocks = 1;
                 columnBlock = Math.clamp(B_SIZE / (NR * Math.max(1, k)), 1, PANELS) * NR;
@@ -456,13 +537,25 @@ final class MatMul implements Workers.Task {
      * same number of whole tiles, give or take one.
      */
     private void partitionDirect() {
-        rowBlocks = blocks();
-        columnBlocks = Math.clamp(ceil(PARTS * workers.count(), groups * rowBlocks), 1, ceil(n, LEAST_PANELS * NR));
+        columnBlocks = joint
+                ? 1
+                : Math.clamp(ceil(PARTS * workers.count(), groups * rowBlocks), 1, ceil(n, LEAST_PANELS * NR));
     }
 
-    /** Blocks of rows that are copied together; the same for any number of threads. */
-    private int blocks() {
-        return ceil(ceil(m, MR), Math.clamp(BLOCK_SIZE / Math.max(1, k), MR, BLOCK) / MR);
+    /** Blocks in which so many rows are copied; the same for any number of threads. */
+    private int blocks(int rows) {
+        return ceil(ceil(rows, MR), Math.clamp(BLOCK_SIZE / Math.max(1, k), MR, BLOCK) / MR);
+    }
+
+    /** Where a block of rows begins. With a kernel gradient, so many make up one of its splits. */
+    private int rowAt(int block) {
+        if (!joint) {
+            return share(m, MR, block, rowBlocks);
+        }
+        int blocks = rowBlocks / gradient.splits;
+        int length = ceil(m, gradient.splits);
+        int from = Math.min(m, block / blocks * length);
+        return from + share(Math.min(length, m - from), MR, block % blocks, blocks);
     }
 
     private void partitionTransposed() {
@@ -473,10 +566,11 @@ final class MatMul implements Workers.Task {
         rowBlock = ceil(ceil(tapRows, rowBlocks), 4) * 4;
         rowBlocks = ceil(tapRows, rowBlock) * (m / tapRows);
         int most = Math.clamp(RESULT_TRANSPOSED / rowBlock / NR * NR, COLUMNS, 2 * COLUMNS);
-        partitionColumns(most, rowBlocks * Math.max(1, k / 512), ENOUGH); // splits, and so sums, depend on it
+        partitionColumns(most, rowBlocks * Math.max(1, k / LEAST_SPLIT), ENOUGH); // splits, and so sums, depend on it
         int blocks = rowBlocks * columnBlocks;
         if (groups == 1 && (long) m * n <= PARTIALS) {
-            splits = Math.clamp(ceil(2 * ENOUGH, blocks), 1, Math.max(1, Math.min(k / 512, PARTIALS / (m * n))));
+            splits =
+                    Math.clamp(ceil(2 * ENOUGH, blocks), 1, Math.max(1, Math.min(k / LEAST_SPLIT, PARTIALS / (m * n))));
         }
     }
 
@@ -526,6 +620,10 @@ final class MatMul implements Workers.Task {
             return;
         }
         int rest = part / columnBlocks;
+        if (joint && phase == Phase.DIRECT) {
+            withGradient(part, worker);
+            return;
+        }
         if (phase == Phase.DIRECT) {
             direct(rest, part % columnBlocks, worker);
             return;
@@ -554,19 +652,24 @@ final class MatMul implements Workers.Task {
     /** @param block which block of rows, over all groups; a worker that has it already need not copy it */
     private void direct(int block, int columns, int worker) {
         int group = block / rowBlocks;
-        int m0 = share(m, MR, block % rowBlocks, rowBlocks);
-        int rows = share(m, MR, block % rowBlocks + 1, rowBlocks) - m0;
+        int m0 = rowAt(block % rowBlocks);
+        int rows = rowAt(block % rowBlocks + 1) - m0;
         int n0 = share(n, NR, columns, columnBlocks);
         int n1 = share(n, NR, columns + 1, columnBlocks);
         int width = ceil(n1 - n0, ceil(n1 - n0, Math.clamp(STRIP_SIZE / Math.max(1, k) / NR, 1, STRIP) * NR));
         width = ceil(width, NR) * NR;
         if (copied[worker * APART] != block) {
             copied[worker * APART] = block;
-            if (before != null) {
-                int pixel = a.pixelAt(m0, m);
-                before.make(pixel, a.pixelAt(m0 + rows, m) - pixel);
+            if (before != null && joint) { // nobody else reads them
+                before.make(m0, rows, scratch, BASE + worker * SCRATCH, PITCH);
+                start(group, m0, rows, worker);
+            } else {
+                if (before != null) {
+                    int pixel = a.pixelAt(m0, m);
+                    before.make(pixel, a.pixelAt(m0 + rows, m) - pixel);
+                }
+                copy(group, m0, rows, worker);
             }
-            copy(group, m0, rows, worker);
         }
         if (mask != null && residual != null && inBlocks()) {
             int pixel = piece(block * pieces());
@@ -586,6 +689,15 @@ final class MatMul implements Workers.Task {
         }
         if (inBlocks()) {
             finish(block, worker);
+        }
+    }
+
+    /** Blocks of rows, and with what of A and of other operands then is in the cache, their share of the kernel's gradient. */
+    private void withGradient(int split, int worker) {
+        int blocks = rowBlocks / gradient.splits;
+        for (int block = split * blocks; block < (split + 1) * blocks; block++) {
+            direct(block, 0, worker);
+            gradient.add(split, rowAt(block), rowAt(block + 1), block > split * blocks, worker);
         }
     }
 
@@ -620,7 +732,7 @@ final class MatMul implements Workers.Task {
     }
 
     private int pixelAt(int block) {
-        return block == 0 ? 0 : block == rowBlocks ? pixels : (cAt(0, share(m, MR, block, rowBlocks)) - cBegin) / n;
+        return block == 0 ? 0 : block == rowBlocks ? pixels : (cAt(0, rowAt(block)) - cBegin) / n;
     }
 
     /** Copies rows [m0, m0 + rows) of A to the worker's scratch memory. */
@@ -888,36 +1000,91 @@ final class MatMul implements Workers.Task {
                     }
                 }
             }
+            int leftPitch = leftInPlace ? a.pitch() : COLUMN_PITCH;
+            int rightPitch = rightInPlace ? b.pitch() : NR;
+            int panel = rightInPlace ? NR : NR * (k1 - k0);
             for (int row = m0; row < m1; ) {
                 int tile = MicroKernel.tileColumns(m1 - row);
-                int valid = Math.min(tile, m1 - row);
-                for (int column = n0; column < n1; column += NR) {
-                    boolean whole = valid == tile && column + NR <= n1;
-                    int[] at = tileOfColumns(worker, group, split, row, tile, whole, column);
-                    MicroKernel.columns(
-                            tile,
-                            k1 - k0,
-                            left,
-                            leftAt + row - m0,
-                            leftInPlace ? a.pitch() : COLUMN_PITCH,
-                            right,
-                            rightInPlace ? rightAt + column - n0 : rightAt + (column - n0) * (k1 - k0),
-                            rightInPlace ? b.pitch() : NR,
-                            !whole ? scratch : splits > 1 ? partials : c,
-                            at,
-                            whole && block > 0);
-                    for (int r = 0; r < valid && !whole; r++) {
-                        int to = startOfColumns(group, split, row + r) + column;
-                        put(
-                                tileAt(worker, r),
-                                Math.min(NR, n1 - column),
-                                block > 0,
-                                true,
-                                splits > 1 ? partials : c,
-                                to);
-                    }
-                }
-                row += valid;
+                int from = leftAt + row - m0;
+                tiles(
+                        group,
+                        split,
+                        row,
+                        Math.min(tile, m1 - row),
+                        n0,
+                        n1,
+                        k1 - k0,
+                        left,
+                        from,
+                        leftPitch,
+                        right,
+                        rightAt,
+                        rightPitch,
+                        panel,
+                        block > 0,
+                        worker);
+                row += Math.min(tile, m1 - row);
+            }
+        }
+    }
+
+    /** Adds the products of pixels [k0, k1) to a partial result; the worker has their rows of B in its scratch memory. */
+    private void add(int split, int k0, int k1, boolean add, int worker) {
+        int at = a.rowAt(k0);
+        scratch[tileAt(worker, 0)] = Memory.fetch(a.array(), at, k1 - k0, m, a.pitch());
+        int rightAt = BASE + worker * SCRATCH;
+        for (int row = 0; row < m; ) {
+            int valid = Math.min(MicroKernel.tileColumns(m - row), m - row);
+            tiles(
+                    0, split, row, valid, 0, n, k1 - k0, a.array(), at + row, a.pitch(), scratch, rightAt, PITCH, NR,
+                    add, worker);
+            row += valid;
+        }
+    }
+
+    /** A tile's rows of C, {@code valid} of them, and columns [n0, n1); {@code panel} from NR columns of B to the next. */
+    private void tiles(
+            int group,
+            int split,
+            int row,
+            int valid,
+            int n0,
+            int n1,
+            int depth,
+            float[] left,
+            int leftAt,
+            int leftPitch,
+            float[] right,
+            int rightAt,
+            int rightPitch,
+            int panel,
+            boolean add,
+            int worker) {
+        int tile = MicroKernel.tileColumns(valid);
+        float[] to = splits > 1 ? partials : c;
+        for (int column = n0; column < n1; column += NR, rightAt += panel) {
+            boolean whole = valid == tile && column + NR <= n1;
+            int[] at = tileOfColumns(worker, group, split, row, tile, whole, column);
+            MicroKernel.columns(
+                    tile,
+                    depth,
+                    left,
+                    leftAt,
+                    leftPitch,
+                    right,
+                    rightAt,
+                    rightPitch,
+                    whole ? to : scratch,
+                    at,
+                    whole && add);
+            for (int r = 0; r < valid && !whole; r++) {
+                put(
+                        tileAt(worker, r),
+                        Math.min(NR, n1 - column),
+                        add,
+                        true,
+                        to,
+                        startOfColumns(group, split, row + r) + column);
             }
         }
     }

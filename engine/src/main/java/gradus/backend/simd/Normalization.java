@@ -5,6 +5,7 @@ import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.Lanes.bound;
+import static jdk.incubator.vector.FloatVector.fromArray;
 import static jdk.incubator.vector.VectorOperators.LE;
 
 import gradus.backend.ScalarFunction;
@@ -348,19 +349,22 @@ final class Normalization implements Workers.Task, MatMul.Rows {
 
     @Override
     public void make(int row, int n) {
+        make(row, n, y.array(), y.offset() + row * c, c);
+    }
+
+    @Override
+    public void make(int row, int n, float[] to, int o, int pitch) {
         int at = row * c;
-        float[] to = y.array();
-        int o = y.offset() + at;
         float[] values = x.array();
         int xo = x.offset() + at;
         if (kind == Kind.NORMALIZE && residual == null) {
-            normalize(values, xo, n, to, o);
+            normalize(values, xo, n, to, o, pitch);
         } else if (kind == Kind.NORMALIZE) {
-            normalize(values, xo, n, residual.array(), residual.offset() + at, to, o);
+            normalize(values, xo, n, residual.array(), residual.offset() + at, to, o, pitch);
         } else if (relu) {
-            reluGradient(dy.array(), dy.offset() + at, values, xo, n, to, o);
+            reluGradient(dy.array(), dy.offset() + at, values, xo, n, to, o, pitch);
         } else {
-            gradient(dy.array(), dy.offset() + at, values, xo, n, to, o);
+            gradient(dy.array(), dy.offset() + at, values, xo, n, to, o, pitch);
         }
     }
 
@@ -428,13 +432,10 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         var zero = FloatVector.zero(SPECIES);
         int j = 0;
         for (; j < bound(c); j += L) {
-            FloatVector sum = FloatVector.fromArray(SPECIES, y, yo + j);
+            FloatVector sum = fromArray(SPECIES, y, yo + j);
             FloatVector mean = sum.div(count);
-            mean.add(FloatVector.fromArray(SPECIES, shifts, at + j)).intoArray(y, yo + j);
-            sum.neg()
-                    .fma(mean, FloatVector.fromArray(SPECIES, y, yo + c + j))
-                    .max(zero)
-                    .intoArray(y, yo + c + j);
+            mean.add(fromArray(SPECIES, shifts, at + j)).intoArray(y, yo + j);
+            sum.neg().fma(mean, fromArray(SPECIES, y, yo + c + j)).max(zero).intoArray(y, yo + c + j);
         }
         for (; j < c; j++) {
             float sum = y[yo + j];
@@ -544,16 +545,16 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         }
     }
 
-    // ---- the rows of a chunk; k holds the coefficients, one row of each after the other ----
+    // ---- the rows of a chunk, step apart in y; k holds the coefficients, one row of each after the other ----
 
     /** y = (x - mean) scale + shift, then ReLU. */
-    private void normalize(float[] x, int xo, int rows, float[] y, int yo) {
+    private void normalize(float[] x, int xo, int rows, float[] y, int yo, int step) {
         float[] k = coefficients;
         int c = this.c;
         int scale = BASE + pitch;
         int shift = scale + pitch;
         boolean relu = this.relu;
-        for (int r = 0; r < rows; r++, xo += c, yo += c) {
+        for (int r = 0; r < rows; r++, xo += c, yo += step) {
             int j = 0;
             for (; j < bound(c); j += L) {
                 FloatVector u = load(x, xo + j).sub(load(k, BASE + j)).fma(load(k, scale + j), load(k, shift + j));
@@ -567,13 +568,13 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     }
 
     /** y = (x - mean) scale + shift + residual, then ReLU. */
-    private void normalize(float[] x, int xo, int rows, float[] residual, int ro, float[] y, int yo) {
+    private void normalize(float[] x, int xo, int rows, float[] residual, int ro, float[] y, int yo, int step) {
         float[] k = coefficients;
         int c = this.c;
         int scale = BASE + pitch;
         int shift = scale + pitch;
         boolean relu = this.relu;
-        for (int r = 0; r < rows; r++, xo += c, ro += c, yo += c) {
+        for (int r = 0; r < rows; r++, xo += c, ro += c, yo += step) {
             int j = 0;
             for (; j < bound(c); j += L) {
                 FloatVector u = load(x, xo + j).sub(load(k, BASE + j)).fma(load(k, scale + j), load(k, shift + j));
@@ -606,13 +607,13 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     }
 
     /** dx = scale (dy - fall - (x - mean) slope). */
-    private void gradient(float[] dy, int dyo, float[] x, int xo, int rows, float[] y, int yo) {
+    private void gradient(float[] dy, int dyo, float[] x, int xo, int rows, float[] y, int yo, int step) {
         float[] k = coefficients;
         int c = this.c;
         int scale = BASE + pitch;
         int slope = BASE + 3 * pitch;
         int fall = slope + pitch;
-        for (int r = 0; r < rows; r++, dyo += c, xo += c, yo += c) {
+        for (int r = 0; r < rows; r++, dyo += c, xo += c, yo += step) {
             int j = 0;
             for (; j < bound(c); j += L) {
                 FloatVector centred = load(x, xo + j).sub(load(k, BASE + j));
@@ -627,14 +628,14 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     }
 
     /** The same with dy counted as 0 where (x - mean) scale + shift is not above 0. */
-    private void reluGradient(float[] dy, int dyo, float[] x, int xo, int rows, float[] y, int yo) {
+    private void reluGradient(float[] dy, int dyo, float[] x, int xo, int rows, float[] y, int yo, int step) {
         float[] k = coefficients;
         int c = this.c;
         int scales = BASE + pitch;
         int shift = scales + pitch;
         int slope = shift + pitch;
         int fall = slope + pitch;
-        for (int r = 0; r < rows; r++, dyo += c, xo += c, yo += c) {
+        for (int r = 0; r < rows; r++, dyo += c, xo += c, yo += step) {
             int j = 0;
             for (; j < bound(c); j += L) {
                 FloatVector centred = load(x, xo + j).sub(load(k, BASE + j));

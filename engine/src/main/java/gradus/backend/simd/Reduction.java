@@ -5,6 +5,7 @@ import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.Lanes.bound;
+import static jdk.incubator.vector.FloatVector.fromArray;
 
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
@@ -145,7 +146,10 @@ final class Reduction implements Workers.Task {
         }
     }
 
-    /** y[j] += sum over rows of x[row, j]. Four rows at a time: y stays in the first-level cache, x streams. */
+    /**
+     * y[j] += sum over rows of x[row, j]. Four rows at a time: y stays in the first-level cache, x streams. Nothing but the Vector
+     * API's own methods, as some call it so rarely that others would not be inlined.
+     */
     static void addRows(float[] x, int xo, int rows, int c, float[] y, int yo) {
         int r = 0;
         for (; r < rows - 3; r += 4) {
@@ -155,9 +159,9 @@ final class Reduction implements Workers.Task {
             int r3 = r2 + c;
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector s = load(x, r0 + j).add(load(x, r1 + j));
-                FloatVector t = load(x, r2 + j).add(load(x, r3 + j));
-                load(y, yo + j).add(s.add(t)).intoArray(y, yo + j);
+                FloatVector s = fromArray(SPECIES, x, r0 + j).add(fromArray(SPECIES, x, r1 + j));
+                FloatVector t = fromArray(SPECIES, x, r2 + j).add(fromArray(SPECIES, x, r3 + j));
+                fromArray(SPECIES, y, yo + j).add(s.add(t)).intoArray(y, yo + j);
             }
             for (; j < c; j++) {
                 y[yo + j] += (x[r0 + j] + x[r1 + j]) + (x[r2 + j] + x[r3 + j]);

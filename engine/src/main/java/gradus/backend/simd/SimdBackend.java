@@ -314,19 +314,35 @@ final class SimdBackend implements Backend<Memory> {
         normalization.batchNorm(rows, c, epsilon, f, x, m, gamma, beta, residual, y);
     }
 
-    /** Batch norm waits until the product copies its rows; statistics are taken of each block of rows of the result. */
     @Override
-    public void joined(Runnable first, Runnable product, Runnable last) {
-        if (last == null) {
-            product(first, product);
-        } else {
-            try {
+    public boolean joinsGradients(Window g) {
+        return Convolution.joins(g);
+    }
+
+    /**
+     * Batch norm waits until the product copies its rows; a kernel gradient uses them while they are there; statistics are taken of
+     * each block of rows of the result.
+     */
+    @Override
+    public void joined(Runnable first, Runnable product, Runnable gradient, Runnable last) {
+        boolean along;
+        try {
+            if (last != null) {
                 statistics.take(matMul, last);
-                product(first, product);
-                statistics.end();
-            } finally {
-                statistics.release();
             }
+            if (gradient != null) {
+                convolution.along(gradient);
+            }
+            product(first, product);
+            if (last != null) {
+                statistics.end();
+            }
+        } finally {
+            statistics.release();
+            along = convolution.wasAlong();
+        }
+        if (gradient != null && !along) {
+            gradient.run();
         }
     }
 

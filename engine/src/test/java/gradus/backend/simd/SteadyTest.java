@@ -48,20 +48,27 @@ class SteadyTest {
         void on(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y);
     }
 
-    /** Calls that are joined, made once for the same memory: the results of first, product and last are thirds of y. */
+    /** Calls that are joined, made once for the same memory: the results of first, product, gradient and last are quarters of y. */
     private static final class Joined implements Call {
         private final Call first;
         private final Call product;
         private final Call last;
+        private final Call gradient;
         private Memory seen;
         private Runnable one;
         private Runnable two;
         private Runnable three;
+        private Runnable four;
 
         /** @param first and {@code last} may be null */
         Joined(Call first, Call product, Call last) {
+            this(first, product, null, last);
+        }
+
+        Joined(Call first, Call product, Call gradient, Call last) {
             this.first = first;
             this.product = product;
+            this.gradient = gradient;
             this.last = last;
         }
 
@@ -72,6 +79,8 @@ class SteadyTest {
             one = first == null ? null : () -> first.on(k, a, b, s, p, made);
             two = () -> product.on(k, first == null ? a : made, b, s, p, result);
             three = last == null ? null : () -> last.on(k, result, b, s, p, statistics);
+            Memory dw = k.slice(y, 3 * N, N);
+            four = gradient == null ? null : () -> gradient.on(k, first == null ? a : made, b, s, p, dw);
         }
 
         @Override
@@ -80,12 +89,12 @@ class SteadyTest {
                 seen = y;
                 make(k, a, b, s, p, y);
             }
-            k.joined(one, two, three);
+            k.joined(one, two, four, three);
         }
 
         void separately(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y) {
             make(k, a, b, s, p, y);
-            for (Runnable call : new Runnable[] {one, two, three}) {
+            for (Runnable call : new Runnable[] {one, two, three, four}) {
                 if (call != null) {
                     call.run();
                 }
@@ -107,11 +116,16 @@ class SteadyTest {
         last.put("moments", (k, a, b, s, p, y) -> k.moments(ROWS, C, a, y));
         last.put("sums", (k, a, b, s, p, y) -> k.batchNormSums(ROWS, C, 1e-3, a, b, p, y));
         last.put("relu sums", (k, a, b, s, p, y) -> k.batchNormReluSums(ROWS, C, 1e-3, a, b, p, b, b, y));
+        Call dw = (k, a, b, s, p, y) -> k.conv2dKernelGradient(ONE, b, a, y);
         var m = new LinkedHashMap<String, Joined>();
         product.forEach((name, call) -> {
             first.forEach((before, one) -> m.put(before + ", " + name, new Joined(one, call, null)));
             last.forEach((after, three) -> m.put(name + ", " + after, new Joined(null, call, three)));
             m.put("all of " + name, new Joined(first.get("relu"), call, last.get("relu sums")));
+            if (name.startsWith("dx")) {
+                m.put("both of " + name, new Joined(null, call, dw, null));
+                m.put("both of " + name + " and sums", new Joined(first.get("gradient"), call, dw, last.get("sums")));
+            }
         });
         m.put(
                 "few rows",
@@ -138,6 +152,20 @@ class SteadyTest {
                 "dx of 3x3, strided, added",
                 new Joined(
                         null, (k, a, b, s, p, y) -> k.conv2dInputGradientFused(all, a, b, b, p, y), last.get("sums")));
+        m.put(
+                "both of strided",
+                new Joined(
+                        half,
+                        (k, a, b, s, p, y) -> k.conv2dInputGradient(DOWN, a, b, y),
+                        (k, a, b, s, p, y) -> k.conv2dKernelGradient(DOWN, b, a, y),
+                        null));
+        m.put(
+                "both of 3x3",
+                new Joined(
+                        first.get("relu"),
+                        (k, a, b, s, p, y) -> k.conv2dInputGradient(SAME, a, b, y),
+                        (k, a, b, s, p, y) -> k.conv2dKernelGradient(SAME, b, a, y),
+                        last.get("moments")));
         m.put("3x3", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(SAME, a, b, y), last.get("moments")));
         m.put(
                 "winograd",
@@ -240,9 +268,9 @@ class SteadyTest {
                 Memory p = memory(k, 4, N, true);
                 int at = 0;
                 for (var call : calls().entrySet()) {
-                    Memory y = k.allocate(3 * N);
+                    Memory y = k.allocate(4 * N);
                     call.getValue().on(k, a, b, s, p, y);
-                    float[] bits = k.read(y, Shape.of(3 * N)).floats();
+                    float[] bits = k.read(y, Shape.of(4 * N)).floats();
                     if (threads == 1) {
                         expected.add(bits);
                     } else {
@@ -263,25 +291,31 @@ class SteadyTest {
                 Memory s = memory(k, 3, 1, true);
                 Memory p = memory(k, 4, N, true);
                 joined().forEach((name, call) -> {
-                    Memory y = k.allocate(3 * N);
-                    Memory z = k.allocate(3 * N);
+                    Memory y = k.allocate(4 * N);
+                    Memory z = k.allocate(4 * N);
                     call.on(k, a, b, s, p, y);
                     call.separately(k, a, b, s, p, z);
-                    Shape results = Shape.of(2 * N);
+                    int begin = call.gradient == null ? 0 : N; // what the first has made need not be left
+                    Shape results = Shape.of(2 * N - begin);
                     assertArrayEquals(
-                            k.read(z, results).floats(), k.read(y, results).floats(), name);
-                    float[] expected = k.read(k.slice(z, 2 * N, N), Shape.of(N)).floats();
-                    float[] statistics =
-                            k.read(k.slice(y, 2 * N, N), Shape.of(N)).floats();
-                    double largest = 0;
-                    for (float f : expected) {
-                        largest = Math.max(largest, Math.abs(f));
-                    }
-                    assertArrayEquals(expected, statistics, (float) (largest * 1e-5), name);
-                    assertEquals(call.last == null, largest == 0, name);
+                            k.read(k.slice(z, begin, 2 * N - begin), results).floats(),
+                            k.read(k.slice(y, begin, 2 * N - begin), results).floats(),
+                            name);
+                    close(name, call.last == null, k, k.slice(z, 2 * N, N), k.slice(y, 2 * N, N));
+                    close(name, call.gradient == null, k, k.slice(z, 3 * N, N), k.slice(y, 3 * N, N));
                 });
             }
         }
+    }
+
+    private static void close(String name, boolean nothing, SimdBackend k, Memory expected, Memory actual) {
+        float[] e = k.read(expected, Shape.of(N)).floats();
+        double largest = 0;
+        for (float f : e) {
+            largest = Math.max(largest, Math.abs(f));
+        }
+        assertArrayEquals(e, k.read(actual, Shape.of(N)).floats(), (float) (largest * 1e-5), name);
+        assertEquals(nothing, largest == 0, name);
     }
 
     /** Of one product alone, whose statistics were waited for and never taken, nothing is left for the next. */
@@ -301,6 +335,7 @@ class SteadyTest {
                             () -> {
                                 throw new IllegalStateException();
                             },
+                            () -> k.conv2dKernelGradient(ONE, a, y, expected),
                             () -> k.moments(ROWS, C, y, m)));
             k.conv2d(ONE, a, p, y);
             k.moments(ROWS, C, a, m);
@@ -417,7 +452,7 @@ class SteadyTest {
             Memory b = memory(k, 2, N, false);
             Memory s = memory(k, 3, 1, true);
             Memory p = memory(k, 4, N, true);
-            Memory y = k.allocate(3 * N);
+            Memory y = k.allocate(4 * N);
             for (var call : calls().entrySet()) {
                 long least = Long.MAX_VALUE;
                 for (long end = System.nanoTime() + 10_000_000_000L; least > 0 && System.nanoTime() < end; ) {
