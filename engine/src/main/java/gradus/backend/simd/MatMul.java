@@ -47,6 +47,9 @@ final class MatMul implements Workers.Task {
 
     private static final int ROWS = 22 * MR;
 
+    /** Rows of many short runs that are gathered together. */
+    private static final int SHORT_ROWS = 3 * MR;
+
     /** A^T B: rows of C in one part, twice as many where there are no more columns than half of this. */
     private static final int ROWS_TRANSPOSED = 256;
 
@@ -456,9 +459,9 @@ final class MatMul implements Workers.Task {
                 wasJoint = true;
             }
             if ((mask != null || followed) && !inBlocks()) {
+                rowBlocks = phase == Phase.FEW_ROWS ? blocks(m) : rowBlocks;
                 phase = Phase.AFTERWARDS;
                 images = 1; // rows as they lie
-                rowBlocks = blocks(m);
                 workers.run(this, rowBlocks);
             }
         }
@@ -477,6 +480,7 @@ final class MatMul implements Workers.Task {
     private void partition(boolean small) {
         if (a.direct() && k <= MicroKernel.DEPTH) {
             images = 1;
+            rowBlock = 0;
             joint = gradient != null
                     && groups == 1
                     && pixels == m
@@ -484,13 +488,7 @@ final class MatMul implements Workers.Task {
                     && m == gradient.k
                     && k == gradient.n;
             rowBlocks = joint ? gradient.splits * blocks(ceil(m, gradient.splits)) : blocks(m);
-            followed = statistics != null && pixels > 0 && statistics.of(c, cBegin, pixels, n);
-            if (followed) {
-                statistics.parts(rowBlocks * pieces());
-                for (int i = 0; i <= rowBlocks * pieces(); i++) {
-                    statistics.part(i, piece(i));
-                }
-            }
+            follow();
             Arrays.fill(copied, -1);
             if (packed == null && !joint && fewRows()) {
                 phase = Phase.FEW_ROWS;
@@ -516,6 +514,20 @@ final class MatMul implements Workers.Task {
         rowBlock = ceil(ceil(m, rowBlocks), MR) * MR;
         rowBlocks = ceil(m, rowBlock);
         partitionColumns(COLUMNS, rowBlocks, 2 * workers.count());
+        if (images == 1) {
+            follow();
+        }
+    }
+
+    /** Statistics that wait for this product's result are taken of its blocks of rows. */
+    private void follow() {
+        followed = statistics != null && pixels > 0 && statistics.of(c, cBegin, pixels, n);
+        if (followed) {
+            statistics.parts(rowBlocks * pieces());
+            for (int i = 0; i <= rowBlocks * pieces(); i++) {
+                statistics.part(i, piece(i));
+            }
+        }
     }
 
     /**
@@ -549,6 +561,9 @@ final class MatMul implements Workers.Task {
 
     /** Where a block of rows begins. With a kernel gradient, so many make up one of its splits. */
     private int rowAt(int block) {
+        if (rowBlock > 0) {
+            return Math.min(m, block * rowBlock);
+        }
         if (!joint) {
             return share(m, MR, block, rowBlocks);
         }
@@ -638,6 +653,9 @@ final class MatMul implements Workers.Task {
         rest /= rowBlocks;
         if (phase == Phase.PLAIN) {
             plain(rest, rows * rowBlock, Math.min(m, (rows + 1) * rowBlock), n0, n1, worker);
+            if (inBlocks()) {
+                finish(rows, worker);
+            }
         } else {
             int tapBlocks = ceil(tapRows, rowBlock);
             int tap = rows / tapBlocks;
@@ -703,7 +721,7 @@ final class MatMul implements Workers.Task {
 
     /** Whether parts are whole rows of C in one piece, many of them. */
     private boolean inBlocks() {
-        return phase == Phase.DIRECT && columnBlocks == 1;
+        return columnBlocks == 1 && (phase == Phase.DIRECT || phase == Phase.PLAIN && images == 1);
     }
 
     /** What comes after a block of rows of C: as much at a time as those rows are. */
@@ -840,12 +858,36 @@ final class MatMul implements Workers.Task {
             if (packed == null) {
                 b.packBlock(group, k0, k1, n0, n1, scratch, bAt, bAt - A_SIZE);
             }
+            if (blocks == 1 && a.shortRuns()) {
+                shortRuns(group, m0, m1, n0, n1, worker, bAt);
+                return;
+            }
             for (int row = m0; row < m1; ) {
                 int rows = images == 1 ? m1 - row : Math.min(m1 - row, images - row % images);
                 int tile = MicroKernel.tile(rows);
                 boolean last = block == blocks - 1;
                 tileRow(worker, group, block, last, row, tile, Math.min(tile, rows), k0, k1, n0, n1, bAt);
                 row += Math.min(tile, rows);
+            }
+        }
+    }
+
+    /** Rows of many short runs: some tiles meet a panel, which then is in the first cache, before they meet the next. */
+    private void shortRuns(int group, int m0, int m1, int n0, int n1, int worker, int bAt) {
+        for (int row = m0; row < m1; row += SHORT_ROWS) {
+            int rows = Math.min(m1 - row, SHORT_ROWS);
+            wholeRows(row, rows, group, BASE + worker * SCRATCH, PITCH, worker);
+            start(group, row, rows, worker);
+            for (int column = n0; column < n1; column += NR) {
+                int panel =
+                        packed == null ? bAt + (column - n0) * k : packedAt + (group * ceil(n, NR) * NR + column) * k;
+                float[] right = packed == null ? scratch : packed;
+                for (int r = 0; r < rows; ) {
+                    int tile = MicroKernel.tile(rows - r);
+                    int valid = Math.min(tile, rows - r);
+                    multiply(worker, group, r * PITCH, r, tile, valid, k, panel, right, column, n1, false, true);
+                    r += valid;
+                }
             }
         }
     }
@@ -877,16 +919,8 @@ final class MatMul implements Workers.Task {
             to = Math.max(from, to);
         }
         int aAt = BASE + worker * SCRATCH;
-        if (from == 0 && to == k && a.shortRuns()) {
-            int[] rows = grid[worker];
-            for (int r = 0; r < valid; r++) {
-                rows[r] = gridRow(row + r);
-            }
-            a.rows(rows, valid, group * aGroup, scratch, aAt, PITCH, starts[worker]);
-        } else {
-            for (int r = 0; r < valid; r++) {
-                a.row(gridRow(row + r), from, to, group * aGroup, scratch, aAt + r * PITCH);
-            }
+        for (int r = 0; r < valid; r++) {
+            a.row(gridRow(row + r), from, to, group * aGroup, scratch, aAt + r * PITCH);
         }
         float[] right = packed == null ? scratch : packed;
         int[] start = starts[worker];
@@ -981,7 +1015,7 @@ final class MatMul implements Workers.Task {
                 if (byTap) {
                     a.columns(row, count, m0, m1, group * aGroup, scratch, aAt + (i - k0) * COLUMN_PITCH);
                 } else if (m0 == 0 && m1 == m && a.shortRuns()) {
-                    wholeRows(row, count, group, aAt + (i - k0) * COLUMN_PITCH, worker);
+                    wholeRows(row, count, group, aAt + (i - k0) * COLUMN_PITCH, COLUMN_PITCH, worker);
                 } else {
                     for (int r = 0; r < count; r++) {
                         a.row(row + r, m0, m1, group * aGroup, scratch, aAt + (i - k0 + r) * COLUMN_PITCH);
@@ -1090,14 +1124,14 @@ final class MatMul implements Workers.Task {
     }
 
     /** Copies rows of A that consist of many short runs. */
-    private void wholeRows(int row, int count, int group, int at, int worker) {
+    private void wholeRows(int row, int count, int group, int at, int pitch, int worker) {
         int[] rows = grid[worker];
         for (int r0 = 0; r0 < count; r0 += BLOCK) {
             int n = Math.min(BLOCK, count - r0);
             for (int r = 0; r < n; r++) {
                 rows[r] = row + r0 + r;
             }
-            a.rows(rows, n, group * aGroup, scratch, at + r0 * COLUMN_PITCH, COLUMN_PITCH, starts[worker]);
+            a.rows(rows, n, group * aGroup, scratch, at + r0 * pitch, pitch, starts[worker]);
         }
     }
 

@@ -166,6 +166,13 @@ class SteadyTest {
                         (k, a, b, s, p, y) -> k.conv2dInputGradient(SAME, a, b, y),
                         (k, a, b, s, p, y) -> k.conv2dKernelGradient(SAME, b, a, y),
                         last.get("moments")));
+        var stem = new Window(4, 23, 23, 3, 12, 12, C, 7, 7, 2, 2, 1, 1, 3, 3, 1);
+        m.put(
+                "first layer",
+                new Joined(
+                        null,
+                        (k, a, b, s, p, y) -> k.conv2dFused(stem, null, a, b, p, null, y),
+                        (k, a, b, s, p, y) -> k.moments(4 * 144, C, a, y)));
         m.put("3x3", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(SAME, a, b, y), last.get("moments")));
         m.put(
                 "winograd",
