@@ -16,19 +16,19 @@ import java.util.Arrays;
  *
  * so that for each position there is one matrix product, input channels by tiles by output channels. Tiles are gathered some
  * at a time, always the same ones, and the sums over them added in order: bits do not depend on threads.
+ *
+ * <p>Of small kernels every worker gathers and multiplies tiles of its own, a fixed share of all for each of the partial results.
+ * Of others all workers gather the same tiles, and each multiplies some positions.
  */
 final class WinogradGradient extends WinogradTiles implements Workers.Task {
     /** Tiles that are gathered before kernel gradients are added up. */
-    private static final int TILES_GRADIENT = 192;
+    private static final int TILES_GRADIENT = 200;
 
     /** Tiles that a worker transforms together for it. */
     private static final int GATHER = 8;
 
     /** Input channels in a block of the kernel gradient: one row of the block is a row of the micro-kernel's columns. */
     private static final int CHANNELS = 144;
-
-    /** Elements from one tile to the next in a block of channels: an odd number of cache lines, to use every cache set. */
-    private static final int PITCH = 176;
 
     /**
      * Input and output channels whose kernel gradient one worker computes and transforms where there are few tiles; the former
@@ -41,7 +41,19 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     /** As few tiles as this leave little to add up: then a worker transforms a block of the result as soon as it is summed. */
     private static final int FEW_TILES = 60;
 
+    /** Transformed kernels of no more numbers than this have so many partial results, if there are enough tiles for all. */
+    private static final int SMALL_KERNEL = 1 << 18;
+
+    private static final int PARTIALS = 8;
+
+    private static final int LEAST_TILES = 48;
+
+    /** Numbers of partial results that are added together. */
+    private static final int CHUNK = 1 << 12;
+
     private enum Phase {
+        OWN,
+        ADD,
         GATHER,
         MULTIPLY,
         TRANSFORM
@@ -50,22 +62,34 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     private final Workers workers;
     private final Scratch[] scratch;
 
-    /** Transformed x, transformed dy, and their products. */
-    private float[] v = Lanes.array(0);
+    /** The tiles that all workers gather. */
+    private final Tiles all = new Tiles();
 
-    private float[] d = Lanes.array(0);
+    /** Products of transformed x and transformed dy. */
     private float[] u = Lanes.array(0);
 
     // ---- the derivative in progress ----
 
     private Phase phase;
-    private int firstTile;
-    private int gathered;
     private Memory dy;
     private Memory dw;
 
+    /** Blocks of input channels, and elements from one tile to the next in one: an odd number of cache lines, to use every cache set. */
+    private int blocks;
+
+    private int pitch;
+
+    /** Tiles [first, first + count), transformed: x as {@code v[position][block][tile][pitch]}, dy as {@code d[position][panel][tile][NR]}. */
+    private static final class Tiles {
+        float[] v = Lanes.array(0);
+        float[] d = Lanes.array(0);
+        int first;
+        int count;
+    }
+
     private static final class Scratch extends Tile {
         final int[] rows = new int[MicroKernel.MR_COLUMNS + 64];
+        final Tiles own = new Tiles();
         float[] u = Lanes.array(0);
     }
 
@@ -76,9 +100,9 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     }
 
     long scratchElements() {
-        long elements = (long) u.length + v.length + d.length;
+        long elements = (long) u.length + all.v.length + all.d.length;
         for (Scratch s : scratch) {
-            elements += s.u.length + s.t.length;
+            elements += s.u.length + s.t.length + s.own.v.length + s.own.d.length;
         }
         return elements;
     }
@@ -88,23 +112,32 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         this.x = x;
         this.dy = dy;
         this.dw = dw;
-        int most = Math.min(tiles, TILES_GRADIENT);
-        int blocks = MatMul.ceil(channels, CHANNELS);
-        v = atLeast(v, positions * blocks * most * PITCH);
-        d = atLeast(d, positions * most * filters);
+        blocks = MatMul.ceil(channels, CHANNELS);
+        pitch = (Math.min(channels, CHANNELS) / 16 + 1 | 1) * 16;
+        int size = positions * channels * filters;
         int gather = Math.max(m * GATHER * GRADIENT_FILTERS, alpha * GATHER * CHANNELS);
         boolean few = tiles <= FEW_TILES;
         for (Scratch s : scratch) {
             s.t = atLeast(s.t, alpha * Math.max(gather, 3 * filters));
             s.u = few ? atLeast(s.u, positions * GRADIENT_CHANNELS * GRADIENT_FILTERS) : s.u;
         }
-        if (few) {
+        if (size <= SMALL_KERNEL && tiles >= PARTIALS * LEAST_TILES) {
+            u = atLeast(u, PARTIALS * size);
+            for (Scratch s : scratch) {
+                reserve(s.own, MatMul.ceil(tiles, PARTIALS));
+            }
+            workers.run(start(Phase.OWN), PARTIALS);
+            workers.run(start(Phase.ADD), MatMul.ceil(size, CHUNK));
+            workers.run(start(Phase.TRANSFORM), channels / 8);
+        } else if (few) {
+            reserve(all, tiles);
             gather(0);
             int parts = MatMul.ceil(channels, GRADIENT_CHANNELS) * MatMul.ceil(filters, GRADIENT_FILTERS);
             workers.run(start(Phase.TRANSFORM), parts);
         } else {
-            u = atLeast(u, positions * channels * filters);
-            for (int tile = 0; tile < tiles; tile += gathered) {
+            reserve(all, tiles);
+            u = atLeast(u, size);
+            for (int tile = 0; tile < tiles; tile += all.count) {
                 gather(tile);
                 workers.run(start(Phase.MULTIPLY), positions * blocks);
             }
@@ -115,10 +148,16 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         this.dw = null;
     }
 
+    private void reserve(Tiles tiles, int most) {
+        int count = Math.min(most, TILES_GRADIENT);
+        tiles.v = atLeast(tiles.v, positions * blocks * count * pitch);
+        tiles.d = atLeast(tiles.d, positions * count * filters);
+    }
+
     private void gather(int tile) {
-        firstTile = tile;
-        gathered = Math.min(TILES_GRADIENT, tiles - tile);
-        workers.run(start(Phase.GATHER), MatMul.ceil(gathered, GATHER));
+        all.first = tile;
+        all.count = Math.min(TILES_GRADIENT, tiles - tile);
+        workers.run(start(Phase.GATHER), MatMul.ceil(all.count, GATHER));
     }
 
     private Workers.Task start(Phase phase) {
@@ -130,67 +169,94 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     public void run(int part, int worker) {
         Scratch s = scratch[worker];
         switch (phase) {
-            case GATHER -> {
-                int t0 = part * GATHER;
-                int count = Math.min(gathered - t0, GATHER);
-                fetchInputs(s, firstTile + t0, count);
-                fetch(s, firstTile + t0, count, dy, outH, outW * filters, 0, m);
-                gather(s, t0, t0 + count);
+            case OWN -> own(s, part);
+            case ADD -> {
+                int size = positions * channels * filters;
+                int at = BASE + part * CHUNK;
+                int n = Math.min(CHUNK, size - part * CHUNK);
+                for (int i = 1; i < PARTIALS; i++) {
+                    Elementwise.add(u, at, u, at + i * size, u, at, n);
+                }
             }
+            case GATHER -> gather(s, all, part * GATHER);
             case MULTIPLY -> {
-                int blocks = MatMul.ceil(channels, CHANNELS);
                 int c0 = part % blocks * CHANNELS;
                 int c1 = Math.min(channels, c0 + CHANNELS);
                 int to = BASE + (part / blocks * channels + c0) * filters;
-                multiply(s, part / blocks, c0, c1, 0, filters, u, to, filters);
+                multiply(s, all, part / blocks, c0, c1, 0, filters, all.first > 0, u, to, filters);
             }
             case TRANSFORM -> {
                 if (tiles > FEW_TILES) {
                     transform(s, part * 8, part * 8 + 8, 0, filters, u, BASE + part * 8 * filters, channels, filters);
                     return;
                 }
-                int blocks = MatMul.ceil(filters, GRADIENT_FILTERS);
-                int c0 = part / blocks * GRADIENT_CHANNELS;
-                int f0 = part % blocks * GRADIENT_FILTERS;
+                int wide = MatMul.ceil(filters, GRADIENT_FILTERS);
+                int c0 = part / wide * GRADIENT_CHANNELS;
+                int f0 = part % wide * GRADIENT_FILTERS;
                 int c1 = Math.min(channels, c0 + GRADIENT_CHANNELS);
                 int f1 = Math.min(filters, f0 + GRADIENT_FILTERS);
                 for (int position = 0; position < positions; position++) {
-                    multiply(s, position, c0, c1, f0, f1, s.u, BASE + position * (c1 - c0) * (f1 - f0), f1 - f0);
+                    int to = BASE + position * (c1 - c0) * (f1 - f0);
+                    multiply(s, all, position, c0, c1, f0, f1, false, s.u, to, f1 - f0);
                 }
                 transform(s, c0, c1, f0, f1, s.u, BASE, c1 - c0, f1 - f0);
             }
         }
     }
 
-    /** Transforms x and dy of tiles [t0, t1) of those to be gathered. */
-    private void gather(Scratch s, int t0, int t1) {
-        int blocks = MatMul.ceil(channels, CHANNELS);
-        int step = blocks * gathered * PITCH;
+    /** A partial result: a worker's own tiles, some at a time. */
+    private void own(Scratch s, int part) {
+        Tiles own = s.own;
+        int share = MatMul.ceil(tiles, PARTIALS);
+        int first = Math.min(tiles, part * share);
+        int end = Math.min(tiles, first + share);
+        int rounds = Math.max(1, MatMul.ceil(end - first, TILES_GRADIENT));
+        own.first = first;
+        for (int round = 0; round < rounds; round++, own.first += own.count) {
+            own.count = MatMul.ceil(end - own.first, rounds - round);
+            for (int t0 = 0; t0 < own.count; t0 += GATHER) {
+                gather(s, own, t0);
+            }
+            for (int position = 0; position < positions; position++) {
+                for (int c0 = 0; c0 < channels; c0 += CHANNELS) {
+                    int to = BASE + ((part * positions + position) * channels + c0) * filters;
+                    int c1 = Math.min(channels, c0 + CHANNELS);
+                    multiply(s, own, position, c0, c1, 0, filters, round > 0, u, to, filters);
+                }
+            }
+        }
+    }
+
+    /** Transforms x and dy of some tiles from t0 on of those to be gathered. */
+    private void gather(Scratch s, Tiles to, int t0) {
+        int t1 = Math.min(to.count, t0 + GATHER);
+        fetchInputs(s, to.first + t0, t1 - t0);
+        fetch(s, to.first + t0, t1 - t0, dy, outH, outW * filters, 0, m);
+        int step = blocks * to.count * pitch;
         for (int k = 0; k < blocks; k++) {
             int width = Math.min(CHANNELS, channels - k * CHANNELS);
             int size = positions * width;
             for (int t = t0; t < t1; t++) {
-                inputColumns(s, firstTile + t, k * CHANNELS, width, BASE + (t - t0) * size);
+                inputColumns(s, to.first + t, k * CHANNELS, width, BASE + (t - t0) * size);
             }
             Arrays.fill(s.from, s.t);
             for (int i = 0; i < alpha; i++) {
                 for (int t = t0; t < t1; t++) {
-                    int to = BASE + (k * gathered + t) * PITCH;
-                    inputRow(s, i, width, BASE + (t - t0) * size, v, to, step);
+                    inputRow(s, i, width, BASE + (t - t0) * size, to.v, BASE + (k * to.count + t) * pitch, step);
                 }
             }
         }
         for (int f = 0; f < filters; f += GRADIENT_FILTERS) {
-            transformGradient(s, t0, t1, f, Math.min(GRADIENT_FILTERS, filters - f));
+            transformGradient(s, to, t0, t1, f, Math.min(GRADIENT_FILTERS, filters - f));
         }
     }
 
     /** A dy A' of tiles, {@code width} output channels from f0 on, to {@code d[position][panel][t][NR]}: in long runs. */
-    private void transformGradient(Scratch s, int t0, int t1, int f0, int width) {
+    private void transformGradient(Scratch s, Tiles tiles, int t0, int t1, int f0, int width) {
         int run = (t1 - t0) * NR;
         int block = (t1 - t0) * width;
         for (int t = t0; t < t1; t++) {
-            locate(s, firstTile + t);
+            locate(s, tiles.first + t);
             int at = (s.image * outH + s.p) * outW + s.q;
             for (int j = 0; j < m; j++) {
                 for (int i = 0; i < m; i++) {
@@ -203,35 +269,45 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
             }
         }
         Arrays.fill(s.from, s.t);
-        int step = gathered * filters;
+        int step = tiles.count * filters;
         for (int panel = 0; panel < width / NR; panel++) {
             for (int i = 0; i < alpha; i++) {
                 for (int j = 0; j < m; j++) {
                     s.at[j] = BASE + (i * m + j) * block + panel * run;
                 }
-                int to = BASE + i * alpha * step + (f0 + panel * NR) * gathered + t0 * NR;
-                WinogradTransforms.outputTransposed(run, s.from, s.at, d, to, step, NR);
+                int to = BASE + i * alpha * step + (f0 + panel * NR) * tiles.count + t0 * NR;
+                WinogradTransforms.outputTransposed(run, s.from, s.at, tiles.d, to, step, NR);
             }
         }
     }
 
     /**
-     * Adds V^T D of the gathered tiles, for one position and the input and output channels of a block: its row number c, from
-     * channel c0 + c on, begins at {@code to[at + c pitch]}.
+     * V^T D of gathered tiles, added to what is there or not, for one position and the input and output channels of a block: its
+     * row number c, from channel c0 + c on, begins at {@code to[at + c row]}.
      */
-    private void multiply(Scratch s, int position, int c0, int c1, int f0, int f1, float[] to, int at, int pitch) {
-        int blocks = MatMul.ceil(channels, CHANNELS);
-        int first = firstAt(position, firstTile, gathered);
-        int depth = Math.max(0, endAt(position, firstTile, gathered) - first);
-        int a = BASE + ((position * blocks + c0 / CHANNELS) * gathered + first) * PITCH + c0 % CHANNELS;
+    private void multiply(
+            Scratch s,
+            Tiles tiles,
+            int position,
+            int c0,
+            int c1,
+            int f0,
+            int f1,
+            boolean add,
+            float[] to,
+            int at,
+            int row) {
+        int first = firstAt(position, tiles.first, tiles.count);
+        int depth = Math.max(0, endAt(position, tiles.first, tiles.count) - first);
+        int a = BASE + ((position * blocks + c0 / CHANNELS) * tiles.count + first) * pitch + c0 % CHANNELS;
         for (int c = 0; c < c1 - c0; ) {
             int tile = MicroKernel.tileColumns(c1 - c0 - c);
             for (int f = f0; f < f1; f += NR) {
                 for (int r = 0; r < tile; r++) {
-                    s.rows[r] = at + (c + r) * pitch + f - f0;
+                    s.rows[r] = at + (c + r) * row + f - f0;
                 }
-                int b = BASE + (position * filters + f) * gathered + first * NR;
-                MicroKernel.columns(tile, depth, v, a + c, PITCH, d, b, NR, to, s.rows, firstTile > 0);
+                int b = BASE + (position * filters + f) * tiles.count + first * NR;
+                MicroKernel.columns(tile, depth, tiles.v, a + c, pitch, tiles.d, b, NR, to, s.rows, add);
             }
             c += tile;
         }
