@@ -266,7 +266,8 @@ public interface Backend<B> extends AutoCloseable {
     /**
      * Makes two to four calls one after the other. The product is a convolution or its input gradient. The first, or null, is a
      * {@link #batchNormFused} or one of batch norm's gradients, whose result is the product's first operand and whose operands the
-     * product does not overwrite. The gradient, or null, is the {@link #conv2dKernelGradient} of the convolution whose input gradient
+     * product does not overwrite; or two batchNormFused, the second with the first's result as its residual, which nobody else reads
+     * and which need not be left in memory. The gradient, or null, is the {@link #conv2dKernelGradient} of the convolution whose input gradient
      * the product is, with the same dy; then nobody else reads the first's result, which need not be left in memory. The last, or
      * null, is {@link #moments}, {@link #batchNormSums} or {@link #batchNormReluSums} of the product's result, whose other operands are
      * there before. A backend may compute all of it a block of rows at a time.

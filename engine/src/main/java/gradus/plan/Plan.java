@@ -270,19 +270,51 @@ public final class Plan<B> {
     }
 
     /**
-     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, right behind a
-     * convolution statistics of its result, and behind an input gradient that of the kernel, if their other operands are there: the
-     * calls become one.
+     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, in front of these a
+     * batch norm that the first one adds, right behind a convolution statistics of its result, and behind an input gradient that of
+     * the kernel, if their other operands are there: the calls become one.
      */
     private void bringTogether(Graph graph) {
         for (int i = hoisted; i < nodes.size(); i++) {
             Op op = nodes.get(i).op();
             if (op instanceof FusedBatchNorm || op instanceof BatchNormGradient) {
                 bringTogether(i, i, Plan::isConvolution, false);
+                bringResidual(graph, i);
             } else if (isConvolution(op)) {
-                int start = i > 0 && joined.contains(nodes.get(i - 1)) ? i - 1 : i;
+                int start = i;
+                while (start > 0 && joined.contains(nodes.get(start - 1))) {
+                    start--;
+                }
                 bringTogether(start, i, n -> n instanceof Moments || n instanceof BatchNormSums, true);
                 bringKernelGradient(graph, start, i);
+            }
+        }
+    }
+
+    /** In front of a batch norm that is computed with a convolution, another one whose result only it reads, and adds. */
+    private void bringResidual(Graph graph, int i) {
+        Node node = nodes.get(i);
+        if (!(node.op() instanceof FusedBatchNorm norm) || !norm.residual() || !joined.contains(node)) {
+            return;
+        }
+        Value residual = node.inputs().get(4);
+        for (int at = i - 1; at >= hoisted; at--) {
+            Node other = nodes.get(at);
+            if (other.output() == residual) {
+                if (other.op() instanceof FusedBatchNorm first
+                        && !first.residual()
+                        && first.f() == null
+                        && !joined.contains(other)
+                        && !graph.outputs().containsValue(residual)
+                        && nodes.stream()
+                                        .filter(n -> n.inputs().contains(residual))
+                                        .count()
+                                == 1) {
+                    nodes.remove(at);
+                    nodes.add(i - 1, other);
+                    joined.add(other);
+                }
+                return;
             }
         }
     }
@@ -524,9 +556,21 @@ public final class Plan<B> {
         for (int i = 0; i < nodes.size(); i++) {
             int end = end(i);
             if (end > i) {
-                int at = isConvolution(nodes.get(i).op()) ? i : i + 1;
+                int at = i;
+                while (!isConvolution(nodes.get(at).op())) {
+                    at++;
+                }
                 boolean both = nodes.get(end).op() instanceof Conv2DKernelGradient;
-                Runnable first = at == i ? null : steps.get(i);
+                Runnable residual = steps.get(i);
+                Runnable norm = steps.get(Math.max(i, at - 1));
+                Runnable first = at == i
+                        ? null
+                        : at == i + 1
+                                ? norm
+                                : () -> {
+                                    residual.run();
+                                    norm.run();
+                                };
                 Runnable product = steps.get(at);
                 Runnable gradient = both ? steps.get(end) : null;
                 int statistics = both ? end - 1 : end;

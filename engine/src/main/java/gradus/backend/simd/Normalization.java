@@ -70,6 +70,9 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     /** Who is to make the rows of the next normalization or gradient, a block at a time; null for us, at once. */
     private MatMul holder;
 
+    /** What makes the residual, or null. */
+    private Normalization residuals;
+
     Normalization(Workers workers, Elementwise elementwise) {
         this.workers = workers;
         this.elementwise = elementwise;
@@ -253,6 +256,16 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         }
     }
 
+    /** Whether it holds the rows of this memory. */
+    boolean makes(Memory rows) {
+        return holder != null && y != null && y.equals(rows);
+    }
+
+    /** The next normalization's residual is what that one holds: it is made row by row where the result goes. */
+    void adds(Normalization residuals) {
+        this.residuals = residuals;
+    }
+
     /** The next normalization or gradient is prepared, and its rows are left to a product that reads them; null to end that. */
     void hold(MatMul holder) {
         this.holder = holder;
@@ -317,6 +330,7 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         m = null;
         result = null;
         residual = null;
+        residuals = null;
         y = null;
     }
 
@@ -359,8 +373,11 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         int xo = x.offset() + at;
         if (kind == Kind.NORMALIZE && residual == null) {
             normalize(values, xo, n, to, o, pitch);
+        } else if (kind == Kind.NORMALIZE && residuals != null) {
+            residuals.make(row, n, to, o, pitch);
+            normalize(values, xo, n, to, o, pitch, to, o, pitch);
         } else if (kind == Kind.NORMALIZE) {
-            normalize(values, xo, n, residual.array(), residual.offset() + at, to, o, pitch);
+            normalize(values, xo, n, residual.array(), residual.offset() + at, c, to, o, pitch);
         } else if (relu) {
             reluGradient(dy.array(), dy.offset() + at, values, xo, n, to, o, pitch);
         } else {
@@ -568,13 +585,14 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     }
 
     /** y = (x - mean) scale + shift + residual, then ReLU. */
-    private void normalize(float[] x, int xo, int rows, float[] residual, int ro, float[] y, int yo, int step) {
+    private void normalize(
+            float[] x, int xo, int rows, float[] residual, int ro, int roStep, float[] y, int yo, int step) {
         float[] k = coefficients;
         int c = this.c;
         int scale = BASE + pitch;
         int shift = scale + pitch;
         boolean relu = this.relu;
-        for (int r = 0; r < rows; r++, xo += c, ro += c, yo += step) {
+        for (int r = 0; r < rows; r++, xo += c, ro += roStep, yo += step) {
             int j = 0;
             for (; j < bound(c); j += L) {
                 FloatVector u = load(x, xo + j).sub(load(k, BASE + j)).fma(load(k, scale + j), load(k, shift + j));

@@ -28,7 +28,8 @@ final class SimdBackend implements Backend<Memory> {
     private final WinogradGradient winogradGradient;
     private final Convolution convolution;
     private final Pooling pooling;
-    private final Normalization normalization;
+    private Normalization normalization;
+    private Normalization residuals; // of the former, where these are batch norms too
     private final Normalization statistics; // another, because a product may be between the two
     private final Loss loss;
 
@@ -43,6 +44,7 @@ final class SimdBackend implements Backend<Memory> {
         convolution = new Convolution(matMul, winograd, winogradGradient, elementwise);
         pooling = new Pooling(workers);
         normalization = new Normalization(workers, elementwise);
+        residuals = new Normalization(workers, elementwise);
         statistics = new Normalization(workers, elementwise);
         loss = new Loss(workers);
     }
@@ -311,6 +313,19 @@ final class SimdBackend implements Backend<Memory> {
             Memory beta,
             Memory residual,
             Memory y) {
+        if (normalization.makes(residual)) {
+            if (y.array() == x.array() && y.offset() == x.offset()) {
+                matMul.makeRows(); // there is no room for both
+            } else {
+                var other = normalization;
+                normalization = residuals;
+                residuals = other;
+                residuals.hold(null);
+                matMul.before(null, null);
+                normalization.hold(matMul);
+                normalization.adds(residuals);
+            }
+        }
         normalization.batchNorm(rows, c, epsilon, f, x, m, gamma, beta, residual, y);
     }
 
@@ -360,6 +375,7 @@ final class SimdBackend implements Backend<Memory> {
         } finally {
             normalization.hold(null);
             normalization.release();
+            residuals.release();
             matMul.before(null, null);
         }
     }
@@ -393,6 +409,7 @@ final class SimdBackend implements Backend<Memory> {
     public long scratchBytes() {
         long elements = matMul.scratchElements()
                 + normalization.scratchElements()
+                + residuals.scratchElements()
                 + statistics.scratchElements()
                 + reduction.scratchElements();
         if (winograd != null) {

@@ -38,6 +38,7 @@ class SteadyTest {
     private static final Broadcast EQUAL = Broadcast.of(Shape.of(N), Shape.of(N));
     private static final Broadcast BIAS = Broadcast.of(Shape.of(ROWS, C), Shape.of(C));
     private static final Broadcast SCALAR = Broadcast.of(Shape.of(N), Shape.SCALAR);
+    private static final StridedCopy ALL = new StridedCopy(new int[] {N}, 0, new int[] {1}, 0, new int[] {1});
     private static final StridedCopy TURN =
             new StridedCopy(new int[] {C, ROWS}, 0, new int[] {1, C}, 0, new int[] {ROWS, 1});
     private static final ScalarFunction RELU = new ScalarFunction.Relu();
@@ -173,6 +174,20 @@ class SteadyTest {
                         null,
                         (k, a, b, s, p, y) -> k.conv2dFused(stem, null, a, b, p, null, y),
                         (k, a, b, s, p, y) -> k.moments(4 * 144, C, a, y)));
+        var norm = new Memory(Lanes.array(N), Lanes.BASE, N);
+        Call sum = (k, a, b, s, p, y) -> {
+            k.batchNormFused(ROWS, C, 1e-3, null, a, p, a, b, null, norm);
+            k.batchNormFused(ROWS, C, 1e-3, RELU, b, p, b, a, norm, y);
+        };
+        Call over = (k, a, b, s, p, y) -> {
+            k.copy(ALL, b, y);
+            k.batchNormFused(ROWS, C, 1e-3, null, a, p, a, b, null, norm);
+            k.batchNormFused(ROWS, C, 1e-3, RELU, y, p, b, a, norm, y);
+        };
+        m.put("sum of two", new Joined(sum, product.get("1x1"), last.get("moments")));
+        m.put("sum of two in place", new Joined(over, product.get("1x1"), null));
+        m.put("sum of two, winograd", new Joined(sum, (k, a, b, s, p, y) -> k.conv2d(TILES4, a, b, y), null));
+        m.put("sum of two, strided", new Joined(sum, (k, a, b, s, p, y) -> k.conv2d(DOWN, a, b, y), null));
         m.put("3x3", new Joined(first.get("relu"), (k, a, b, s, p, y) -> k.conv2d(SAME, a, b, y), last.get("moments")));
         m.put(
                 "winograd",
