@@ -20,15 +20,20 @@ final class Convolution {
     private static final ScalarFunction RELU = new ScalarFunction.Relu();
 
     private final MatMul product;
-    private final MatMul gradient; // of a kernel
+    private final TransposedMatMul gradient; // of a kernel
     private boolean waits;
     private final Winograd winograd; // null if not to be used, as is the next
     private final WinogradGradient winogradGradient;
     private final Elementwise elementwise;
 
-    Convolution(MatMul product, Winograd winograd, WinogradGradient winogradGradient, Elementwise elementwise) {
+    Convolution(
+            MatMul product,
+            TransposedMatMul gradient,
+            Winograd winograd,
+            WinogradGradient winogradGradient,
+            Elementwise elementwise) {
         this.product = product;
-        gradient = new MatMul(product);
+        this.gradient = gradient;
         this.winograd = winograd;
         this.winogradGradient = winogradGradient;
         this.elementwise = elementwise;
@@ -54,7 +59,7 @@ final class Convolution {
         product.groups(g.groups(), channels, filters, filters);
         product.b.matrix(w, depth, g.f(), 1);
         product.result(y, g.oh(), g.ow(), g.oh() * g.ow() * g.f(), g.ow() * g.f(), g.f());
-        product.run(false, g.n() * g.oh() * g.ow(), filters, depth);
+        product.run(g.n() * g.oh() * g.ow(), filters, depth);
     }
 
     /** ReLU is applied together with bias and residual, another function afterwards. */
@@ -137,23 +142,23 @@ final class Convolution {
                 && g.strideH() == 1
                 && g.strideW() == 1
                 && g.groups() == 1
-                && MatMul.joins(g.c(), g.f(), g.n() * g.oh() * g.ow());
+                && TransposedMatMul.joins(g.c(), g.f(), g.n() * g.oh() * g.ow());
     }
 
     void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {
         if (waits) {
             if (joins(g)) {
-                directKernelGradient(gradient, g, x, dy, dw);
+                directKernelGradient(g, x, dy, dw);
                 product.along(gradient);
             }
         } else if (tile(g) == 4) { // with 2 the transforms cost what the products save
             winogradGradient.kernelGradient(g, x, dy, dw);
         } else {
-            directKernelGradient(product, g, x, dy, dw);
+            directKernelGradient(g, x, dy, dw);
         }
     }
 
-    private void directKernelGradient(MatMul product, Window g, Memory x, Memory dy, Memory dw) {
+    private void directKernelGradient(Window g, Memory x, Memory dy, Memory dw) {
         int channels = g.c() / g.groups();
         int filters = g.f() / g.groups();
         int rows = g.kh() * g.kw() * channels;
@@ -162,11 +167,11 @@ final class Convolution {
             elementwise.fill(rows * g.f(), 0, dw);
             return;
         }
-        patches(product.a, g, x);
-        product.groups(g.groups(), channels, filters, filters);
-        product.b.matrix(dy, pixels, g.f(), 1);
-        product.result(dw, 1, 1, g.f(), g.f(), g.f());
-        product.run(true, rows, filters, pixels);
+        patches(gradient.a, g, x);
+        gradient.groups(g.groups(), channels, filters, filters);
+        gradient.b.matrix(dy, pixels, g.f(), 1);
+        gradient.result(dw, g.f());
+        gradient.run(rows, filters, pixels);
     }
 
     private static void patches(Patches a, Window g, Memory x) {
@@ -285,7 +290,7 @@ final class Convolution {
                 g.h() * rowOfPixels,
                 g.strideH() * rowOfPixels,
                 g.strideW() * g.c());
-        product.run(false, g.n() * rows * columns, channels, tapsH * tapsW * filters);
+        product.run(g.n() * rows * columns, channels, tapsH * tapsW * filters);
     }
 
     private static boolean everyPixelReached(Window g) {

@@ -2,17 +2,16 @@ package gradus.backend.simd;
 
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.MicroKernel.MR;
-import static gradus.backend.simd.MicroKernel.MR_COLUMNS;
 import static gradus.backend.simd.MicroKernel.NR;
 import static gradus.backend.simd.MicroKernel.PITCH;
 
 import java.util.Arrays;
 
 /**
- * C = A B and C = A^T B for every matrix product and convolution: blocking for the caches, packing, and the partition of
- * the work. A is given as {@link Patches}, B as {@link Panels}.
+ * C = A B for every matrix product and convolution: blocking for the caches, packing, and the partition of the work.
+ * {@link TransposedMatMul} has A^T B. A is given as {@link Patches}, B as {@link Panels}.
  *
- * <p><b>A B, rows of A in one piece each</b> (matrices, 1 x 1 convolutions of any stride): B is packed into panels of
+ * <p><b>Rows of A in one piece each</b> (matrices, 1 x 1 convolutions of any stride): B is packed into panels of
  * {@link MicroKernel#NR} columns over its whole depth, once for all runs where it does not change. A worker copies a block
  * of rows of A into its scratch memory, then sends the block's tiles past a strip of panels, then past the next: both stay
  * in the second-level cache meanwhile. (Where one strip is all, each tile could be copied just before it is used; but what
@@ -21,19 +20,13 @@ import java.util.Arrays;
  * of the columns. Where there are few rows and B has to be packed, each worker copies all rows and packs the columns of its
  * parts: what one worker has just written comes to another slowly.
  *
- * <p><b>A B, rows of A gathered from under windows.</b> C is cut into blocks of rows and columns, one part of the work each.
+ * <p><b>Rows of A gathered from under windows.</b> C is cut into blocks of rows and columns, one part of the work each.
  * A part walks the inner extent in blocks of at most {@link #DEPTH}; for each it packs its columns of B, unless that has
  * been done, then gathers a tile of rows of A and sends it along the panels.
  *
  * <p>Zeros of padding are not multiplied: with several images, rows are taken position by position, so that a tile holds
  * the same window position of different images and the taps that fall outside are the same for all of its rows. In a
  * 3 x 3 convolution of 4 x 4 pixels that is 31 % of all products, of 2 x 2 pixels 56 %.
- *
- * <p><b>A^T B</b>, the gradient of a kernel, has few rows and columns and a long inner extent, the pixels. Blocks of rows
- * belong to one tap and use the pixels at which it lies inside the image. The rows of A and B are read by columns, where they
- * are if they follow each other, else from copies. What is read where it is is fetched before: in the order of the tiles it
- * would come from memory at half the speed. Where C has too few blocks to share among threads, the inner extent is split as
- * well, by shape alone, and the partial results are added in order.
  *
  * <p>An element of C is a sum over fixed blocks in fixed order whatever the number of rows, columns or threads, however the
  * work was cut and whether its tile was whole; products with padding that are made or left out add nothing to it.
@@ -49,27 +42,6 @@ final class MatMul implements Workers.Task {
 
     /** Rows of many short runs that are gathered together. */
     private static final int SHORT_ROWS = 3 * MR;
-
-    /** A^T B: rows of C in one part, twice as many where there are no more columns than half of this. */
-    private static final int ROWS_TRANSPOSED = 256;
-
-    /** Most elements of C in one part, and of A and B together in a block of the inner extent: shares of the second cache. */
-    private static final int RESULT_TRANSPOSED = 1 << 16;
-
-    private static final int BLOCK_TRANSPOSED = 80 << 10;
-
-    /** Most and least inner extent of such a block. */
-    private static final int DEPTH_TRANSPOSED = 256;
-
-    private static final int LEAST_DEPTH_TRANSPOSED = 96;
-
-    /** Least inner extent of a partial result, and most of these where another product's parts are as many. */
-    private static final int LEAST_SPLIT = 512;
-
-    private static final int MOST_SPLITS = 24;
-
-    /** From one k to the next in a copy of A's columns: an odd number of cache lines, to use every cache set. */
-    static final int COLUMN_PITCH = ROWS_TRANSPOSED + 16;
 
     /** Most rows of A that are copied together before they meet the panels of B, which then stay in the first cache. */
     private static final int BLOCK = 100 / MR * MR;
@@ -93,36 +65,25 @@ final class MatMul implements Workers.Task {
     /** Panels of B that are packed together. */
     private static final int PANELS = 4;
 
-    /** Channels of a tap from which on A^T B goes tap by tap. */
-    private static final int LEAST_CHANNELS = 32;
-
     /** Images from which on rows are taken position by position. */
     private static final int MANY_IMAGES = 8;
 
     /** Runs shorter than this are not worth a block of their own. */
     private static final int SHORT_RUN = 96;
 
-    /** As many parts of A^T B as this are enough to keep all threads busy. */
-    private static final int ENOUGH = 8;
-
     /** Multiply-adds below which the caller computes alone. */
     private static final long SMALL_WORK = 100_000;
 
     // a worker's scratch memory: block of A, panels of B, one tile of C
-    private static final int A_SIZE = Math.max(BLOCK * PITCH, DEPTH_TRANSPOSED * COLUMN_PITCH) + 16;
+    private static final int A_SIZE = BLOCK * PITCH + 16;
     private static final int B_SIZE = Math.max(DEPTH * COLUMNS, 1 << 17);
-    /** Most numbers of all partial results together. */
-    private static final int PARTIALS = 12 * RESULT_TRANSPOSED;
-
-    private static final int SCRATCH = A_SIZE + B_SIZE + MR_COLUMNS * NR;
+    private static final int SCRATCH = A_SIZE + B_SIZE + MR * NR;
 
     private enum Phase {
         PACK,
         DIRECT,
         FEW_ROWS,
         PLAIN,
-        TRANSPOSED,
-        ADD_PARTIALS,
         AFTERWARDS
     }
 
@@ -133,12 +94,10 @@ final class MatMul implements Workers.Task {
 
     private final int[][] addresses;
     private final int[][] starts;
-    private final int[][] grid;
 
     /** The block of rows that a worker has copied; each at a distance from the other workers'. */
     private final int[] copied;
 
-    private final float[] partials;
     private float[] own = Lanes.array(0);
 
     // ---- the product in progress ----
@@ -205,58 +164,38 @@ final class MatMul implements Workers.Task {
     private int rowBlocks;
     private int columnBlock;
     private int columnBlocks;
-    private int splits;
 
-    /** The kernel gradient that may be computed with the next product, and whether it is; or whether this one waits for that. */
-    private MatMul gradient;
+    /** The kernel gradient that may be computed with the next product, and whether it is. */
+    private TransposedMatMul gradient;
 
     private boolean joint;
     private boolean wasJoint;
-    private boolean waits;
 
-    /** A B: elements of a run, and its blocks; images if rows go position by position, else 1. */
+    /** Elements of a run, and its blocks; images if rows go position by position, else 1. */
     private int run;
 
     private int runBlocks;
     private int images;
 
-    /** A^T B: rows of C from one group of blocks to the next, the channels of a tap or all; and whether taps are cut. */
-    private int tapRows;
-
-    private boolean byTap;
-
     MatMul(Workers workers) {
         this.workers = workers;
         scratch = Lanes.array(workers.count() * SCRATCH);
-        addresses = new int[workers.count()][MR_COLUMNS + APART];
+        addresses = new int[workers.count()][MR + APART];
         starts = new int[workers.count()][BLOCK + APART];
-        grid = new int[workers.count()][BLOCK + APART];
         copied = new int[workers.count() * APART];
-        partials = Lanes.array(PARTIALS);
-    }
-
-    /** Another product in progress, with the same scratch memory. */
-    MatMul(MatMul other) {
-        workers = other.workers;
-        scratch = other.scratch;
-        addresses = other.addresses;
-        starts = other.starts;
-        grid = other.grid;
-        copied = other.copied;
-        partials = other.partials;
     }
 
     long scratchElements() {
-        return (long) scratch.length + partials.length + own.length;
+        return (long) scratch.length + own.length;
     }
 
-    /** y = op(a) op(b). */
-    void matMul(int m, int n, int k, boolean transposeA, boolean transposeB, Memory a, Memory b, Memory y) {
-        this.a.matrix(a, transposeA ? m : k);
+    /** y = a op(b). */
+    void matMul(int m, int n, int k, boolean transposeB, Memory a, Memory b, Memory y) {
+        this.a.matrix(a, k);
         groups(1, 0, 0, 0);
         this.b.matrix(b, k, transposeB ? 1 : n, transposeB ? k : 1);
         result(y, 1, 1, n, n, n);
-        run(transposeA, m, n, k);
+        run(m, n, k);
     }
 
     // ---- setting up a product ----
@@ -377,22 +316,8 @@ final class MatMul implements Workers.Task {
         this.statistics = statistics;
     }
 
-    /**
-     * Whether A^T B, k rows of m and n numbers, is worth computing with a product that reads the rows of B, the gradient of an
-     * image with that of a kernel: if C is one part, of which every worker can keep a partial result in its cache, and there are
-     * enough splits for all.
-     */
-    static boolean joins(int m, int n, int k) {
-        return m * n > 0 && (long) m * n <= RESULT_TRANSPOSED && k / LEAST_SPLIT >= ENOUGH && n <= MicroKernel.DEPTH;
-    }
-
-    /** The next product A^T B, for which that is so, waits for another one's rows. */
-    void await(boolean yes) {
-        waits = yes;
-    }
-
     /** The next product is one whose A has the rows of the B of another, which waits: that is computed with it, if possible. */
-    void along(MatMul gradient) {
+    void along(TransposedMatMul gradient) {
         this.gradient = gradient;
         wasJoint = false;
     }
@@ -402,60 +327,44 @@ final class MatMul implements Workers.Task {
         return wasJoint;
     }
 
-    /** Computes C = A B, {@code (m, n)} with inner extent k, or C = A^T B. In both cases A's grid was set up before. */
-    void run(boolean transposed, int m, int n, int k) {
+    /** Computes C = A B, {@code (m, n)} with inner extent k; A's grid was set up before. */
+    void run(int m, int n, int k) {
         this.m = m;
         this.n = n;
         this.k = k;
-        if (waits) {
-            splits = Math.clamp(PARTIALS / (m * n), 1, Math.min(k / LEAST_SPLIT, MOST_SPLITS));
-            return;
-        }
         try {
-            compute(transposed);
+            compute();
         } finally { // or the next product would be followed by what was meant for one that failed
-            release();
+            a.release();
+            b.release();
+            c = null;
+            packed = null;
+            then(null, null, false);
+            afterwards(null);
+            followed = false;
+            gradient = null;
+            joint = false;
         }
     }
 
-    /** Forgets operands and all that was set for one product. */
-    void release() {
-        a.release();
-        b.release();
-        c = null;
-        packed = null;
-        then(null, null, false);
-        afterwards(null);
-        followed = false;
-        gradient = null;
-        joint = false;
-    }
-
-    private void compute(boolean transposed) {
+    private void compute() {
         if (m > 0 && n > 0) {
-            splits = 1;
             boolean inPixels = cAlone && groups == 1 && cImage % n == 0 && cRow % n == 0 && cPixel % n == 0;
             pixels = inPixels ? m / (gridH * gridW) * (cImage / n) : 0;
             boolean small = (long) m * n * k * groups < SMALL_WORK;
-            if (transposed) {
-                partitionTransposed();
-            } else {
-                partition(small);
-            }
+            partition(small);
             if (!inBlocks() || groups > 1 || before != null && !a.isPixels(made)) {
                 makeRows();
             }
-            int parts = joint ? gradient.splits : groups * rowBlocks * columnBlocks * splits;
+            int parts = joint ? gradient.splits() : groups * rowBlocks * columnBlocks;
             if (small) {
                 workers.runHere(this, parts);
             } else {
                 workers.run(this, parts);
             }
             before = null;
-            if (splits > 1) {
-                runPartials();
-            } else if (joint) {
-                gradient.runPartials();
+            if (joint) {
+                gradient.end();
                 wasJoint = true;
             }
             if ((mask != null || followed) && !inBlocks()) {
@@ -467,27 +376,12 @@ final class MatMul implements Workers.Task {
         }
     }
 
-    /** Whether rows of B are those of another product's A. */
-    private boolean rowsOfB(Patches a) {
-        return a.isPlain() && a.array() == b.array() && a.rowAt(0) == b.rowAt(0, 0);
-    }
-
-    private void runPartials() {
-        phase = Phase.ADD_PARTIALS;
-        workers.run(this, ceil(m, 16));
-    }
-
     private void partition(boolean small) {
         if (a.direct() && k <= MicroKernel.DEPTH) {
             images = 1;
             rowBlock = 0;
-            joint = gradient != null
-                    && groups == 1
-                    && pixels == m
-                    && gradient.rowsOfB(a)
-                    && m == gradient.k
-                    && k == gradient.n;
-            rowBlocks = joint ? gradient.splits * blocks(ceil(m, gradient.splits)) : blocks(m);
+            joint = gradient != null && groups == 1 && pixels == m && gradient.waitsFor(a, m, k);
+            rowBlocks = joint ? gradient.splits() * blocks(ceil(m, gradient.splits())) : blocks(m);
             follow();
             Arrays.fill(copied, -1);
             if (packed == null && !joint && fewRows()) {
@@ -513,7 +407,8 @@ final class MatMul implements Workers.Task {
         rowBlocks = ceil(m, ROWS);
         rowBlock = ceil(ceil(m, rowBlocks), MR) * MR;
         rowBlocks = ceil(m, rowBlock);
-        partitionColumns(COLUMNS, rowBlocks, 2 * workers.count());
+        columnBlock = columnBlock(COLUMNS, n, groups * rowBlocks, 2 * workers.count());
+        columnBlocks = ceil(n, columnBlock);
         if (images == 1) {
             follow();
         }
@@ -567,35 +462,19 @@ final class MatMul implements Workers.Task {
         if (!joint) {
             return share(m, MR, block, rowBlocks);
         }
-        int blocks = rowBlocks / gradient.splits;
-        int length = ceil(m, gradient.splits);
+        int blocks = rowBlocks / gradient.splits();
+        int length = ceil(m, gradient.splits());
         int from = Math.min(m, block / blocks * length);
         return from + share(Math.min(length, m - from), MR, block % blocks, blocks);
     }
 
-    private void partitionTransposed() {
-        phase = Phase.TRANSPOSED;
-        byTap = a.channels() >= LEAST_CHANNELS && !a.isPlain();
-        tapRows = byTap ? a.channels() : m;
-        rowBlocks = ceil(tapRows, a.isPlain() && n <= ROWS_TRANSPOSED / 2 ? 2 * ROWS_TRANSPOSED : ROWS_TRANSPOSED);
-        rowBlock = ceil(ceil(tapRows, rowBlocks), 4) * 4;
-        rowBlocks = ceil(tapRows, rowBlock) * (m / tapRows);
-        int most = Math.clamp(RESULT_TRANSPOSED / rowBlock / NR * NR, COLUMNS, 2 * COLUMNS);
-        partitionColumns(most, rowBlocks * Math.max(1, k / LEAST_SPLIT), ENOUGH); // splits, and so sums, depend on it
-        int blocks = rowBlocks * columnBlocks;
-        if (groups == 1 && (long) m * n <= PARTIALS) {
-            splits =
-                    Math.clamp(ceil(2 * ENOUGH, blocks), 1, Math.max(1, Math.min(k / LEAST_SPLIT, PARTIALS / (m * n))));
-        }
-    }
-
     /** Wide parts, which read long pieces of B's rows, unless there are too few of them. */
-    private void partitionColumns(int most, int blocks, int enough) {
-        columnBlock = most;
-        while (columnBlock > 64 && groups * blocks * ceil(n, columnBlock) < (columnBlock > 128 ? enough : enough / 2)) {
-            columnBlock /= 2;
+    static int columnBlock(int most, int n, int blocks, int enough) {
+        int block = most;
+        while (block > 64 && blocks * ceil(n, block) < (block > 128 ? enough : enough / 2)) {
+            block /= 2;
         }
-        columnBlocks = ceil(n, columnBlock);
+        return block;
     }
 
     /** Where share number i of so many begins if n elements are shared out in whole units, about as many in each. */
@@ -609,10 +488,6 @@ final class MatMul implements Workers.Task {
 
     @Override
     public void run(int part, int worker) {
-        if (phase == Phase.ADD_PARTIALS) {
-            addPartials(part * 16, Math.min(m, part * 16 + 16));
-            return;
-        }
         if (phase == Phase.AFTERWARDS) {
             finish(part, worker);
             return;
@@ -650,22 +525,13 @@ final class MatMul implements Workers.Task {
             return;
         }
         int rows = rest % rowBlocks;
-        rest /= rowBlocks;
-        if (phase == Phase.PLAIN) {
-            plain(rest, rows * rowBlock, Math.min(m, (rows + 1) * rowBlock), n0, n1, worker);
-            if (inBlocks()) {
-                finish(rows, worker);
-            }
-        } else {
-            int tapBlocks = ceil(tapRows, rowBlock);
-            int tap = rows / tapBlocks;
-            int m0 = tap * tapRows + rows % tapBlocks * rowBlock;
-            int m1 = Math.min((tap + 1) * tapRows, m0 + rowBlock);
-            transposed(rest / splits, rest % splits, tap, m0, m1, n0, n1, worker);
+        plain(rest / rowBlocks, rows * rowBlock, Math.min(m, (rows + 1) * rowBlock), n0, n1, worker);
+        if (inBlocks()) {
+            finish(rows, worker);
         }
     }
 
-    // ---- A B, rows of A in one piece each and B packed: sums go over the whole inner extent ----
+    // ---- rows of A in one piece each and B packed: sums go over the whole inner extent ----
 
     /** @param block which block of rows, over all groups; a worker that has it already need not copy it */
     private void direct(int block, int columns, int worker) {
@@ -712,10 +578,12 @@ final class MatMul implements Workers.Task {
 
     /** Blocks of rows, and with what of A and of other operands then is in the cache, their share of the kernel's gradient. */
     private void withGradient(int split, int worker) {
-        int blocks = rowBlocks / gradient.splits;
+        int blocks = rowBlocks / gradient.splits();
         for (int block = split * blocks; block < (split + 1) * blocks; block++) {
             direct(block, 0, worker);
-            gradient.add(split, rowAt(block), rowAt(block + 1), block > split * blocks, worker);
+            int to = rowAt(block + 1);
+            gradient.add(
+                    split, rowAt(block), to, block > split * blocks, scratch, BASE + worker * SCRATCH, PITCH, worker);
         }
     }
 
@@ -846,7 +714,7 @@ final class MatMul implements Workers.Task {
         }
     }
 
-    // ---- A B ----
+    // ---- rows of A gathered ----
 
     private void plain(int group, int m0, int m1, int n0, int n1, int worker) {
         int bAt = BASE + worker * SCRATCH + A_SIZE;
@@ -876,7 +744,7 @@ final class MatMul implements Workers.Task {
     private void shortRuns(int group, int m0, int m1, int n0, int n1, int worker, int bAt) {
         for (int row = m0; row < m1; row += SHORT_ROWS) {
             int rows = Math.min(m1 - row, SHORT_ROWS);
-            wholeRows(row, rows, group, BASE + worker * SCRATCH, PITCH, worker);
+            a.rows(row, rows, group * aGroup, scratch, BASE + worker * SCRATCH, PITCH, starts[worker]);
             start(group, row, rows, worker);
             for (int column = n0; column < n1; column += NR) {
                 int panel =
@@ -966,198 +834,6 @@ final class MatMul implements Workers.Task {
                 y += residual.array()[residual.offset() + to - cBegin + j];
             }
             c[to + j] = last && relu && y <= 0 ? 0 : y;
-        }
-    }
-
-    // ---- A^T B ----
-
-    private void transposed(int group, int split, int tap, int m0, int m1, int n0, int n1, int worker) {
-        int aAt = BASE + worker * SCRATCH;
-        int bAt = aAt + A_SIZE;
-        // the pixels at which the tap is inside: rows [p0, p1) and columns [q0, q1) of each image
-        int p0 = byTap ? a.firstRow(tap) : 0;
-        int q0 = byTap ? a.firstColumn(tap) : 0;
-        int height = byTap ? Math.max(0, a.endRow(tap) - p0) : a.positions();
-        int width = byTap ? Math.max(0, a.endColumn(tap) - q0) : 1;
-        int pitch = byTap ? a.gridW() : 1;
-        int pixels = k / a.positions() * height * width;
-        int length = ceil(pixels, splits);
-        int first = Math.min(pixels, split * length);
-        int end = Math.min(pixels, first + length);
-        boolean leftInPlace = a.isPlain();
-        boolean rightInPlace = b.hasRows() && height * width == a.positions(); // all pixels in order
-        float[] left = leftInPlace ? a.array() : scratch;
-        float[] right = rightInPlace ? b.array() : scratch;
-        int most = Math.clamp(BLOCK_TRANSPOSED / (rowBlock + columnBlock), LEAST_DEPTH_TRANSPOSED, DEPTH_TRANSPOSED);
-        int blocks = Math.max(1, ceil(end - first, most));
-        int depth = ceil(end - first, blocks);
-        for (int block = 0; block < blocks; block++) {
-            int k0 = first + block * depth;
-            int k1 = Math.min(end, k0 + depth);
-            int leftAt = aAt;
-            int rightAt = bAt;
-            if (leftInPlace) {
-                leftAt = a.rowAt(k0) + group * aGroup + m0;
-                scratch[tileAt(worker, 0)] = Memory.fetch(left, leftAt, k1 - k0, m1 - m0, a.pitch());
-            }
-            if (rightInPlace) {
-                rightAt = b.rowAt(group, k0) + n0;
-                scratch[tileAt(worker, 0)] += Memory.fetch(right, rightAt, k1 - k0, n1 - n0, b.pitch());
-            } else if (!b.hasRows()) { // a matrix
-                b.packBlock(group, k0, k1, n0, n1, scratch, bAt, bAt - A_SIZE);
-            }
-            int q = k0 % Math.max(1, width);
-            int p = k0 / Math.max(1, width) % Math.max(1, height);
-            int image = k0 / Math.max(1, width * height);
-            for (int i = leftInPlace && (rightInPlace || !b.hasRows()) ? k1 : k0; i < k1; ) {
-                int row = image * a.positions() + (p0 + p) * pitch + q0 + q;
-                int count = byTap ? Math.min(width - q, k1 - i) : k1 - i; // rows that follow each other
-                if (byTap) {
-                    a.columns(row, count, m0, m1, group * aGroup, scratch, aAt + (i - k0) * COLUMN_PITCH);
-                } else if (m0 == 0 && m1 == m && a.shortRuns()) {
-                    wholeRows(row, count, group, aAt + (i - k0) * COLUMN_PITCH, COLUMN_PITCH, worker);
-                } else {
-                    for (int r = 0; r < count; r++) {
-                        a.row(row + r, m0, m1, group * aGroup, scratch, aAt + (i - k0 + r) * COLUMN_PITCH);
-                    }
-                }
-                if (b.hasRows() && !rightInPlace) {
-                    b.packRows(group, row, count, i - k0, k1 - k0, n0, n1, scratch, bAt);
-                }
-                i += count;
-                q += count;
-                if (q >= width) {
-                    q = 0;
-                    if (++p == height) {
-                        p = 0;
-                        image++;
-                    }
-                }
-            }
-            int leftPitch = leftInPlace ? a.pitch() : COLUMN_PITCH;
-            int rightPitch = rightInPlace ? b.pitch() : NR;
-            int panel = rightInPlace ? NR : NR * (k1 - k0);
-            for (int row = m0; row < m1; ) {
-                int tile = MicroKernel.tileColumns(m1 - row);
-                int from = leftAt + row - m0;
-                tiles(
-                        group,
-                        split,
-                        row,
-                        Math.min(tile, m1 - row),
-                        n0,
-                        n1,
-                        k1 - k0,
-                        left,
-                        from,
-                        leftPitch,
-                        right,
-                        rightAt,
-                        rightPitch,
-                        panel,
-                        block > 0,
-                        worker);
-                row += Math.min(tile, m1 - row);
-            }
-        }
-    }
-
-    /** Adds the products of pixels [k0, k1) to a partial result; the worker has their rows of B in its scratch memory. */
-    private void add(int split, int k0, int k1, boolean add, int worker) {
-        int at = a.rowAt(k0);
-        scratch[tileAt(worker, 0)] = Memory.fetch(a.array(), at, k1 - k0, m, a.pitch());
-        int rightAt = BASE + worker * SCRATCH;
-        for (int row = 0; row < m; ) {
-            int valid = Math.min(MicroKernel.tileColumns(m - row), m - row);
-            tiles(
-                    0, split, row, valid, 0, n, k1 - k0, a.array(), at + row, a.pitch(), scratch, rightAt, PITCH, NR,
-                    add, worker);
-            row += valid;
-        }
-    }
-
-    /** A tile's rows of C, {@code valid} of them, and columns [n0, n1); {@code panel} from NR columns of B to the next. */
-    private void tiles(
-            int group,
-            int split,
-            int row,
-            int valid,
-            int n0,
-            int n1,
-            int depth,
-            float[] left,
-            int leftAt,
-            int leftPitch,
-            float[] right,
-            int rightAt,
-            int rightPitch,
-            int panel,
-            boolean add,
-            int worker) {
-        int tile = MicroKernel.tileColumns(valid);
-        float[] to = splits > 1 ? partials : c;
-        for (int column = n0; column < n1; column += NR, rightAt += panel) {
-            boolean whole = valid == tile && column + NR <= n1;
-            int[] at = tileOfColumns(worker, group, split, row, tile, whole, column);
-            MicroKernel.columns(
-                    tile,
-                    depth,
-                    left,
-                    leftAt,
-                    leftPitch,
-                    right,
-                    rightAt,
-                    rightPitch,
-                    whole ? to : scratch,
-                    at,
-                    whole && add);
-            for (int r = 0; r < valid && !whole; r++) {
-                put(
-                        tileAt(worker, r),
-                        Math.min(NR, n1 - column),
-                        add,
-                        true,
-                        to,
-                        startOfColumns(group, split, row + r) + column);
-            }
-        }
-    }
-
-    /** Copies rows of A that consist of many short runs. */
-    private void wholeRows(int row, int count, int group, int at, int pitch, int worker) {
-        int[] rows = grid[worker];
-        for (int r0 = 0; r0 < count; r0 += BLOCK) {
-            int n = Math.min(BLOCK, count - r0);
-            for (int r = 0; r < n; r++) {
-                rows[r] = row + r0 + r;
-            }
-            a.rows(rows, n, group * aGroup, scratch, at + r0 * pitch, pitch, starts[worker]);
-        }
-    }
-
-    /** Where a row of C, or of a partial result, starts. */
-    private int startOfColumns(int group, int split, int row) {
-        return splits > 1 ? BASE + (split * m + row) * n : cStart + group * cGroup + row * cPixel;
-    }
-
-    /** Where the rows of a tile start: one that is not whole goes by way of scratch memory. */
-    private int[] tileOfColumns(int worker, int group, int split, int row, int tile, boolean whole, int column) {
-        int[] at = addresses[worker];
-        for (int r = 0; r < tile; r++) {
-            at[r] = whole ? startOfColumns(group, split, row + r) + column : tileAt(worker, r);
-        }
-        return at;
-    }
-
-    /** Rows [m0, m1) of c = the partial results, added in order. */
-    private void addPartials(int m0, int m1) {
-        for (int row = m0; row < m1; row++) {
-            int to = cStart + row * cPixel;
-            int from = BASE + row * n;
-            System.arraycopy(partials, from, c, to, n);
-            for (int split = 1; split < splits; split++) {
-                Elementwise.add(c, to, partials, from + split * m * n, c, to, n);
-            }
         }
     }
 }

@@ -232,7 +232,7 @@ final class Patches {
     /**
      * Elements {@code [k0, k1)} of {@code count} rows that follow each other along one row of the grid, or anywhere if
      * {@link #plain}; of one tap, which lies inside the image for all of them. Each goes to the next
-     * {@link MatMul#COLUMN_PITCH} of y; up to a vector of garbage may be written behind it.
+     * {@link TransposedMatMul#PITCH} of y; up to a vector of garbage may be written behind it.
      */
     void columns(int row, int count, int k0, int k1, int channel, float[] y, int at) {
         int from = start + row * pixel + channel + k0;
@@ -250,13 +250,13 @@ final class Patches {
             fourColumns(from + c, step, count, y, at + c);
         }
         for (int r = 0; r < count && c < n; r++) {
-            copy(from + r * step + c, y, at + r * MatMul.COLUMN_PITCH + c, n - c);
+            copy(from + r * step + c, y, at + r * TransposedMatMul.PITCH + c, n - c);
         }
     }
 
     private void fourColumns(int from, int step, int count, float[] y, int to) {
         float[] x = this.x;
-        for (int r = 0; r < count; r++, from += step, to += MatMul.COLUMN_PITCH) {
+        for (int r = 0; r < count; r++, from += step, to += TransposedMatMul.PITCH) {
             var a = FloatVector.fromArray(SPECIES, x, from);
             var b = FloatVector.fromArray(SPECIES, x, from + L);
             var c = FloatVector.fromArray(SPECIES, x, from + 2 * L);
@@ -302,22 +302,22 @@ final class Patches {
     }
 
     /**
-     * Copies whole rows {@code grid[0..count)} of A to {@code y[at + i * pitch]}, run by run for all rows at once.
+     * Copies {@code count} whole rows of A from {@code row} on to {@code y[at + i * pitch]}, run by run for all rows at once.
      *
      * @param from room for as many addresses
      */
-    void rows(int[] grid, int count, int channel, float[] y, int at, int pitch, int[] from) {
+    void rows(int row, int count, int channel, float[] y, int at, int pitch, int[] from) {
         int length = span * channels;
         int image = 0;
         int p = 0;
         int q = -1;
         for (int i = 0; i < count; i++) {
-            if (q >= 0 && q < gridW - 1 && grid[i] == grid[i - 1] + 1) {
+            if (q >= 0 && q < gridW - 1) {
                 q++; // the next position: divisions take as long as copying a run
             } else {
-                image = grid[i] / gridW / gridH;
-                p = grid[i] / gridW % gridH;
-                q = grid[i] % gridW;
+                image = (row + i) / gridW / gridH;
+                p = (row + i) / gridW % gridH;
+                q = (row + i) % gridW;
             }
             int ih = p * stepH + tapH[0];
             int iw = q * stepW + tapW[0];
@@ -331,7 +331,7 @@ final class Patches {
                 if (length <= 3 * L && first >= 0 && last + 3 * L <= x.length) {
                     border(tapsH, first, p * stepH, iw, y, at + i * pitch);
                 } else {
-                    row(grid[i], 0, tapsH * length, channel, y, at + i * pitch);
+                    row(row + i, 0, tapsH * length, channel, y, at + i * pitch);
                 }
             }
         }

@@ -24,6 +24,7 @@ final class SimdBackend implements Backend<Memory> {
     private final Elementwise elementwise;
     private final Reduction reduction;
     private final MatMul matMul;
+    private final TransposedMatMul transposed;
     private final Winograd winograd; // null if not to be used, as is the next
     private final WinogradGradient winogradGradient;
     private final Convolution convolution;
@@ -39,9 +40,10 @@ final class SimdBackend implements Backend<Memory> {
         elementwise = new Elementwise(workers);
         reduction = new Reduction(workers);
         matMul = new MatMul(workers);
+        transposed = new TransposedMatMul(workers);
         winograd = exact ? null : new Winograd(workers);
         winogradGradient = exact ? null : new WinogradGradient(workers);
-        convolution = new Convolution(matMul, winograd, winogradGradient, elementwise);
+        convolution = new Convolution(matMul, transposed, winograd, winogradGradient, elementwise);
         pooling = new Pooling(workers);
         normalization = new Normalization(workers, elementwise);
         residuals = new Normalization(workers, elementwise);
@@ -180,7 +182,11 @@ final class SimdBackend implements Backend<Memory> {
 
     @Override
     public void matMul(int m, int n, int k, boolean transposeA, boolean transposeB, Memory a, Memory b, Memory y) {
-        matMul.matMul(m, n, k, transposeA, transposeB, a, b, y);
+        if (transposeA) {
+            transposed.matMul(m, n, k, transposeB, a, b, y);
+        } else {
+            matMul.matMul(m, n, k, transposeB, a, b, y);
+        }
     }
 
     @Override
@@ -408,6 +414,7 @@ final class SimdBackend implements Backend<Memory> {
     @Override
     public long scratchBytes() {
         long elements = matMul.scratchElements()
+                + transposed.scratchElements()
                 + normalization.scratchElements()
                 + residuals.scratchElements()
                 + statistics.scratchElements()

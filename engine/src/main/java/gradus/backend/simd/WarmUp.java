@@ -50,7 +50,6 @@ final class WarmUp implements Runnable {
     private final Memory matrix = new Memory(x, BASE, 1 << 16);
     private final Memory result = new Memory(y, BASE, 1 << 16);
     private final int[] at = new int[MicroKernel.MR_COLUMNS];
-    private final int[] grid = new int[4];
     private final float[][] rows = new float[6][];
     private final Patches patches = new Patches();
     private final Panels panels = new Panels();
@@ -134,7 +133,7 @@ final class WarmUp implements Runnable {
             case 2 -> WinogradTransforms.outputTile(m, something ? L : 0, x, 0, L, y, 64 * L, y, 0, 4 * L, L);
             case 3 -> Winograd.store(x, 0, something ? 1 + (round & 3) : 0, x, 0, x, 0, NR, relu, y, 0, NR);
             case 4 -> patches.copy(0, 1, 0, n, y, BASE);
-            case 5 -> patches.rows(grid, something ? 4 : 0, 0, y, BASE, 4 * L, at);
+            case 5 -> patches.rows(0, something ? 4 : 0, 0, y, BASE, 4 * L, at);
             case 6 -> {
                 panels.matrix(matrix, 4, 2 * NR, 1);
                 panels.pack(0, 0, 2, something ? 4 : 0, 2 * NR, y, BASE, y, BASE);

@@ -1,0 +1,450 @@
+package gradus.backend.simd;
+
+import static gradus.backend.simd.Lanes.BASE;
+import static gradus.backend.simd.MatMul.ceil;
+import static gradus.backend.simd.MicroKernel.MR_COLUMNS;
+import static gradus.backend.simd.MicroKernel.NR;
+
+/**
+ * C = A^T B, for gradients of kernels: few rows and columns and a long inner extent, the pixels. A is given as {@link Patches}, B
+ * as {@link Panels}.
+ *
+ * <p>Blocks of rows of C belong to one tap and use the pixels at which it lies inside the image. The rows of A and B are read by
+ * columns, where they are if they follow each other, else from copies. What is read where it is is fetched before: in the order
+ * of the tiles it would come from memory at half the speed. Where C has too few blocks to share among threads, the inner extent
+ * is split as well, by shape alone, and the partial results are added in order.
+ *
+ * <p>The kernel's gradient of a 1 x 1 convolution can be added up while {@link MatMul} computes that of the image: see {@link #await}.
+ */
+final class TransposedMatMul implements Workers.Task {
+    /** Rows of C in one part, twice as many where there are no more columns than half of this. */
+    private static final int ROWS = 256;
+
+    private static final int COLUMNS = 256;
+
+    /** Most elements of C in one part, and of A and B together in a block of the inner extent: shares of the second cache. */
+    private static final int RESULT = 1 << 16;
+
+    private static final int BLOCK = 80 << 10;
+
+    /** Most and least inner extent of such a block. */
+    private static final int DEPTH = 256;
+
+    private static final int LEAST_DEPTH = 96;
+
+    /** Least inner extent of a partial result, and most of these where another product's parts are as many. */
+    private static final int LEAST_SPLIT = 512;
+
+    private static final int MOST_SPLITS = 24;
+
+    /** Most numbers of all partial results together. */
+    private static final int PARTIALS = 12 * RESULT;
+
+    /** Rows of C whose partial results are added together. */
+    private static final int ADDED = 16;
+
+    /** From one k to the next in a copy of A's columns: an odd number of cache lines, to use every cache set. */
+    static final int PITCH = ROWS + 16;
+
+    /** Channels of a tap from which on C is computed tap by tap. */
+    private static final int LEAST_CHANNELS = 32;
+
+    /** As many parts as this are enough to keep all threads busy. */
+    private static final int ENOUGH = 8;
+
+    /** Multiply-adds below which the caller computes alone. */
+    private static final long SMALL_WORK = 100_000;
+
+    // a worker's scratch memory: rows of A, panels of B, one tile of C
+    private static final int A_SIZE = DEPTH * PITCH + 16;
+    private static final int B_SIZE = 1 << 17;
+    private static final int SCRATCH = A_SIZE + B_SIZE + MR_COLUMNS * NR;
+
+    /** Numbers between what two workers write: two pairs of cache lines, or each would wait for the other's. */
+    private static final int APART = 64;
+
+    private final Workers workers;
+    private final float[] scratch;
+    private final int[][] addresses;
+    private final int[][] starts;
+    private final float[] partials = Lanes.array(PARTIALS);
+
+    // ---- the product in progress ----
+
+    /** Left operand. */
+    final Patches a = new Patches();
+
+    /** Right operand. */
+    final Panels b = new Panels();
+
+    private int m;
+    private int n;
+    private int k;
+    private float[] c;
+    private int cStart;
+    private int cRow;
+    private int groups;
+    private int aGroup;
+    private int cGroup;
+
+    /** Whether it is another product's turn to begin; and whether partial results are being added. */
+    private boolean waits;
+
+    private boolean adding;
+
+    // partition of the work
+    private int rowBlock;
+    private int rowBlocks;
+    private int columnBlock;
+    private int columnBlocks;
+    private int splits;
+
+    /** Rows of C from one group of blocks to the next, the channels of a tap or all; and whether taps are cut. */
+    private int tapRows;
+
+    private boolean byTap;
+
+    TransposedMatMul(Workers workers) {
+        this.workers = workers;
+        scratch = Lanes.array(workers.count() * SCRATCH);
+        addresses = new int[workers.count()][MR_COLUMNS + APART];
+        starts = new int[workers.count()][DEPTH + APART];
+    }
+
+    long scratchElements() {
+        return (long) scratch.length + partials.length;
+    }
+
+    /** y = a^T op(b). */
+    void matMul(int m, int n, int k, boolean transposeB, Memory a, Memory b, Memory y) {
+        this.a.matrix(a, m);
+        groups(1, 0, 0, 0);
+        this.b.matrix(b, k, transposeB ? 1 : n, transposeB ? k : 1);
+        result(y, n);
+        run(m, n, k);
+    }
+
+    // ---- setting up a product ----
+
+    /** Several products side by side: the distances from one to the next in A, B and C. */
+    void groups(int count, int a, int b, int c) {
+        groups = count;
+        aGroup = a;
+        this.b.groups(b);
+        cGroup = c;
+    }
+
+    /** C, whose rows are {@code row} apart. */
+    void result(Memory c, int row) {
+        this.c = c.array();
+        cStart = c.offset();
+        cRow = row;
+    }
+
+    /**
+     * Whether a product, k rows of m and n numbers, is worth computing with one that reads the rows of B, the gradient of an image
+     * with that of a kernel: if C is one part, of which every worker can keep a partial result in its cache, and there are enough
+     * splits for all.
+     */
+    static boolean joins(int m, int n, int k) {
+        return m * n > 0 && (long) m * n <= RESULT && k / LEAST_SPLIT >= ENOUGH && n <= MicroKernel.DEPTH;
+    }
+
+    /**
+     * Whether the next product, for which that is so, waits for another one: this will {@link #add} the pixels of each of {@link
+     * #splits} shares as it comes to them, and {@link #end}.
+     */
+    void await(boolean yes) {
+        waits = yes;
+    }
+
+    /** Whether rows of B are those of another product's A, so many of so many numbers. */
+    boolean waitsFor(Patches other, int rows, int columns) {
+        return other.isPlain()
+                && other.array() == b.array()
+                && other.rowAt(0) == b.rowAt(0, 0)
+                && rows == k
+                && columns == n;
+    }
+
+    int splits() {
+        return splits;
+    }
+
+    /** Computes C, {@code (m, n)} with inner extent k. */
+    void run(int m, int n, int k) {
+        this.m = m;
+        this.n = n;
+        this.k = k;
+        if (waits) {
+            splits = Math.clamp(PARTIALS / (m * n), 1, Math.min(k / LEAST_SPLIT, MOST_SPLITS));
+            return;
+        }
+        try {
+            if (m > 0 && n > 0) {
+                compute();
+            }
+        } finally {
+            release();
+        }
+    }
+
+    /** Forgets operands and result. */
+    void release() {
+        a.release();
+        b.release();
+        c = null;
+        adding = false;
+    }
+
+    private void compute() {
+        partition();
+        int parts = groups * rowBlocks * columnBlocks * splits;
+        if ((long) m * n * k * groups < SMALL_WORK) {
+            workers.runHere(this, parts);
+        } else {
+            workers.run(this, parts);
+        }
+        if (splits > 1) {
+            end();
+        }
+    }
+
+    /** Adds the partial results. */
+    void end() {
+        adding = true;
+        workers.run(this, ceil(m, ADDED));
+    }
+
+    private void partition() {
+        byTap = a.channels() >= LEAST_CHANNELS && !a.isPlain();
+        tapRows = byTap ? a.channels() : m;
+        rowBlocks = ceil(tapRows, a.isPlain() && n <= ROWS / 2 ? 2 * ROWS : ROWS);
+        rowBlock = ceil(ceil(tapRows, rowBlocks), 4) * 4;
+        rowBlocks = ceil(tapRows, rowBlock) * (m / tapRows);
+        int most = Math.clamp(RESULT / rowBlock / NR * NR, COLUMNS, 2 * COLUMNS);
+        // splits, and so sums, depend on it
+        columnBlock = MatMul.columnBlock(most, n, groups * rowBlocks * Math.max(1, k / LEAST_SPLIT), ENOUGH);
+        columnBlocks = ceil(n, columnBlock);
+        splits = groups == 1 && (long) m * n <= PARTIALS
+                ? Math.clamp(
+                        ceil(2 * ENOUGH, rowBlocks * columnBlocks),
+                        1,
+                        Math.max(1, Math.min(k / LEAST_SPLIT, PARTIALS / (m * n))))
+                : 1;
+    }
+
+    @Override
+    public void run(int part, int worker) {
+        if (adding) {
+            addPartials(part * ADDED, Math.min(m, part * ADDED + ADDED));
+            return;
+        }
+        int n0 = part % columnBlocks * columnBlock;
+        int n1 = Math.min(n, n0 + columnBlock);
+        int rows = part / columnBlocks % rowBlocks;
+        int rest = part / columnBlocks / rowBlocks;
+        int tapBlocks = ceil(tapRows, rowBlock);
+        int tap = rows / tapBlocks;
+        int m0 = tap * tapRows + rows % tapBlocks * rowBlock;
+        int m1 = Math.min((tap + 1) * tapRows, m0 + rowBlock);
+        block(rest / splits, rest % splits, tap, m0, m1, n0, n1, worker);
+    }
+
+    private static int tileAt(int worker, int r) {
+        return BASE + worker * SCRATCH + A_SIZE + B_SIZE + r * NR;
+    }
+
+    /** A block of C, or of a partial result. */
+    private void block(int group, int split, int tap, int m0, int m1, int n0, int n1, int worker) {
+        int aAt = BASE + worker * SCRATCH;
+        int bAt = aAt + A_SIZE;
+        // the pixels at which the tap is inside: rows [p0, p1) and columns [q0, q1) of each image
+        int p0 = byTap ? a.firstRow(tap) : 0;
+        int q0 = byTap ? a.firstColumn(tap) : 0;
+        int height = byTap ? Math.max(0, a.endRow(tap) - p0) : a.positions();
+        int width = byTap ? Math.max(0, a.endColumn(tap) - q0) : 1;
+        int pitch = byTap ? a.gridW() : 1;
+        int pixels = k / a.positions() * height * width;
+        int length = ceil(pixels, splits);
+        int first = Math.min(pixels, split * length);
+        int end = Math.min(pixels, first + length);
+        boolean leftInPlace = a.isPlain();
+        boolean rightInPlace = b.hasRows() && height * width == a.positions(); // all pixels in order
+        float[] left = leftInPlace ? a.array() : scratch;
+        float[] right = rightInPlace ? b.array() : scratch;
+        int most = Math.clamp(BLOCK / (rowBlock + columnBlock), LEAST_DEPTH, DEPTH);
+        int blocks = Math.max(1, ceil(end - first, most));
+        int depth = ceil(end - first, blocks);
+        for (int block = 0; block < blocks; block++) {
+            int k0 = first + block * depth;
+            int k1 = Math.min(end, k0 + depth);
+            int leftAt = aAt;
+            int rightAt = bAt;
+            if (leftInPlace) {
+                leftAt = a.rowAt(k0) + group * aGroup + m0;
+                scratch[tileAt(worker, 0)] = Memory.fetch(left, leftAt, k1 - k0, m1 - m0, a.pitch());
+            }
+            if (rightInPlace) {
+                rightAt = b.rowAt(group, k0) + n0;
+                scratch[tileAt(worker, 0)] += Memory.fetch(right, rightAt, k1 - k0, n1 - n0, b.pitch());
+            } else if (!b.hasRows()) { // a matrix
+                b.packBlock(group, k0, k1, n0, n1, scratch, bAt, bAt - A_SIZE);
+            }
+            int q = k0 % Math.max(1, width);
+            int p = k0 / Math.max(1, width) % Math.max(1, height);
+            int image = k0 / Math.max(1, width * height);
+            for (int i = leftInPlace && (rightInPlace || !b.hasRows()) ? k1 : k0; i < k1; ) {
+                int row = image * a.positions() + (p0 + p) * pitch + q0 + q;
+                int count = byTap ? Math.min(width - q, k1 - i) : k1 - i; // rows that follow each other
+                if (byTap) {
+                    a.columns(row, count, m0, m1, group * aGroup, scratch, aAt + (i - k0) * PITCH);
+                } else if (m0 == 0 && m1 == m && a.shortRuns()) {
+                    a.rows(row, count, group * aGroup, scratch, aAt + (i - k0) * PITCH, PITCH, starts[worker]);
+                } else {
+                    for (int r = 0; r < count; r++) {
+                        a.row(row + r, m0, m1, group * aGroup, scratch, aAt + (i - k0 + r) * PITCH);
+                    }
+                }
+                if (b.hasRows() && !rightInPlace) {
+                    b.packRows(group, row, count, i - k0, k1 - k0, n0, n1, scratch, bAt);
+                }
+                i += count;
+                q += count;
+                if (q >= width) {
+                    q = 0;
+                    if (++p == height) {
+                        p = 0;
+                        image++;
+                    }
+                }
+            }
+            int leftPitch = leftInPlace ? a.pitch() : PITCH;
+            int rightPitch = rightInPlace ? b.pitch() : NR;
+            int panel = rightInPlace ? NR : NR * (k1 - k0);
+            for (int row = m0; row < m1; ) {
+                int tile = MicroKernel.tileColumns(m1 - row);
+                int from = leftAt + row - m0;
+                tiles(
+                        group,
+                        split,
+                        row,
+                        Math.min(tile, m1 - row),
+                        n0,
+                        n1,
+                        k1 - k0,
+                        left,
+                        from,
+                        leftPitch,
+                        right,
+                        rightAt,
+                        rightPitch,
+                        panel,
+                        block > 0,
+                        worker);
+                row += Math.min(tile, m1 - row);
+            }
+        }
+    }
+
+    /**
+     * Adds the products of pixels [k0, k1), whose rows of B are at {@code right[rightAt]} and so far apart, to a partial result, or
+     * begins it with them.
+     */
+    void add(int split, int k0, int k1, boolean add, float[] right, int rightAt, int rightPitch, int worker) {
+        int at = a.rowAt(k0);
+        scratch[tileAt(worker, 0)] = Memory.fetch(a.array(), at, k1 - k0, m, a.pitch());
+        for (int row = 0; row < m; ) {
+            int valid = Math.min(MicroKernel.tileColumns(m - row), m - row);
+            tiles(
+                    0,
+                    split,
+                    row,
+                    valid,
+                    0,
+                    n,
+                    k1 - k0,
+                    a.array(),
+                    at + row,
+                    a.pitch(),
+                    right,
+                    rightAt,
+                    rightPitch,
+                    NR,
+                    add,
+                    worker);
+            row += valid;
+        }
+    }
+
+    /** A tile's rows of C, {@code valid} of them, and columns [n0, n1); {@code panel} from NR columns of B to the next. */
+    private void tiles(
+            int group,
+            int split,
+            int row,
+            int valid,
+            int n0,
+            int n1,
+            int depth,
+            float[] left,
+            int leftAt,
+            int leftPitch,
+            float[] right,
+            int rightAt,
+            int rightPitch,
+            int panel,
+            boolean add,
+            int worker) {
+        int tile = MicroKernel.tileColumns(valid);
+        float[] to = splits > 1 ? partials : c;
+        for (int column = n0; column < n1; column += NR, rightAt += panel) {
+            boolean whole = valid == tile && column + NR <= n1;
+            int[] at = startsOf(worker, group, split, row, tile, whole, column);
+            MicroKernel.columns(
+                    tile,
+                    depth,
+                    left,
+                    leftAt,
+                    leftPitch,
+                    right,
+                    rightAt,
+                    rightPitch,
+                    whole ? to : scratch,
+                    at,
+                    whole && add);
+            for (int r = 0; r < valid && !whole; r++) {
+                int from = tileAt(worker, r);
+                int o = startOf(group, split, row + r) + column;
+                for (int j = 0; j < Math.min(NR, n1 - column); j++) {
+                    to[o + j] = scratch[from + j] + (add ? to[o + j] : 0);
+                }
+            }
+        }
+    }
+
+    /** Where a row of C, or of a partial result, starts. */
+    private int startOf(int group, int split, int row) {
+        return splits > 1 ? BASE + (split * m + row) * n : cStart + group * cGroup + row * cRow;
+    }
+
+    /** Where the rows of a tile start: one that is not whole goes by way of scratch memory. */
+    private int[] startsOf(int worker, int group, int split, int row, int tile, boolean whole, int column) {
+        int[] at = addresses[worker];
+        for (int r = 0; r < tile; r++) {
+            at[r] = whole ? startOf(group, split, row + r) + column : tileAt(worker, r);
+        }
+        return at;
+    }
+
+    /** Rows [m0, m1) of c = the partial results, added in order. */
+    private void addPartials(int m0, int m1) {
+        for (int row = m0; row < m1; row++) {
+            int to = cStart + row * cRow;
+            int from = BASE + row * n;
+            System.arraycopy(partials, from, c, to, n);
+            for (int split = 1; split < splits; split++) {
+                Elementwise.add(c, to, partials, from + split * m * n, c, to, n);
+            }
+        }
+    }
+}
