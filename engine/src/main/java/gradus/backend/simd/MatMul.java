@@ -353,7 +353,7 @@ final class MatMul implements Workers.Task {
             pixels = inPixels ? m / (gridH * gridW) * (cImage / n) : 0;
             boolean small = (long) m * n * k * groups < SMALL_WORK;
             partition(small);
-            if (!inBlocks() || groups > 1 || before != null && !a.isPixels(made)) {
+            if (phase != Phase.DIRECT || !inBlocks() || groups > 1 || before != null && !a.isPixels(made)) {
                 makeRows();
             }
             int parts = joint ? gradient.splits() : groups * rowBlocks * columnBlocks;

@@ -174,6 +174,13 @@ class SteadyTest {
                         null,
                         (k, a, b, s, p, y) -> k.conv2dFused(stem, null, a, b, p, null, y),
                         (k, a, b, s, p, y) -> k.moments(4 * 144, C, a, y)));
+        var deep = new Window(1, 8, 4, 9232, 8, 4, 16, 1, 1, 1, 1, 1, 1, 0, 0, 1);
+        m.put(
+                "deep",
+                new Joined(
+                        (k, a, b, s, p, y) -> k.batchNormFused(32, 9232, 1e-3, RELU, a, p, b, b, b, y),
+                        (k, a, b, s, p, y) -> k.conv2d(deep, a, b, y),
+                        (k, a, b, s, p, y) -> k.moments(32, 16, a, y)));
         var norm = new Memory(Lanes.array(N), Lanes.BASE, N);
         Call sum = (k, a, b, s, p, y) -> {
             k.batchNormFused(ROWS, C, 1e-3, null, a, p, a, b, null, norm);
