@@ -305,7 +305,7 @@ public final class Plan<B> {
                         && !first.residual()
                         && first.f() == null
                         && !joined.contains(other)
-                        && !graph.outputs().containsValue(residual)
+                        && !readAfter(graph, residual)
                         && nodes.stream()
                                         .filter(n -> n.inputs().contains(residual))
                                         .count()
@@ -332,11 +332,15 @@ public final class Plan<B> {
                 && backend.joinsGradients(gradient.window(node.inputShapes()))
                 && nodes.subList(start, at).stream()
                         .noneMatch(n -> n.output() == node.inputs().get(0))
-                && (start == i || readers.size() == 2 && !graph.outputs().containsValue(dy))) {
+                && (start == i || readers.size() == 2 && !readAfter(graph, dy))) {
             nodes.remove(at);
             nodes.add(end + 1, node);
             joined.add(nodes.get(end));
         }
+    }
+
+    private static boolean readAfter(Graph graph, Value v) {
+        return graph.outputs().containsValue(v) || graph.updates().containsValue(v);
     }
 
     private static boolean isConvolution(Op op) {
