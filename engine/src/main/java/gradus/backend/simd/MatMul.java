@@ -165,6 +165,9 @@ final class MatMul implements Workers.Task {
     private int columnBlock;
     private int columnBlocks;
 
+    /** Shares of the rows that are cut into blocks each: those of the kernel gradient that may be computed with the product, if any may. */
+    private int splits;
+
     /** The kernel gradient that may be computed with the next product, and whether it is. */
     private TransposedMatMul gradient;
 
@@ -356,7 +359,7 @@ final class MatMul implements Workers.Task {
             if (phase != Phase.DIRECT || !inBlocks() || groups > 1 || before != null && !a.isPixels(made)) {
                 makeRows();
             }
-            int parts = joint ? gradient.splits() : groups * rowBlocks * columnBlocks;
+            int parts = joint ? splits : groups * rowBlocks * columnBlocks;
             if (small) {
                 workers.runHere(this, parts);
             } else {
@@ -368,7 +371,7 @@ final class MatMul implements Workers.Task {
                 wasJoint = true;
             }
             if ((mask != null || followed) && !inBlocks()) {
-                rowBlocks = phase == Phase.FEW_ROWS ? blocks(m) : rowBlocks;
+                rowBlocks = phase == Phase.FEW_ROWS ? splits * blocks(ceil(m, splits), k) : rowBlocks;
                 phase = Phase.AFTERWARDS;
                 images = 1; // rows as they lie
                 workers.run(this, rowBlocks);
@@ -380,8 +383,9 @@ final class MatMul implements Workers.Task {
         if (a.direct() && k <= MicroKernel.DEPTH) {
             images = 1;
             rowBlock = 0;
-            joint = gradient != null && groups == 1 && pixels == m && gradient.waitsFor(a, m, k);
-            rowBlocks = joint ? gradient.splits() * blocks(ceil(m, gradient.splits())) : blocks(m);
+            splits = groups == 1 && a.isPlain() && pixels == m ? TransposedMatMul.splits(n, k, m) : 1;
+            rowBlocks = splits * blocks(ceil(m, splits), k);
+            joint = splits > 1 && gradient != null && gradient.waitsFor(a, m, k, n);
             follow();
             Arrays.fill(copied, -1);
             if (packed == null && !joint && fewRows()) {
@@ -414,9 +418,15 @@ final class MatMul implements Workers.Task {
         }
     }
 
-    /** Statistics that wait for this product's result are taken of its blocks of rows. */
+    /**
+     * Statistics that wait for this product's result are taken of its blocks of rows. Sums of a derivative only if these are rows of
+     * A in order: where recomputation puts something between the two calls, others would have been added up in another order.
+     */
     private void follow() {
-        followed = statistics != null && pixels > 0 && statistics.of(c, cBegin, pixels, n);
+        followed = statistics != null
+                && pixels > 0
+                && statistics.of(c, cBegin, pixels, n)
+                && (!statistics.isOfDerivative() || rowBlock == 0 && pixels == m);
         if (followed) {
             statistics.parts(rowBlocks * pieces());
             for (int i = 0; i <= rowBlocks * pieces(); i++) {
@@ -449,23 +459,21 @@ final class MatMul implements Workers.Task {
                 : Math.clamp(ceil(PARTS * workers.count(), groups * rowBlocks), 1, ceil(n, LEAST_PANELS * NR));
     }
 
-    /** Blocks in which so many rows are copied; the same for any number of threads. */
-    private int blocks(int rows) {
+    /** Blocks in which so many rows of k numbers are copied; the same for any number of threads. */
+    static int blocks(int rows, int k) {
         return ceil(ceil(rows, MR), Math.clamp(BLOCK_SIZE / Math.max(1, k), MR, BLOCK) / MR);
     }
 
-    /** Where a block of rows begins. With a kernel gradient, so many make up one of its splits. */
+    /** Where a block of rows begins. */
     private int rowAt(int block) {
-        if (rowBlock > 0) {
-            return Math.min(m, block * rowBlock);
-        }
-        if (!joint) {
-            return share(m, MR, block, rowBlocks);
-        }
-        int blocks = rowBlocks / gradient.splits();
-        int length = ceil(m, gradient.splits());
-        int from = Math.min(m, block / blocks * length);
-        return from + share(Math.min(length, m - from), MR, block % blocks, blocks);
+        return rowBlock > 0 ? Math.min(m, block * rowBlock) : rowAt(block, m, splits, rowBlocks / splits);
+    }
+
+    /** The same for rows in equal shares of so many blocks each. */
+    static int rowAt(int block, int rows, int shares, int blocks) {
+        int length = ceil(rows, shares);
+        int from = Math.min(rows, block / blocks * length);
+        return from + share(Math.min(length, rows - from), MR, block % blocks, blocks);
     }
 
     /** Wide parts, which read long pieces of B's rows, unless there are too few of them. */
@@ -578,7 +586,7 @@ final class MatMul implements Workers.Task {
 
     /** Blocks of rows, and with what of A and of other operands then is in the cache, their share of the kernel's gradient. */
     private void withGradient(int split, int worker) {
-        int blocks = rowBlocks / gradient.splits();
+        int blocks = rowBlocks / splits;
         for (int block = split * blocks; block < (split + 1) * blocks; block++) {
             direct(block, 0, worker);
             int to = rowAt(block + 1);

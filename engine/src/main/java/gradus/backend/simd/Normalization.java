@@ -126,6 +126,10 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         return of.array() == y && of.offset() == at && rows == this.rows && columns == c;
     }
 
+    boolean isOfDerivative() {
+        return kind == Kind.SUMS;
+    }
+
     /** They are taken in so many parts instead. */
     void parts(int count) {
         taken = true;

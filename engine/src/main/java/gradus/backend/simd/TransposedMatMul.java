@@ -99,6 +99,9 @@ final class TransposedMatMul implements Workers.Task {
     private int columnBlocks;
     private int splits;
 
+    /** Blocks of the inner extent in a split where these are as another product's would be; else 0. */
+    private int blocks;
+
     /** Rows of C from one group of blocks to the next, the channels of a tap or all; and whether taps are cut. */
     private int tapRows;
 
@@ -144,31 +147,33 @@ final class TransposedMatMul implements Workers.Task {
     /**
      * Whether a product, k rows of m and n numbers, is worth computing with one that reads the rows of B, the gradient of an image
      * with that of a kernel: if C is one part, of which every worker can keep a partial result in its cache, and there are enough
-     * splits for all.
+     * splits for all. It is cut the same way when it is computed alone.
      */
     static boolean joins(int m, int n, int k) {
-        return m * n > 0 && (long) m * n <= RESULT && k / LEAST_SPLIT >= ENOUGH && n <= MicroKernel.DEPTH;
+        return splits(m, n, k) > 1;
+    }
+
+    /** The shares of the pixels if that is so, else 1. */
+    static int splits(int m, int n, int k) {
+        boolean joins = m > 0 && n > 0 && (long) m * n <= RESULT && k / LEAST_SPLIT >= ENOUGH && n <= MicroKernel.DEPTH;
+        return joins ? Math.min(PARTIALS / (m * n), Math.min(k / LEAST_SPLIT, MOST_SPLITS)) : 1;
     }
 
     /**
-     * Whether the next product, for which that is so, waits for another one: this will {@link #add} the pixels of each of {@link
-     * #splits} shares as it comes to them, and {@link #end}.
+     * Whether the next product, for which that is so, waits for another one: this will {@link #add} the pixels of each share as it
+     * comes to them, and {@link #end}.
      */
     void await(boolean yes) {
         waits = yes;
     }
 
-    /** Whether rows of B are those of another product's A, so many of so many numbers. */
-    boolean waitsFor(Patches other, int rows, int columns) {
-        return other.isPlain()
-                && other.array() == b.array()
+    /** Whether it waits for a product whose A are its rows of B, so many of so many numbers, and whose C has so many columns. */
+    boolean waitsFor(Patches other, int rows, int k, int columns) {
+        return other.array() == b.array()
                 && other.rowAt(0) == b.rowAt(0, 0)
-                && rows == k
-                && columns == n;
-    }
-
-    int splits() {
-        return splits;
+                && rows == this.k
+                && k == n
+                && columns == m;
     }
 
     /** Computes C, {@code (m, n)} with inner extent k. */
@@ -177,7 +182,7 @@ final class TransposedMatMul implements Workers.Task {
         this.n = n;
         this.k = k;
         if (waits) {
-            splits = Math.clamp(PARTIALS / (m * n), 1, Math.min(k / LEAST_SPLIT, MOST_SPLITS));
+            splits = splits(m, n, k);
             return;
         }
         try {
@@ -217,6 +222,15 @@ final class TransposedMatMul implements Workers.Task {
     }
 
     private void partition() {
+        splits = groups == 1 && a.isPlain() && b.hasRows() ? splits(m, n, k) : 1;
+        blocks = splits > 1 ? MatMul.blocks(ceil(k, splits), n) : 0;
+        if (blocks > 0) {
+            byTap = false;
+            tapRows = rowBlock = m;
+            columnBlock = n;
+            rowBlocks = columnBlocks = 1;
+            return;
+        }
         byTap = a.channels() >= LEAST_CHANNELS && !a.isPlain();
         tapRows = byTap ? a.channels() : m;
         rowBlocks = ceil(tapRows, a.isPlain() && n <= ROWS / 2 ? 2 * ROWS : ROWS);
@@ -274,11 +288,15 @@ final class TransposedMatMul implements Workers.Task {
         float[] left = leftInPlace ? a.array() : scratch;
         float[] right = rightInPlace ? b.array() : scratch;
         int most = Math.clamp(BLOCK / (rowBlock + columnBlock), LEAST_DEPTH, DEPTH);
-        int blocks = Math.max(1, ceil(end - first, most));
-        int depth = ceil(end - first, blocks);
-        for (int block = 0; block < blocks; block++) {
+        int count = blocks > 0 ? blocks : Math.max(1, ceil(end - first, most));
+        int depth = ceil(end - first, count);
+        for (int block = 0; block < count; block++) {
             int k0 = first + block * depth;
             int k1 = Math.min(end, k0 + depth);
+            if (blocks > 0) {
+                k0 = MatMul.rowAt(split * blocks + block, k, splits, blocks);
+                k1 = MatMul.rowAt(split * blocks + block + 1, k, splits, blocks);
+            }
             int leftAt = aAt;
             int rightAt = bAt;
             if (leftInPlace) {
@@ -296,21 +314,21 @@ final class TransposedMatMul implements Workers.Task {
             int image = k0 / Math.max(1, width * height);
             for (int i = leftInPlace && (rightInPlace || !b.hasRows()) ? k1 : k0; i < k1; ) {
                 int row = image * a.positions() + (p0 + p) * pitch + q0 + q;
-                int count = byTap ? Math.min(width - q, k1 - i) : k1 - i; // rows that follow each other
+                int run = byTap ? Math.min(width - q, k1 - i) : k1 - i; // rows that follow each other
                 if (byTap) {
-                    a.columns(row, count, m0, m1, group * aGroup, scratch, aAt + (i - k0) * PITCH);
+                    a.columns(row, run, m0, m1, group * aGroup, scratch, aAt + (i - k0) * PITCH);
                 } else if (m0 == 0 && m1 == m && a.shortRuns()) {
-                    a.rows(row, count, group * aGroup, scratch, aAt + (i - k0) * PITCH, PITCH, starts[worker]);
+                    a.rows(row, run, group * aGroup, scratch, aAt + (i - k0) * PITCH, PITCH, starts[worker]);
                 } else {
-                    for (int r = 0; r < count; r++) {
+                    for (int r = 0; r < run; r++) {
                         a.row(row + r, m0, m1, group * aGroup, scratch, aAt + (i - k0 + r) * PITCH);
                     }
                 }
                 if (b.hasRows() && !rightInPlace) {
-                    b.packRows(group, row, count, i - k0, k1 - k0, n0, n1, scratch, bAt);
+                    b.packRows(group, row, run, i - k0, k1 - k0, n0, n1, scratch, bAt);
                 }
-                i += count;
-                q += count;
+                i += run;
+                q += run;
                 if (q >= width) {
                     q = 0;
                     if (++p == height) {
