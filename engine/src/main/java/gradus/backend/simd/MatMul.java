@@ -72,7 +72,7 @@ final class MatMul implements Workers.Task {
     private static final int SHORT_RUN = 96;
 
     /** Multiply-adds below which the caller computes alone. */
-    private static final long SMALL_WORK = 100_000;
+    static final long SMALL_WORK = 100_000;
 
     // a worker's scratch memory: block of A, panels of B, one tile of C
     private static final int A_SIZE = BLOCK * PITCH + 16;

@@ -52,9 +52,6 @@ final class TransposedMatMul implements Workers.Task {
     /** As many parts as this are enough to keep all threads busy. */
     private static final int ENOUGH = 8;
 
-    /** Multiply-adds below which the caller computes alone. */
-    private static final long SMALL_WORK = 100_000;
-
     // a worker's scratch memory: rows of A, panels of B, one tile of C
     private static final int A_SIZE = DEPTH * PITCH + 16;
     private static final int B_SIZE = 1 << 17;
@@ -205,7 +202,7 @@ final class TransposedMatMul implements Workers.Task {
     private void compute() {
         partition();
         int parts = groups * rowBlocks * columnBlocks * splits;
-        if ((long) m * n * k * groups < SMALL_WORK) {
+        if ((long) m * n * k * groups < MatMul.SMALL_WORK) {
             workers.runHere(this, parts);
         } else {
             workers.run(this, parts);
@@ -340,28 +337,24 @@ final class TransposedMatMul implements Workers.Task {
             int leftPitch = leftInPlace ? a.pitch() : PITCH;
             int rightPitch = rightInPlace ? b.pitch() : NR;
             int panel = rightInPlace ? NR : NR * (k1 - k0);
-            for (int row = m0; row < m1; ) {
-                int tile = MicroKernel.tileColumns(m1 - row);
-                int from = leftAt + row - m0;
-                tiles(
-                        group,
-                        split,
-                        row,
-                        Math.min(tile, m1 - row),
-                        n0,
-                        n1,
-                        k1 - k0,
-                        left,
-                        from,
-                        leftPitch,
-                        right,
-                        rightAt,
-                        rightPitch,
-                        panel,
-                        block > 0,
-                        worker);
-                row += Math.min(tile, m1 - row);
-            }
+            boolean add = block > 0;
+            tiles(
+                    group,
+                    split,
+                    m0,
+                    m1,
+                    n0,
+                    n1,
+                    k1 - k0,
+                    left,
+                    leftAt,
+                    leftPitch,
+                    right,
+                    rightAt,
+                    rightPitch,
+                    panel,
+                    add,
+                    worker);
         }
     }
 
@@ -372,35 +365,15 @@ final class TransposedMatMul implements Workers.Task {
     void add(int split, int k0, int k1, boolean add, float[] right, int rightAt, int rightPitch, int worker) {
         int at = a.rowAt(k0);
         scratch[tileAt(worker, 0)] = Memory.fetch(a.array(), at, k1 - k0, m, a.pitch());
-        for (int row = 0; row < m; ) {
-            int valid = Math.min(MicroKernel.tileColumns(m - row), m - row);
-            tiles(
-                    0,
-                    split,
-                    row,
-                    valid,
-                    0,
-                    n,
-                    k1 - k0,
-                    a.array(),
-                    at + row,
-                    a.pitch(),
-                    right,
-                    rightAt,
-                    rightPitch,
-                    NR,
-                    add,
-                    worker);
-            row += valid;
-        }
+        tiles(0, split, 0, m, 0, n, k1 - k0, a.array(), at, a.pitch(), right, rightAt, rightPitch, NR, add, worker);
     }
 
-    /** A tile's rows of C, {@code valid} of them, and columns [n0, n1); {@code panel} from NR columns of B to the next. */
+    /** Rows [m0, m1) of C and columns [n0, n1), tile by tile; {@code panel} from NR columns of B to the next. */
     private void tiles(
             int group,
             int split,
-            int row,
-            int valid,
+            int m0,
+            int m1,
             int n0,
             int n1,
             int depth,
@@ -413,30 +386,25 @@ final class TransposedMatMul implements Workers.Task {
             int panel,
             boolean add,
             int worker) {
-        int tile = MicroKernel.tileColumns(valid);
         float[] to = splits > 1 ? partials : c;
-        for (int column = n0; column < n1; column += NR, rightAt += panel) {
-            boolean whole = valid == tile && column + NR <= n1;
-            int[] at = startsOf(worker, group, split, row, tile, whole, column);
-            MicroKernel.columns(
-                    tile,
-                    depth,
-                    left,
-                    leftAt,
-                    leftPitch,
-                    right,
-                    rightAt,
-                    rightPitch,
-                    whole ? to : scratch,
-                    at,
-                    whole && add);
-            for (int r = 0; r < valid && !whole; r++) {
-                int from = tileAt(worker, r);
-                int o = startOf(group, split, row + r) + column;
-                for (int j = 0; j < Math.min(NR, n1 - column); j++) {
-                    to[o + j] = scratch[from + j] + (add ? to[o + j] : 0);
+        for (int row = m0; row < m1; ) {
+            int tile = MicroKernel.tileColumns(m1 - row);
+            int valid = Math.min(tile, m1 - row);
+            int a = leftAt + row - m0;
+            for (int column = n0, b = rightAt; column < n1; column += NR, b += panel) {
+                boolean whole = valid == tile && column + NR <= n1;
+                int[] at = startsOf(worker, group, split, row, tile, whole, column);
+                float[] c = whole ? to : scratch;
+                MicroKernel.columns(tile, depth, left, a, leftPitch, right, b, rightPitch, c, at, whole && add);
+                for (int r = 0; r < valid && !whole; r++) {
+                    int from = tileAt(worker, r);
+                    int o = startOf(group, split, row + r) + column;
+                    for (int j = 0; j < Math.min(NR, n1 - column); j++) {
+                        to[o + j] = scratch[from + j] + (add ? to[o + j] : 0);
+                    }
                 }
             }
+            row += valid;
         }
     }
 
