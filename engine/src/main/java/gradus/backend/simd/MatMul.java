@@ -38,10 +38,10 @@ final class MatMul implements Workers.Task {
     /** Columns and rows of C in one part. */
     private static final int COLUMNS = 256;
 
-    private static final int ROWS = 22 * MR;
+    private static final int ROWS = 224 / MR * MR;
 
     /** Rows of many short runs that are gathered together. */
-    private static final int SHORT_ROWS = 3 * MR;
+    private static final int SHORT_ROWS = 30 / MR * MR;
 
     /** Most rows of A that are copied together before they meet the panels of B, which then stay in the first cache. */
     private static final int BLOCK = 100 / MR * MR;

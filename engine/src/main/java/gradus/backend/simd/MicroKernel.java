@@ -13,13 +13,14 @@ import jdk.incubator.vector.FloatVector;
  * The innermost loops of every matrix product and convolution: a tile of C, a few rows by two vectors, is kept in
  * registers while {@code depth} outer products are added to it.
  *
- * <p>10 rows x 2 vectors are 20 accumulators, with two vectors of B 22 of the 32 registers of AVX-512 and NEON. The others
- * are for broadcast elements of A, all of which the compiler likes to load first: with 12 rows it runs out of registers
- * and puts accumulators into memory, which costs a quarter of the speed. With 16 registers (AVX2) that would leave 4 x 2.
- * There a {@link java.lang.invoke.VarHandle#loadLoadFence} follows each row: on x86, where loads stay in order anyway, it is
- * no instruction, but the compiler moves no load across it, so that one broadcast is alive at a time and 6 x 2 fit: 12 + 2
- * + 1 registers. (A store, which no load may pass either, is not free: stores leave in order, so those behind a row of C that
- * has to come from memory fill the store queue, and the tile waits: a quarter to a half of the speed where C is large.)
+ * <p>14 rows x 2 vectors are 28 accumulators, with two vectors of B and a broadcast element of A 31 of the 32 registers of
+ * AVX-512. The compiler likes to load all elements of A first, would run out of registers and put accumulators into memory,
+ * which costs a quarter of the speed. So a {@link java.lang.invoke.VarHandle#loadLoadFence} follows each row: on x86, where
+ * loads stay in order anyway, it is no instruction, but the compiler moves no load across it, and one broadcast is alive at a
+ * time. With 16 registers (AVX2) 6 x 2 fit: 12 + 2 + 1. Elsewhere (NEON, 32 registers) the fence is an instruction, and 10
+ * rows leave room for all elements of A. (A store, which no load may pass either, is not free on x86: stores leave in order,
+ * so those behind a row of C that has to come from memory fill the store queue, and the tile waits: a quarter to a half of
+ * the speed where C is large.)
  * Accumulators are named locals because an array of vectors would live on the heap, and the methods are this long because
  * a vector passed to a method that is not inlined would too: the compiler inlines nothing but the Vector API itself into
  * methods of this size.
@@ -39,20 +40,21 @@ import jdk.incubator.vector.FloatVector;
  * into calls also keeps its rounding error small. Residual and ReLU are applied to the sums while they are in registers.
  */
 final class MicroKernel {
+    private static final boolean X86 = isX86();
+
     /** x86 without AVX-512 has 16 vector registers; whatever else this runs on has 32. */
-    private static final boolean FEW_REGISTERS = L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8 && isX86();
-
-    /** Most rows of a tile; a block of rows is shared out equally among tiles. */
-    static final int MR = FEW_REGISTERS ? 6 : 10;
-
-    /** Rows of the smallest tile, for a few rows. */
-    private static final int SMALL = 4;
-
-    /** Rows of the smallest tile for more rows than that. */
-    private static final int LEAST = FEW_REGISTERS ? SMALL : 8;
+    private static final boolean FEW_REGISTERS = X86 && L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8;
 
     /** All sizes of tiles of {@link #rows}. */
-    static final int[] TILES = FEW_REGISTERS ? new int[] {MR, 5, SMALL} : new int[] {MR, 9, LEAST, SMALL};
+    static final int[] TILES = FEW_REGISTERS
+            ? new int[] {6, 5, 4}
+            : X86 ? new int[] {14, 13, 12, 10, 8, 4} : new int[] {10, 8, 4};
+
+    /** Most rows of a tile; a block of rows is shared out equally among tiles. */
+    static final int MR = TILES[0];
+
+    /** Rows of the smallest tile, for a few rows. */
+    private static final int SMALL = TILES[TILES.length - 1];
 
     /** Most rows of a tile of {@link #columns}. */
     static final int MR_COLUMNS = FEW_REGISTERS ? 6 : 12;
@@ -81,14 +83,15 @@ final class MicroKernel {
 
     /**
      * Rows of the tile of {@link #rows} to use when that many are left, perhaps more than are left: an equal share of as few
-     * tiles as possible, where there is a tile of that size.
+     * tiles as possible, or the next size that there is.
      */
     static int tile(int rowsLeft) {
-        if (rowsLeft <= SMALL) {
-            return SMALL;
+        int share = rowsLeft <= MR ? rowsLeft : MatMul.ceil(rowsLeft, MatMul.ceil(rowsLeft, MR));
+        int size = TILES.length - 1;
+        while (TILES[size] < share) {
+            size--;
         }
-        int tiles = MatMul.ceil(rowsLeft, MR);
-        return Math.max(LEAST, MatMul.ceil(rowsLeft, tiles));
+        return TILES[size];
     }
 
     /** The same for {@link #columns}: {@link #MR_COLUMNS} or 4; never more than are left of a multiple of 32. */
@@ -124,18 +127,15 @@ final class MicroKernel {
             float[] addend,
             int shift,
             boolean relu) {
-        if (tile == SMALL) {
-            rows4(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-        } else if (FEW_REGISTERS && tile == MR) {
-            rows6(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-        } else if (FEW_REGISTERS) {
-            rows5(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-        } else if (tile == MR) {
-            rows10(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-        } else if (tile == LEAST) {
-            rows8(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-        } else {
-            rows9(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
+        switch (tile) {
+            case 14 -> rows14(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
+            case 13 -> rows13(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
+            case 12 -> rows12(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
+            case 10 -> rows10(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
+            case 8 -> rows8(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
+            case 6 -> rows6(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
+            case 5 -> rows5(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
+            default -> rows4(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
         }
     }
 
@@ -169,6 +169,305 @@ final class MicroKernel {
     }
 
     // spotless:off
+    private static void rows14(
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            int row,
+            int column,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu) {
+        if (depth == NOTHING) { return; }
+        var u = fromArray(SPECIES, bias, biasAt);
+        var v = fromArray(SPECIES, bias, biasAt + L);
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
+        FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
+        FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
+        FloatVector p9 = u, q9 = v, p10 = u, q10 = v, p11 = u, q11 = v;
+        FloatVector p12 = u, q12 = v, p13 = u, q13 = v;
+        for (int k = 0; k < depth; k++) {
+            u = fromArray(SPECIES, b, bAt + k * NR);
+            v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 12 * PITCH]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 13 * PITCH]); p13 = x.fma(u, p13); q13 = x.fma(v, q13);
+        }
+        int o;
+        if (addend != null) {
+            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 6] + column + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 7] + column + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 8] + column + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 9] + column + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 10] + column + shift; p10 = p10.add(fromArray(SPECIES, addend, o)); q10 = q10.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 11] + column + shift; p11 = p11.add(fromArray(SPECIES, addend, o)); q11 = q11.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 12] + column + shift; p12 = p12.add(fromArray(SPECIES, addend, o)); q12 = q12.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 13] + column + shift; p13 = p13.add(fromArray(SPECIES, addend, o)); q13 = q13.add(fromArray(SPECIES, addend, o + L));
+        }
+        if (relu) {
+            var z = FloatVector.zero(SPECIES);
+            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
+            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
+            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
+            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
+            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
+            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
+            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
+            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
+            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
+            p9 = p9.blend(z, p9.compare(LE, z)); q9 = q9.blend(z, q9.compare(LE, z));
+            p10 = p10.blend(z, p10.compare(LE, z)); q10 = q10.blend(z, q10.compare(LE, z));
+            p11 = p11.blend(z, p11.compare(LE, z)); q11 = q11.blend(z, q11.compare(LE, z));
+            p12 = p12.blend(z, p12.compare(LE, z)); q12 = q12.blend(z, q12.compare(LE, z));
+            p13 = p13.blend(z, p13.compare(LE, z)); q13 = q13.blend(z, q13.compare(LE, z));
+        }
+        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[row + 5] + column; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[row + 6] + column; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[row + 7] + column; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[row + 8] + column; p8.intoArray(c, o); q8.intoArray(c, o + L);
+        o = at[row + 9] + column; p9.intoArray(c, o); q9.intoArray(c, o + L);
+        o = at[row + 10] + column; p10.intoArray(c, o); q10.intoArray(c, o + L);
+        o = at[row + 11] + column; p11.intoArray(c, o); q11.intoArray(c, o + L);
+        o = at[row + 12] + column; p12.intoArray(c, o); q12.intoArray(c, o + L);
+        o = at[row + 13] + column; p13.intoArray(c, o); q13.intoArray(c, o + L);
+    }
+
+    private static void rows13(
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            int row,
+            int column,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu) {
+        if (depth == NOTHING) { return; }
+        var u = fromArray(SPECIES, bias, biasAt);
+        var v = fromArray(SPECIES, bias, biasAt + L);
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
+        FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
+        FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
+        FloatVector p9 = u, q9 = v, p10 = u, q10 = v, p11 = u, q11 = v;
+        FloatVector p12 = u, q12 = v;
+        for (int k = 0; k < depth; k++) {
+            u = fromArray(SPECIES, b, bAt + k * NR);
+            v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 12 * PITCH]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
+        }
+        int o;
+        if (addend != null) {
+            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 6] + column + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 7] + column + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 8] + column + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 9] + column + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 10] + column + shift; p10 = p10.add(fromArray(SPECIES, addend, o)); q10 = q10.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 11] + column + shift; p11 = p11.add(fromArray(SPECIES, addend, o)); q11 = q11.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 12] + column + shift; p12 = p12.add(fromArray(SPECIES, addend, o)); q12 = q12.add(fromArray(SPECIES, addend, o + L));
+        }
+        if (relu) {
+            var z = FloatVector.zero(SPECIES);
+            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
+            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
+            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
+            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
+            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
+            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
+            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
+            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
+            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
+            p9 = p9.blend(z, p9.compare(LE, z)); q9 = q9.blend(z, q9.compare(LE, z));
+            p10 = p10.blend(z, p10.compare(LE, z)); q10 = q10.blend(z, q10.compare(LE, z));
+            p11 = p11.blend(z, p11.compare(LE, z)); q11 = q11.blend(z, q11.compare(LE, z));
+            p12 = p12.blend(z, p12.compare(LE, z)); q12 = q12.blend(z, q12.compare(LE, z));
+        }
+        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[row + 5] + column; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[row + 6] + column; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[row + 7] + column; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[row + 8] + column; p8.intoArray(c, o); q8.intoArray(c, o + L);
+        o = at[row + 9] + column; p9.intoArray(c, o); q9.intoArray(c, o + L);
+        o = at[row + 10] + column; p10.intoArray(c, o); q10.intoArray(c, o + L);
+        o = at[row + 11] + column; p11.intoArray(c, o); q11.intoArray(c, o + L);
+        o = at[row + 12] + column; p12.intoArray(c, o); q12.intoArray(c, o + L);
+    }
+
+    private static void rows12(
+            int depth,
+            float[] a,
+            int aAt,
+            float[] b,
+            int bAt,
+            float[] c,
+            int[] at,
+            int row,
+            int column,
+            float[] bias,
+            int biasAt,
+            float[] addend,
+            int shift,
+            boolean relu) {
+        if (depth == NOTHING) { return; }
+        var u = fromArray(SPECIES, bias, biasAt);
+        var v = fromArray(SPECIES, bias, biasAt + L);
+        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
+        FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
+        FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
+        FloatVector p9 = u, q9 = v, p10 = u, q10 = v, p11 = u, q11 = v;
+        for (int k = 0; k < depth; k++) {
+            u = fromArray(SPECIES, b, bAt + k * NR);
+            v = fromArray(SPECIES, b, bAt + k * NR + L);
+            FloatVector x;
+            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[aAt + k + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+        }
+        int o;
+        if (addend != null) {
+            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 6] + column + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 7] + column + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 8] + column + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 9] + column + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 10] + column + shift; p10 = p10.add(fromArray(SPECIES, addend, o)); q10 = q10.add(fromArray(SPECIES, addend, o + L));
+            o = at[row + 11] + column + shift; p11 = p11.add(fromArray(SPECIES, addend, o)); q11 = q11.add(fromArray(SPECIES, addend, o + L));
+        }
+        if (relu) {
+            var z = FloatVector.zero(SPECIES);
+            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
+            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
+            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
+            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
+            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
+            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
+            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
+            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
+            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
+            p9 = p9.blend(z, p9.compare(LE, z)); q9 = q9.blend(z, q9.compare(LE, z));
+            p10 = p10.blend(z, p10.compare(LE, z)); q10 = q10.blend(z, q10.compare(LE, z));
+            p11 = p11.blend(z, p11.compare(LE, z)); q11 = q11.blend(z, q11.compare(LE, z));
+        }
+        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[row + 5] + column; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[row + 6] + column; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[row + 7] + column; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[row + 8] + column; p8.intoArray(c, o); q8.intoArray(c, o + L);
+        o = at[row + 9] + column; p9.intoArray(c, o); q9.intoArray(c, o + L);
+        o = at[row + 10] + column; p10.intoArray(c, o); q10.intoArray(c, o + L);
+        o = at[row + 11] + column; p11.intoArray(c, o); q11.intoArray(c, o + L);
+    }
+
     private static void rows10(
             int depth,
             float[] a,
@@ -242,76 +541,6 @@ final class MicroKernel {
         o = at[row + 7] + column; p7.intoArray(c, o); q7.intoArray(c, o + L);
         o = at[row + 8] + column; p8.intoArray(c, o); q8.intoArray(c, o + L);
         o = at[row + 9] + column; p9.intoArray(c, o); q9.intoArray(c, o + L);
-    }
-
-    private static void rows9(
-            int depth,
-            float[] a,
-            int aAt,
-            float[] b,
-            int bAt,
-            float[] c,
-            int[] at,
-            int row,
-            int column,
-            float[] bias,
-            int biasAt,
-            float[] addend,
-            int shift,
-            boolean relu) {
-        if (depth == NOTHING) { return; }
-        var u = fromArray(SPECIES, bias, biasAt);
-        var v = fromArray(SPECIES, bias, biasAt + L);
-        FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
-        FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
-        FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
-        for (int k = 0; k < depth; k++) {
-            u = fromArray(SPECIES, b, bAt + k * NR);
-            v = fromArray(SPECIES, b, bAt + k * NR + L);
-            FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
-            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
-            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
-            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
-        }
-        int o;
-        if (addend != null) {
-            o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
-            o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
-            o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
-            o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
-            o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
-            o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
-            o = at[row + 6] + column + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
-            o = at[row + 7] + column + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
-            o = at[row + 8] + column + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
-        }
-        if (relu) {
-            var z = FloatVector.zero(SPECIES);
-            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
-            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
-            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
-            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
-            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
-            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
-            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
-            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
-            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
-        }
-        o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
-        o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
-        o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
-        o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
-        o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
-        o = at[row + 5] + column; p5.intoArray(c, o); q5.intoArray(c, o + L);
-        o = at[row + 6] + column; p6.intoArray(c, o); q6.intoArray(c, o + L);
-        o = at[row + 7] + column; p7.intoArray(c, o); q7.intoArray(c, o + L);
-        o = at[row + 8] + column; p8.intoArray(c, o); q8.intoArray(c, o + L);
     }
 
     private static void rows8(

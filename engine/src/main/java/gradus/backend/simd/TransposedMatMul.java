@@ -46,6 +46,9 @@ final class TransposedMatMul implements Workers.Task {
     /** From one k to the next in a copy of A's columns: an odd number of cache lines, to use every cache set. */
     static final int PITCH = ROWS + 16;
 
+    /** Elements in a page: lines that lie so far apart are in the same set of the first cache. */
+    private static final int PAGE = 1024;
+
     /** Channels of a tap from which on C is computed tap by tap. */
     private static final int LEAST_CHANNELS = 32;
 
@@ -262,6 +265,11 @@ final class TransposedMatMul implements Workers.Task {
         block(rest / splits, rest % splits, tap, m0, m1, n0, n1, worker);
     }
 
+    /** Whether all rows begin in the same set of the first cache, which then keeps a dozen of them. */
+    private static boolean collide(int pitch) {
+        return pitch % PAGE == 0;
+    }
+
     private static int tileAt(int worker, int r) {
         return BASE + worker * SCRATCH + A_SIZE + B_SIZE + r * NR;
     }
@@ -280,8 +288,8 @@ final class TransposedMatMul implements Workers.Task {
         int length = ceil(pixels, splits);
         int first = Math.min(pixels, split * length);
         int end = Math.min(pixels, first + length);
-        boolean leftInPlace = a.isPlain();
-        boolean rightInPlace = b.hasRows() && height * width == a.positions(); // all pixels in order
+        boolean leftInPlace = a.isPlain() && !collide(a.pitch());
+        boolean rightInPlace = b.hasRows() && height * width == a.positions() && !collide(b.pitch()); // all pixels in order
         float[] left = leftInPlace ? a.array() : scratch;
         float[] right = rightInPlace ? b.array() : scratch;
         int most = Math.clamp(BLOCK / (rowBlock + columnBlock), LEAST_DEPTH, DEPTH);

@@ -49,7 +49,7 @@ final class WarmUp implements Runnable {
     private final float[] y = Lanes.array(1 << 17);
     private final Memory matrix = new Memory(x, BASE, 1 << 16);
     private final Memory result = new Memory(y, BASE, 1 << 16);
-    private final int[] at = new int[MicroKernel.MR_COLUMNS];
+    private final int[] at = new int[Math.max(MicroKernel.MR, MicroKernel.MR_COLUMNS)];
     private final float[][] rows = new float[6][];
     private final Patches patches = new Patches();
     private final Panels panels = new Panels();
