@@ -46,8 +46,8 @@ final class TransposedMatMul implements Workers.Task {
     /** From one k to the next in a copy of A's columns: an odd number of cache lines, to use every cache set. */
     static final int PITCH = ROWS + 16;
 
-    /** Elements in a page: lines that lie so far apart are in the same set of the first cache. */
-    private static final int PAGE = 1024;
+    /** Elements of a quarter of a page: rows at multiples of it use a quarter of the first cache's sets, or fewer. */
+    private static final int QUARTER = 256;
 
     /** Channels of a tap from which on C is computed tap by tap. */
     private static final int LEAST_CHANNELS = 32;
@@ -265,9 +265,9 @@ final class TransposedMatMul implements Workers.Task {
         block(rest / splits, rest % splits, tap, m0, m1, n0, n1, worker);
     }
 
-    /** Whether all rows begin in the same set of the first cache, which then keeps a dozen of them. */
+    /** Whether so few sets of the first cache would have to keep a column that reading a copy is faster. */
     private static boolean collide(int pitch) {
-        return pitch % PAGE == 0;
+        return pitch % QUARTER == 0;
     }
 
     private static int tileAt(int worker, int r) {
