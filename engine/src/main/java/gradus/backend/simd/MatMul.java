@@ -53,9 +53,9 @@ final class MatMul implements Workers.Task {
      * Most neighbouring panels that a tile of rows meets before the next one does, and how many numbers they may be: rows of
      * C are then written, and a residual's read, some lines at a time, which the processor fetches ahead.
      */
-    private static final int STRIP = 8;
+    private static final int STRIP = 16;
 
-    private static final int STRIP_SIZE = 1 << 15;
+    private static final int STRIP_SIZE = 1 << 16;
 
     /** Parts of the work for each worker, unless they would have fewer panels than this. */
     private static final int PARTS = 8;
