@@ -631,7 +631,7 @@ final class MatMul implements Workers.Task {
 
     /** Copies rows [m0, m0 + rows) of A to the worker's scratch memory. */
     private void copy(int group, int m0, int rows, int worker) {
-        a.copy(m0, rows, group * aGroup, k, scratch, BASE + worker * SCRATCH);
+        a.copy(m0, rows, group * aGroup, k, before != null, scratch, BASE + worker * SCRATCH);
         start(group, m0, rows, worker);
     }
 
@@ -648,7 +648,7 @@ final class MatMul implements Workers.Task {
         if (copied[worker * APART] < 0) {
             copied[worker * APART] = 0;
             for (int row = 0; row < m; row += BLOCK) {
-                a.copy(row, Math.min(BLOCK, m - row), 0, k, scratch, aAt + row / BLOCK * length);
+                a.copy(row, Math.min(BLOCK, m - row), 0, k, false, scratch, aAt + row / BLOCK * length);
             }
         }
         int bAt = aAt + A_SIZE;

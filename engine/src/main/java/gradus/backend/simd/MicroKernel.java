@@ -46,9 +46,8 @@ final class MicroKernel {
     private static final boolean FEW_REGISTERS = X86 && L <= 8 && FloatVector.SPECIES_PREFERRED.length() <= 8;
 
     /** All sizes of tiles of {@link #rows}. */
-    static final int[] TILES = FEW_REGISTERS
-            ? new int[] {6, 5, 4}
-            : X86 ? new int[] {14, 13, 12, 10, 8, 4} : new int[] {10, 8, 4};
+    static final int[] TILES =
+            FEW_REGISTERS ? new int[] {6, 5, 4} : X86 ? new int[] {14, 13, 12, 10, 8, 4} : new int[] {10, 8, 4};
 
     /** Most rows of a tile; a block of rows is shared out equally among tiles. */
     static final int MR = TILES[0];

@@ -289,7 +289,8 @@ final class TransposedMatMul implements Workers.Task {
         int first = Math.min(pixels, split * length);
         int end = Math.min(pixels, first + length);
         boolean leftInPlace = a.isPlain() && !collide(a.pitch());
-        boolean rightInPlace = b.hasRows() && height * width == a.positions() && !collide(b.pitch()); // all pixels in order
+        boolean rightInPlace =
+                b.hasRows() && height * width == a.positions() && !collide(b.pitch()); // all pixels in order
         float[] left = leftInPlace ? a.array() : scratch;
         float[] right = rightInPlace ? b.array() : scratch;
         int most = Math.clamp(BLOCK / (rowBlock + columnBlock), LEAST_DEPTH, DEPTH);

@@ -132,7 +132,7 @@ final class WarmUp implements Runnable {
             case 1 -> WinogradTransforms.input(m, n, rows, at, y, 0, 4 * L);
             case 2 -> WinogradTransforms.outputTile(m, something ? L : 0, x, 0, L, y, 64 * L, y, 0, 4 * L, L);
             case 3 -> Winograd.store(x, 0, something ? 1 + (round & 3) : 0, x, 0, x, 0, NR, relu, y, 0, NR);
-            case 4 -> patches.copy(0, 1, 0, n, y, BASE);
+            case 4 -> patches.copy(0, 2, 0, n, odd, y, BASE);
             case 5 -> patches.rows(0, something ? 4 : 0, 0, y, BASE, 4 * L, at);
             case 6 -> {
                 panels.matrix(matrix, 4, 2 * NR, 1);
