@@ -266,8 +266,8 @@ final class TransposedMatMul implements Workers.Task {
     }
 
     /** Whether so few sets of the first cache would have to keep a column that reading a copy is faster. */
-    private static boolean collide(int pitch) {
-        return pitch % QUARTER == 0;
+    private boolean collide(int pitch) {
+        return pitch % QUARTER == 0 && rowBlock <= ROWS; // a copy has room for no more
     }
 
     private static int tileAt(int worker, int r) {

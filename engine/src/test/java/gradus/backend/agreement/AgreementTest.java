@@ -205,17 +205,32 @@ public class AgreementTest {
             int m = twins.size(150);
             int n = twins.size(300);
             int k = twins.random.nextInt(20) == 0 ? 0 : twins.size(900);
-            boolean ta = twins.flip();
-            boolean tb = twins.flip();
-            Tensor[] in = {twins.numbers(m * k), twins.numbers(k * n)};
-            twins.agree(
-                    "matMul " + m + "x" + n + "x" + k + " " + ta + " " + tb,
-                    k(k),
-                    (b, a, y) -> b.matMul(m, n, k, ta, tb, a[0], a[1], y),
-                    m * n,
-                    in,
-                    magnitudes(in));
+            matMul(m, n, k, twins.flip(), twins.flip());
         }
+    }
+
+    /** Rows that lie pages apart, or parts of them, are copied in A^T B. */
+    @Test
+    void matMulOfAlignedRows() {
+        for (int m : new int[] {64, 256, 512, 2048}) {
+            for (int n : new int[] {6, 256, 300, 1024}) {
+                for (int k : new int[] {2, 40, 300}) {
+                    matMul(m, n, k, true, false);
+                    matMul(m, n, k, true, true);
+                }
+            }
+        }
+    }
+
+    private void matMul(int m, int n, int k, boolean ta, boolean tb) {
+        Tensor[] in = {twins.numbers(m * k), twins.numbers(k * n)};
+        twins.agree(
+                "matMul " + m + "x" + n + "x" + k + " " + ta + " " + tb,
+                k(k),
+                (b, a, y) -> b.matMul(m, n, k, ta, tb, a[0], a[1], y),
+                m * n,
+                in,
+                magnitudes(in));
     }
 
     @Test
