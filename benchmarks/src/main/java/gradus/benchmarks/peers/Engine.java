@@ -27,7 +27,7 @@ enum Engine {
             "-XX:MaxHeapFreeRatio=20",
             "-Djdk.reflect.useNativeAccessorOnly=true",
             "-XX:+IgnoreUnrecognizedVMOptions",
-            "-XX:TrimNativeHeapInterval=1000",
+            "-XX:TrimNativeHeapInterval=500",
             "-XX:+UseTransparentHugePages");
 
     private static final String ALIGNED = "-XX:ObjectAlignmentInBytes=64";
