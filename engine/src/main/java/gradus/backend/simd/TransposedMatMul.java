@@ -10,8 +10,8 @@ import static gradus.backend.simd.MicroKernel.NR;
  * as {@link Panels}.
  *
  * <p>Blocks of rows of C belong to one tap and use the pixels at which it lies inside the image. The rows of A and B are read by
- * columns, where they are if they follow each other, else from copies. What is read where it is is fetched before: in the order
- * of the tiles it would come from memory at half the speed. Where C has too few blocks to share among threads, the inner extent
+ * columns, where they are if they follow each other and do not {@link #collide}, else from copies. What is read where it is is
+ * fetched before: in the order of the tiles it would come from memory at half the speed. Where C has too few blocks to share among threads, the inner extent
  * is split as well, by shape alone, and the partial results are added in order.
  *
  * <p>The kernel's gradient of a 1 x 1 convolution can be added up while {@link MatMul} computes that of the image: see {@link #await}.
