@@ -2,32 +2,20 @@ package gradus.plan;
 
 import gradus.backend.Backend;
 import gradus.backend.StridedCopy;
-import gradus.backend.Window;
 import gradus.graph.Graph;
 import gradus.graph.Node;
 import gradus.op.AdamStep;
-import gradus.op.BatchNormGradient;
-import gradus.op.BatchNormSums;
-import gradus.op.Conv2DInputGradient;
 import gradus.op.Conv2DKernelGradient;
-import gradus.op.FusedBatchNorm;
-import gradus.op.FusedConv2D;
 import gradus.op.FusedConv2DInputGradient;
 import gradus.op.Lerp;
 import gradus.op.LerpSquare;
-import gradus.op.MatMul;
-import gradus.op.Moments;
 import gradus.op.Op;
-import gradus.op.PrepareKernel;
-import gradus.op.PreparedConv2D;
-import gradus.op.PreparedMatMul;
 import gradus.op.Value;
 import gradus.plan.Parameters.Derived;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -38,7 +26,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Predicate;
 
 /**
  * A graph bound to a backend: every value has its place in memory, every node is a call with its arguments filled in.
@@ -59,16 +46,14 @@ public final class Plan<B> {
     private final Map<String, B> outputs = new LinkedHashMap<>();
     private final Map<String, Shape> inputShapes = new LinkedHashMap<>();
     private final Map<String, Shape> outputShapes = new LinkedHashMap<>();
+    private final Order order;
     private final List<Node> nodes;
     private final List<Runnable> steps = new ArrayList<>();
-    private int hoisted; // so many nodes come first that depend on parameters alone, which this plan does not change
+    private final int hoisted; // see Order
     private final List<Derived<B>> derived = new ArrayList<>(); // the results of these, whoever computes them
     private final Set<Value> kept = Collections.newSetFromMap(new IdentityHashMap<>()); // of them, and of parameters
     private final Map<Integer, List<Runnable>> loads =
             new HashMap<>(); // of parameters, by the node they are copied for
-    /** Nodes whose call is made together with the next one's; see {@link Backend#joined}. */
-    private final Set<Node> joined = Collections.newSetFromMap(new IdentityHashMap<>());
-
     private final boolean updates;
     private final Runnable program; // the steps of every run
     private long seen = -1; // version of the parameters when this plan last looked at them
@@ -98,9 +83,9 @@ public final class Plan<B> {
         this.backend = parameters.backend();
         this.parameters = parameters;
         this.updates = !graph.updates().isEmpty();
-        this.nodes = new ArrayList<>();
-        arrange(prepared(graph), graph);
-        bringTogether(graph);
+        this.order = new Order(graph, backend);
+        this.nodes = order.nodes();
+        this.hoisted = order.hoisted();
         keep(graph);
         Map<Value, Integer> lastRead = lastReads(graph);
         placeDeclared(graph);
@@ -144,84 +129,12 @@ public final class Plan<B> {
         }
         for (int i = 0; i < nodes.size(); i++) {
             for (Value v : nodes.get(i).inputs()) {
-                last.merge(v, end(i), Math::max);
+                last.merge(v, order.end(i), Math::max);
             }
         }
         graph.outputs().values().forEach(v -> last.put(v, nodes.size()));
         graph.updates().values().forEach(v -> last.put(v, nodes.size()));
         return last;
-    }
-
-    /** The values that stay the same from run to run: they depend on constants and unchanging parameters alone. */
-    private Set<Value> fixed(Graph graph, List<Node> nodes) {
-        Set<Value> fixed = Collections.newSetFromMap(new IdentityHashMap<>());
-        fixed.addAll(graph.constants());
-        if (!updates) {
-            fixed.addAll(graph.parameters().values());
-        }
-        for (Node node : nodes) {
-            if (fixed.containsAll(node.inputs())) {
-                fixed.add(node.output());
-            }
-        }
-        return fixed;
-    }
-
-    /** The graph's nodes with kernels that stay the same brought into the form the backend likes best. */
-    private List<Node> prepared(Graph graph) {
-        var result = new ArrayList<Node>();
-        Set<Value> fixed = fixed(graph, graph.live());
-        for (Node node : graph.live()) {
-            result.addAll(
-                    node.inputs().size() > 1 && fixed.contains(node.inputs().get(1)) ? prepared(node) : List.of(node));
-        }
-        return result;
-    }
-
-    /** A node whose second input stays the same, and before it the node that prepares that input if it can be. */
-    private List<Node> prepared(Node node) {
-        Value w = node.inputs().get(1);
-        Window g;
-        Op op;
-        switch (node.op()) {
-            case FusedConv2D conv -> {
-                g = conv.window(node.inputShapes());
-                op = new PreparedConv2D(conv, w.shape());
-            }
-            case MatMul(boolean transposeA, boolean transposeB)
-            when !transposeA && !transposeB -> {
-                int n = w.shape().dim(1);
-                g = PreparedMatMul.window(
-                        node.output().shape().dim(0), w.shape().dim(0), n);
-                op = new PreparedMatMul(n);
-            }
-            default -> {
-                return List.of(node);
-            }
-        }
-        // what a kernel is brought to does not depend on the number of images, so that all batch sizes share it
-        g = g.withImages(Math.min(g.n(), 1));
-        long size = backend.preparedKernelSize(g);
-        if (size <= 0 || size > Integer.MAX_VALUE) {
-            return List.of(node);
-        }
-        var kernel = new Value(Shape.of((int) size));
-        var inputs = new ArrayList<>(node.inputs());
-        inputs.set(1, kernel);
-        return List.of(
-                new Node(new PrepareKernel(g, (int) size), List.of(w), kernel, node.scope()),
-                new Node(op, inputs, node.output(), node.scope()));
-    }
-
-    /**
-     * Puts first the nodes that need not run every time, such as the folding of batch norm into kernels, so that what only
-     * they need occupies memory before the others begin.
-     */
-    private void arrange(List<Node> all, Graph graph) {
-        Set<Value> fixed = fixed(graph, all);
-        all.stream().filter(n -> fixed.contains(n.output())).forEach(nodes::add);
-        hoisted = nodes.size();
-        updatesEarly(all.stream().filter(n -> !fixed.contains(n.output())).toList(), graph);
     }
 
     /** Notes what is read in every run or after it, and what views of that are views of. */
@@ -234,153 +147,6 @@ public final class Plan<B> {
                 kept.add(node.inputs().get(0));
             }
         }
-    }
-
-    /**
-     * Adds the nodes in order, except that an optimizer's come as soon as their inputs are there: a gradient is then still
-     * in the caches, and its memory is free for the next.
-     */
-    private void updatesEarly(List<Node> all, Graph graph) {
-        Set<Value> updated = Collections.newSetFromMap(new IdentityHashMap<>());
-        updated.addAll(graph.updates().values());
-        Map<Value, Boolean> missing = new IdentityHashMap<>();
-        Map<Value, List<Node>> waiting = new IdentityHashMap<>();
-        all.forEach(n -> missing.put(n.output(), true));
-        Set<Node> done = Collections.newSetFromMap(new IdentityHashMap<>());
-        for (Node node : all) {
-            if (isUpdate(node) || updated.contains(node.output())) {
-                node.inputs()
-                        .forEach(v -> waiting.computeIfAbsent(v, _ -> new ArrayList<>())
-                                .add(node));
-            }
-        }
-        for (Node node : all) {
-            var ready = new ArrayDeque<Node>(List.of(node));
-            while (!ready.isEmpty()) {
-                Node next = ready.removeFirst();
-                if (done.contains(next) || next.inputs().stream().anyMatch(missing::containsKey)) {
-                    continue;
-                }
-                done.add(next);
-                nodes.add(next);
-                missing.remove(next.output());
-                ready.addAll(waiting.getOrDefault(next.output(), List.of()));
-            }
-        }
-    }
-
-    /**
-     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, in front of these a
-     * batch norm that the first one adds, right behind a convolution statistics of its result, and behind an input gradient that of
-     * the kernel, if their other operands are there: the calls become one.
-     */
-    private void bringTogether(Graph graph) {
-        for (int i = hoisted; i < nodes.size(); i++) {
-            Op op = nodes.get(i).op();
-            if (op instanceof FusedBatchNorm || op instanceof BatchNormGradient) {
-                bringTogether(i, i, Plan::isConvolution, false);
-                bringResidual(graph, i);
-            } else if (isConvolution(op)) {
-                int start = i;
-                while (start > 0 && joined.contains(nodes.get(start - 1))) {
-                    start--;
-                }
-                bringTogether(start, i, n -> n instanceof Moments || n instanceof BatchNormSums, true);
-                bringKernelGradient(graph, start, i);
-            }
-        }
-    }
-
-    /** In front of a batch norm that is computed with a convolution, another one whose result only it reads, and adds. */
-    private void bringResidual(Graph graph, int i) {
-        Node node = nodes.get(i);
-        if (!(node.op() instanceof FusedBatchNorm norm) || !norm.residual() || !joined.contains(node)) {
-            return;
-        }
-        Value residual = node.inputs().get(4);
-        for (int at = i - 1; at >= hoisted; at--) {
-            Node other = nodes.get(at);
-            if (other.output() == residual) {
-                if (other.op() instanceof FusedBatchNorm first
-                        && !first.residual()
-                        && first.f() == null
-                        && !joined.contains(other)
-                        && !readAfter(graph, residual)
-                        && nodes.stream()
-                                        .filter(n -> n.inputs().contains(residual))
-                                        .count()
-                                == 1) {
-                    nodes.remove(at);
-                    nodes.add(i - 1, other);
-                    joined.add(other);
-                }
-                return;
-            }
-        }
-    }
-
-    /** Behind the calls from {@code start} on with the input gradient i, if nobody else reads what a call before that has made. */
-    private void bringKernelGradient(Graph graph, int start, int i) {
-        Value dy = nodes.get(i).inputs().get(0);
-        int end = end(i);
-        List<Node> readers = nodes.stream().filter(n -> n.inputs().contains(dy)).toList();
-        Node node = readers.getLast();
-        int at = nodes.indexOf(node);
-        if (at > end
-                && node.op() instanceof Conv2DKernelGradient gradient
-                && node.inputs().get(1) == dy
-                && backend.joinsGradients(gradient.window(node.inputShapes()))
-                && nodes.subList(start, at).stream()
-                        .noneMatch(n -> n.output() == node.inputs().get(0))
-                && (start == i || readers.size() == 2 && !readAfter(graph, dy))) {
-            nodes.remove(at);
-            nodes.add(end + 1, node);
-            joined.add(nodes.get(end));
-        }
-    }
-
-    private static boolean readAfter(Graph graph, Value v) {
-        return graph.outputs().containsValue(v) || graph.updates().containsValue(v);
-    }
-
-    private static boolean isConvolution(Op op) {
-        return op instanceof FusedConv2D || op instanceof Conv2DInputGradient || op instanceof FusedConv2DInputGradient;
-    }
-
-    /**
-     * @param start the first node of the call
-     * @param any whether others may have read the result before
-     */
-    private void bringTogether(int start, int i, Predicate<Op> second, boolean any) {
-        Node first = nodes.get(i);
-        for (int at = i + 1; at < nodes.size(); at++) {
-            Node node = nodes.get(at);
-            if (!node.inputs().contains(first.output()) || any && !second.test(node.op())) {
-                continue;
-            }
-            if (second.test(node.op())
-                    && node.inputs().get(0) == first.output()
-                    && occursOnce(node, first.output())
-                    && nodes.subList(start, at).stream()
-                            .noneMatch(n -> n != first && node.inputs().contains(n.output()))) {
-                nodes.remove(at);
-                nodes.add(i + 1, node);
-                joined.add(first);
-            }
-            return;
-        }
-    }
-
-    /** The last of the nodes whose calls are made together with this one's. */
-    private int end(int i) {
-        while (joined.contains(nodes.get(i))) {
-            i++;
-        }
-        return i;
-    }
-
-    private static boolean isUpdate(Node node) {
-        return node.op() instanceof Lerp || node.op() instanceof LerpSquare || node.op() instanceof AdamStep;
     }
 
     private void placeDeclared(Graph graph) {
@@ -471,7 +237,7 @@ public final class Plan<B> {
             Node node = nodes.get(at);
             int operand = node.inputs().indexOf(p);
             boolean last = lastRead.getOrDefault(p, -1) <= at && !viewed(p);
-            boolean fits = operand < 0 || node.op().mayOverwrite(operand) && occursOnce(node, p);
+            boolean fits = operand < 0 || node.op().mayOverwrite(operand) && Order.occursOnce(node, p);
             if (last && fits && !node.op().isView()) {
                 result.putIfAbsent(v, places.get(p));
             }
@@ -488,10 +254,6 @@ public final class Plan<B> {
         return nodes.stream().anyMatch(n -> n.op().isView() && n.inputs().get(0) == v);
     }
 
-    private static boolean occursOnce(Node node, Value v) {
-        return node.inputs().stream().filter(i -> i == v).count() == 1;
-    }
-
     private void place(Node node, int i, Map<Value, Integer> lastRead, Map<Value, Place> inPlace) {
         Value y = node.output();
         if (i < hoisted && kept.contains(y)) {
@@ -502,7 +264,7 @@ public final class Plan<B> {
         if (place == null && node.op().isView()) {
             place = places.get(node.inputs().get(0));
         }
-        int end = end(i); // what is computed in place must not be read by those after it
+        int end = order.end(i); // what is computed in place must not be read by those after it
         for (int k = 0; place == null && k < node.inputs().size(); k++) {
             Place p = places.get(node.inputs().get(k));
             if (mayOverwrite(node.op(), k)
@@ -525,11 +287,11 @@ public final class Plan<B> {
 
     /** Largest first, each at the lowest offset where nothing lives at the same time. Returns the elements needed. */
     private long assignOffsets() {
-        var order = new ArrayList<>(scratch);
-        order.sort((a, b) -> a.size != b.size ? Long.compare(b.size, a.size) : Integer.compare(a.born, b.born));
+        var bySize = new ArrayList<>(scratch);
+        bySize.sort((a, b) -> a.size != b.size ? Long.compare(b.size, a.size) : Integer.compare(a.born, b.born));
         var placed = new ArrayList<Place>();
         long end = 0;
-        for (Place p : order) {
+        for (Place p : bySize) {
             long offset = 0;
             for (Place q : placed) { // sorted by offset
                 boolean together = q.born <= p.lastRead && p.born <= q.lastRead;
@@ -558,10 +320,10 @@ public final class Plan<B> {
         }
         joinAdam();
         for (int i = 0; i < nodes.size(); i++) {
-            int end = end(i);
+            int end = order.end(i);
             if (end > i) {
                 int at = i;
-                while (!isConvolution(nodes.get(at).op())) {
+                while (!Order.isConvolution(nodes.get(at).op())) {
                     at++;
                 }
                 boolean both = nodes.get(end).op() instanceof Conv2DKernelGradient;
@@ -729,7 +491,7 @@ public final class Plan<B> {
     /** The time of a joint call is counted at those that it was made of, according to their operations. */
     private void shareOut(long[] nanos) {
         for (int i = 0; i < nodes.size(); i++) {
-            int end = end(i);
+            int end = order.end(i);
             if (end > i && nodes.get(end).op() instanceof Conv2DKernelGradient) {
                 long all = Arrays.stream(nanos, i, end + 1).sum();
                 double flops = nodes.subList(i, end + 1).stream()
