@@ -58,7 +58,7 @@ record Recipe(
             1.5e-3,
             0.25,
             0,
-            0,
+            0.1,
             0.9,
             0,
             Augmentation.NONE,

@@ -54,7 +54,7 @@ final class Figures {
                 "evaluate runs/generated --data signs:DIR",
                 ACCURACY,
                 "after it: {1} % of the {2} real test photographs of SIGNS; none was trained on, but variants of the"
-                        + " generator were compared by this figure"),
+                        + " generator and of the recipe were compared by this figure"),
         train_signs(
                 "train --data signs:DIR",
                 ACCURACY,
