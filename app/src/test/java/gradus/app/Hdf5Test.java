@@ -47,7 +47,7 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -57,9 +57,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class Hdf5Test {
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
-    /** Kernels that another test's backend has compiled in the background make objects meanwhile, which would be counted here. */
-    @BeforeAll
-    static void warmedUp() throws InterruptedException {
+    /** Kernels that another test's backend, of this class or not, has compiled in the background make objects, which would be counted. */
+    @BeforeEach
+    void warmedUp() throws InterruptedException {
         for (Thread thread : Thread.getAllStackTraces().keySet()) {
             if (thread.getName().equals("gradus-warm-up")) {
                 thread.join();
