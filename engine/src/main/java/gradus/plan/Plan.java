@@ -349,8 +349,7 @@ public final class Plan<B> {
             }
         }
         // What could not be computed in place is copied when every reader is done; a new value that is itself a
-        // parameter
-        // is set aside first, since that parameter may be about to change too.
+        // parameter is set aside first, since that parameter may be about to change too.
         var last = new ArrayList<Runnable>();
         graph.updates().forEach((name, v) -> {
             B p = places.get(graph.parameters().get(name)).memory;
