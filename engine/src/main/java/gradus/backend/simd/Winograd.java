@@ -52,6 +52,9 @@ final class Winograd extends WinogradTiles implements Workers.Task {
 
     private static final int OWN_TILES = 130;
 
+    /** Channels from which on pixels are so far apart that lines of a panel's channels are fetched before they are written. */
+    private static final int APART = 128;
+
     /** Input channels of a panel of the kernel that are transformed together. */
     private static final int KERNEL_CHANNELS = 64;
 
@@ -83,6 +86,9 @@ final class Winograd extends WinogradTiles implements Workers.Task {
 
     /** Whether each worker transforms the part of the kernel that it needs. */
     private boolean own;
+
+    /** Whether the kernel had been transformed before, for many runs. */
+    private boolean prepared;
 
     /** Whether the kernel is w turned around, for the derivative by x. */
     private boolean turned;
@@ -269,6 +275,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     private void convolve(Memory x, Memory y) {
         this.x = x;
         this.y = y;
+        prepared = kernel != null;
         together = Math.min(alpha, MicroKernel.DEPTH / (alpha * channels));
         layers = MatMul.ceil(alpha, together);
         long size = 4L * positions * channels * filters;
@@ -454,6 +461,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
                 }
             }
             int room = count + MR;
+            fetchOutputs(s, t0, count, panel * NR);
             for (int t = 0; t < count; t++) {
                 transformOutput(s, t0 + t, BASE + t * NR, room * NR, panel * NR);
             }
@@ -487,6 +495,33 @@ final class Winograd extends WinogradTiles implements Workers.Task {
                     false);
             t += tile;
         }
+    }
+
+    /**
+     * Fetches what {@link #transformOutput} will write: lines at a distance, for each of which it would wait, if they are in no cache.
+     * Where a pixel is few lines, the processor fetches those of its neighbours ahead; and inference writes where something else has
+     * just been.
+     */
+    private void fetchOutputs(Scratch s, int t0, int count, int channel) {
+        if (filters < APART || prepared) {
+            return;
+        }
+        float[] y = this.y.array();
+        float any = 0;
+        float other = 0;
+        for (int t = t0; t < t0 + count; t++) {
+            locate(s, t);
+            int height = Math.min(m, outH - s.p);
+            int width = Math.min(m, outW - s.q);
+            for (int i = s.p0; i < height; i++) {
+                int at = this.y.offset() + ((s.image * outH + s.p + i) * outW + s.q) * filters + channel;
+                for (int j = s.q0; j < width; j++) {
+                    any += y[at + j * filters];
+                    other += y[at + j * filters + L];
+                }
+            }
+        }
+        s.t[BASE] = any + other; // or the compiler would leave out the loads
     }
 
     /** From products at {@code s.m[at + position * step]} to NR channels of the tile's pixels. */

@@ -24,6 +24,9 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     /** Tiles that are gathered before kernel gradients are added up. */
     private static final int TILES_GRADIENT = 200;
 
+    /** The same where a worker gathers them for itself: they and its partial result fit its second-level cache. */
+    private static final int OWN_TILES = 50;
+
     /** Tiles that a worker transforms together for it. */
     private static final int GATHER = 8;
 
@@ -124,7 +127,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         if (size <= SMALL_KERNEL && tiles >= PARTIALS * LEAST_TILES) {
             u = atLeast(u, PARTIALS * size);
             for (Scratch s : scratch) {
-                reserve(s.own, MatMul.ceil(tiles, PARTIALS));
+                reserve(s.own, Math.min(OWN_TILES, MatMul.ceil(tiles, PARTIALS)));
             }
             workers.run(start(Phase.OWN), PARTIALS);
             workers.run(start(Phase.ADD), MatMul.ceil(size, CHUNK));
@@ -195,6 +198,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
                 int f0 = part % wide * GRADIENT_FILTERS;
                 int c1 = Math.min(channels, c0 + GRADIENT_CHANNELS);
                 int f1 = Math.min(filters, f0 + GRADIENT_FILTERS);
+                fetchResult(s, c0, c1, f0, f1);
                 for (int position = 0; position < positions; position++) {
                     int to = BASE + position * (c1 - c0) * (f1 - f0);
                     multiply(s, all, position, c0, c1, f0, f1, false, s.u, to, f1 - f0);
@@ -210,7 +214,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         int share = MatMul.ceil(tiles, PARTIALS);
         int first = Math.min(tiles, part * share);
         int end = Math.min(tiles, first + share);
-        int rounds = Math.max(1, MatMul.ceil(end - first, TILES_GRADIENT));
+        int rounds = Math.max(1, MatMul.ceil(end - first, OWN_TILES));
         own.first = first;
         for (int round = 0; round < rounds; round++, own.first += own.count) {
             own.count = MatMul.ceil(end - own.first, rounds - round);
@@ -311,6 +315,16 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
             }
             c += tile;
         }
+    }
+
+    /** Fetches a block of dw that will be written: short runs, for whose lines the transform would wait one after the other. */
+    private void fetchResult(Scratch s, int c0, int c1, int f0, int f1) {
+        float any = 0;
+        for (int tap = 0; tap < 9; tap++) {
+            int at = dw.offset() + (tap * channels + c0) * filters + f0;
+            any += Memory.fetch(dw.array(), at, c1 - c0, f1 - f0, filters);
+        }
+        s.t[BASE] = any;
     }
 
     /** dw of a block of channels from what {@link #multiply} left at {@code u[at]}, {@code rows} rows for each position. */
