@@ -201,6 +201,19 @@ public interface Backend<B> extends AutoCloseable {
      */
     void moments(int rows, int c, B x, B m);
 
+    /** Whether {@link #covariance} may be called. */
+    default boolean covariances() {
+        return false;
+    }
+
+    /**
+     * y[0, i] = mean of x[., i]; y[1 + i, j] = mean of (x[., i] - y[0, i]) (x[., j] - y[0, j]), with errors of a few roundings of
+     * their root mean squares' product.
+     */
+    default void covariance(int rows, int c, B x, B y) {
+        throw new UnsupportedOperationException(name() + " computes no covariances");
+    }
+
     /** dx[r, c] = (dm[0, c] + 2 dm[1, c] (x[r, c] - m[0, c])) / rows. */
     void momentsGradient(int rows, int c, B dm, B x, B m, B dx);
 

@@ -101,6 +101,7 @@ public final class Fuse {
                         + pad.after().get(0)
                         + pad.before().get(3)
                         + pad.after().get(3)
+                        + pad.between().stream().mapToInt(i -> i).sum()
                 == 0;
         boolean takes = node.op() instanceof Conv2D || node.op() instanceof MaxPool2D pool && wins(pool, pad, before);
         if (spatial && takes) {

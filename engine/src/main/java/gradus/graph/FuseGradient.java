@@ -152,9 +152,10 @@ public final class FuseGradient {
             return;
         }
         boolean first = place.getOrDefault(a, -1) > place.getOrDefault(b, -1);
-        Node conv = producer(first ? a : b);
-        Value residual = first ? b : a;
-        if (conv == null || !(conv.op() instanceof Conv2DInputGradient gradient) || onlyReader(conv.output()) == null) {
+        boolean inOrder = isAlone(first ? a : b); // the gradient comes after the other part, or else has to wait for it
+        Node conv = producer(first == inOrder ? a : b);
+        Value residual = first == inOrder ? b : a;
+        if (!isAlone(conv == null ? null : conv.output()) || !(conv.op() instanceof Conv2DInputGradient gradient)) {
             return;
         }
         Node tail = sum;
@@ -165,15 +166,25 @@ public final class FuseGradient {
                 && isReluGradient(relu)
                 && relu.inputs().get(0) == sum.output()
                 && !replaced.containsKey(relu)
-                && place.getOrDefault(relu.inputs().get(1), -1) < place.get(conv.output());
+                && place.getOrDefault(relu.inputs().get(1), -1) < place.get((inOrder ? conv : sum).output());
         if (through) {
             inputs.add(relu.inputs().get(1));
             replaced.put(sum, null);
             tail = relu;
         }
-        replaced.put(
-                conv, new Node(new FusedConv2DInputGradient(gradient, through), inputs, tail.output(), conv.scope()));
         replaced.put(tail, null);
+        if (!inOrder) {
+            replaced.put(conv, null);
+        }
+        replaced.put(
+                inOrder ? conv : sum,
+                new Node(new FusedConv2DInputGradient(gradient, through), inputs, tail.output(), conv.scope()));
+    }
+
+    /** Whether a value is an input gradient that one node reads and nobody else. */
+    private boolean isAlone(Value v) {
+        Node node = v == null ? null : producer(v);
+        return node != null && node.op() instanceof Conv2DInputGradient && onlyReader(v) != null;
     }
 
     private void zero(Node sum, int from, int to) {

@@ -46,6 +46,7 @@ public sealed interface Op
                 AveragePool2D,
                 AveragePool2DGradient,
                 Moments,
+                Covariance,
                 MomentsGradient,
                 BatchNorm,
                 BatchNormSums,

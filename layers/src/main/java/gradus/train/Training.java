@@ -7,6 +7,7 @@ import gradus.graph.Gradient;
 import gradus.graph.Graph;
 import gradus.graph.Node;
 import gradus.graph.Recompute;
+import gradus.graph.Subsample;
 import gradus.layers.Lowered;
 import gradus.layers.Model;
 import gradus.layers.ModelWeight;
@@ -163,7 +164,7 @@ public final class Training<B> {
         Lowered lowered = lower(graph, x, true);
         Value total = loss(graph, lowered, x.dim(0), target);
         lowered.updates().forEach(graph::update);
-        Graph forward = fused ? Fuse.of(graph) : graph;
+        Graph forward = fused ? Subsample.of(Fuse.of(graph), parameters.backend()) : graph;
         List<String> names = model.weightList().stream()
                 .filter(ModelWeight::trainable)
                 .map(ModelWeight::name)

@@ -15,11 +15,13 @@ import gradus.graph.FuseGradient;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
 import gradus.graph.Node;
+import gradus.graph.Subsample;
 import gradus.op.BatchNorm;
 import gradus.op.BatchNormGradient;
 import gradus.op.BatchNormSums;
 import gradus.op.Builder;
 import gradus.op.Conv2D;
+import gradus.op.Covariance;
 import gradus.op.ElementwiseGradient;
 import gradus.op.FusedBatchNorm;
 import gradus.op.FusedConv2D;
@@ -29,6 +31,7 @@ import gradus.op.Sliding;
 import gradus.op.Sum;
 import gradus.op.Value;
 import gradus.plan.Plan;
+import gradus.tensor.DType;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.util.ArrayList;
@@ -102,6 +105,110 @@ class FusionTest {
                 assertClose(plain.get(i), eager.get(i), tolerance, "eager, derivative " + i);
             }
         }
+    }
+
+    /** The end of a stage: relu(bn(conv(a) + b) + r), read with strides, and perhaps by something else as well. */
+    private record StageEnd(int strideH, int strideW, boolean bias, boolean residual, boolean otherReader) {
+        Value network(Graph g, Value x, List<Tensor> upstream) {
+            Value a = g.map(
+                    new Relu(),
+                    norm(g, convolution(g, x, p(g, "w0", 3, 3, 3, 4), p(g, "b0", 4)), norms(g, 0, 4), true));
+            Value z = g.apply(new Conv2D(Sliding.valid(1, 1), 1), a, p(g, "w1", 1, 1, 4, 6));
+            z = bias ? g.add(z, p(g, "b1", 6)) : z;
+            Value m = g.apply(new Moments(), z);
+            g.output("moments", m);
+            List<Value> p = norms(g, 1, 6);
+            z = g.apply(new BatchNorm(1e-3), z, m, p.get(0), p.get(1));
+            if (residual) {
+                z = g.add(z, convolution(g, x, p(g, "w2", 1, 1, 3, 6), p(g, "b2", 6)));
+            }
+            Value y = g.map(new Relu(), z);
+            var down = new Conv2D(Sliding.valid(strideH, strideW), 1);
+            Value first = g.add(g.apply(down, y, p(g, "w3", 1, 1, 6, 5)), p(g, "b3", 5));
+            Value second = g.apply(down, y, p(g, "w4", 1, 1, 6, 2));
+            Value loss = g.add(weighted(g, first, upstream.get(0)), weighted(g, second, upstream.get(1)));
+            return otherReader ? g.add(loss, g.mean(y)) : loss;
+        }
+
+        private static Value p(Graph g, String name, int... shape) {
+            return g.parameter(name, Shape.of(shape));
+        }
+
+        private static List<Value> norms(Graph g, int i, int c) {
+            return List.of(p(g, "gamma" + i, c), p(g, "beta" + i, c));
+        }
+
+        private static Value weighted(Graph g, Value x, Tensor weights) {
+            int n = x.shape().size();
+            return g.sum(g.multiply(g.reshape(x, Shape.of(n)), g.constant(Tensor.of(Shape.of(n), weights.doubles()))));
+        }
+    }
+
+    /** Values, moments and derivatives are those of all pixels, whichever of them are computed. */
+    @ParameterizedTest
+    @CsvSource({
+        "2, 2, true, true, false",
+        "2, 2, false, false, false",
+        "3, 1, true, false, false",
+        "1, 2, false, true, false",
+        "2, 2, true, true, true",
+        "1, 1, true, true, false"
+    })
+    void stageEndsAreSubsampled(int strideH, int strideW, boolean bias, boolean residual, boolean otherReader) {
+        var end = new StageEnd(strideH, strideW, bias, residual, otherReader);
+        var random = new Random(5);
+        Tensor x = OpCases.gaussian(random, Shape.of(3, 7, 6, 3));
+        int pixels = 3 * ((7 - 1) / strideH + 1) * ((6 - 1) / strideW + 1);
+        List<Tensor> upstream =
+                List.of(OpCases.gaussian(random, Shape.of(pixels * 5)), OpCases.gaussian(random, Shape.of(pixels * 2)));
+        try (Backend<?> exact = Backends.open("reference", new Options(1, Precision.FLOAT64));
+                Backend<?> simd = Backends.open("simd", new Options(2, Precision.FLOAT32))) {
+            List<Tensor> plain = stageEnd(exact, end, x, upstream, false);
+            List<Tensor> subsampled = stageEnd(exact, end, x, upstream, true);
+            List<Tensor> fast = stageEnd(simd, end, x, upstream, true);
+            for (int i = 0; i < plain.size(); i++) {
+                assertClose(plain.get(i), subsampled.get(i), 1e-11, "float64, result " + i);
+                assertClose(plain.get(i), fast.get(i), 2e-4, "simd, result " + i);
+            }
+        }
+    }
+
+    /** Loss, moments, and the derivatives by the image and all parameters. */
+    private static <B> List<Tensor> stageEnd(
+            Backend<B> backend, StageEnd end, Tensor x, List<Tensor> upstream, boolean fused) {
+        var graph = new Graph();
+        Value in = graph.input("x", x.shape());
+        Value loss = end.network(graph, in, upstream);
+        graph.output("loss", loss);
+        Graph forward = fused ? Subsample.of(Fuse.of(graph), backend) : graph;
+        boolean applies = fused && !end.otherReader && end.strideH * end.strideW > 1;
+        assertEquals(applies ? 1 : 0, count(forward, n -> n.op() instanceof Covariance), forward::toString);
+        var with = new ArrayList<Value>(List.of(in));
+        with.addAll(forward.parameters().values());
+        Gradient.Result gradient = Gradient.of(forward, loss, with);
+        for (int i = 0; i < with.size(); i++) {
+            Value d = gradient.derivatives().get(i);
+            // a bias in front of batch norm has none once that is folded
+            gradient.graph()
+                    .output(
+                            "d" + i,
+                            d == null
+                                    ? gradient.graph()
+                                            .constant(Tensor.zeros(
+                                                    DType.F32, with.get(i).shape()))
+                                    : d);
+        }
+        Plan<B> plan = Plan.of(fused ? FuseGradient.of(gradient.graph(), backend) : gradient.graph(), backend);
+        var random = new Random(6);
+        graph.parameters().forEach((name, v) -> plan.parameters().set(name, OpCases.gaussian(random, v.shape())));
+        plan.feed("x", x);
+        plan.run();
+        plan.run();
+        var result = new ArrayList<Tensor>(List.of(plan.output("loss"), plan.output("moments")));
+        for (int i = 0; i < with.size(); i++) {
+            result.add(plan.output("d" + i));
+        }
+        return result;
     }
 
     private static <B> List<Tensor> planned(

@@ -137,21 +137,25 @@ final class OpCases {
             Shape s = shape(r, 4);
             var before = new ArrayList<Integer>();
             var after = new ArrayList<Integer>();
+            var between = new ArrayList<Integer>();
             for (int i = 0; i < s.rank(); i++) {
                 before.add(r.nextInt(3));
                 after.add(r.nextInt(3));
+                between.add(Math.max(0, r.nextInt(4) - 1));
             }
-            return new Case(new Pad(before, after), List.of(gaussian(r, s)), true);
+            return new Case(new Pad(before, after, between), List.of(gaussian(r, s)), true);
         });
         m.put(Slice.class, r -> {
             Shape s = shape(r, 4);
             var begin = new ArrayList<Integer>();
+            var steps = new ArrayList<Integer>();
             int[] d = s.toArray();
             for (int i = 0; i < d.length; i++) {
                 begin.add(r.nextInt(d[i]));
-                d[i] = 1 + r.nextInt(d[i] - begin.get(i));
+                steps.add(1 + Math.max(0, r.nextInt(4) - 1));
+                d[i] = 1 + r.nextInt((d[i] - begin.get(i) - 1) / steps.get(i) + 1);
             }
-            return new Case(new Slice(begin, Shape.of(d)), List.of(gaussian(r, s)), true);
+            return new Case(new Slice(begin, Shape.of(d), steps), List.of(gaussian(r, s)), true);
         });
         m.put(Concat.class, r -> {
             Shape s = shape(r, 3);
@@ -228,6 +232,10 @@ final class OpCases {
                     true);
         });
         m.put(Moments.class, r -> new Case(new Moments(), List.of(gaussian(r, features(r))), true));
+        m.put(Covariance.class, r -> {
+            Shape x = Shape.of(1 + r.nextInt(3), 1 + r.nextInt(5), 2 + r.nextInt(4), 1 + r.nextInt(8));
+            return new Case(new Covariance(), List.of(gaussian(r, x)), true);
+        });
         m.put(MomentsGradient.class, r -> {
             Shape x = features(r);
             return new Case(

@@ -5,6 +5,7 @@ import gradus.graph.Fuse;
 import gradus.graph.FuseGradient;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
+import gradus.graph.Subsample;
 import gradus.layers.Lowered;
 import gradus.layers.Model;
 import gradus.layers.ModelWeight;
@@ -167,7 +168,7 @@ final class NetworkCases<B> {
             graph.output("infer.probs", graph.apply(new Softmax(), logits));
         }
         lowered.updates().forEach(graph::update);
-        return engine.fused() ? Fuse.of(graph) : graph;
+        return engine.fused() ? Subsample.of(Fuse.of(graph), backend) : graph;
     }
 
     /** A graph with derivatives, as training runs it. */

@@ -29,6 +29,30 @@ final class Normalization {
         }
     }
 
+    /** y[0, i] = mean over r of x[r, i]; y[1 + i, j] = mean over r of (x[r, i] - y[0, i]) (x[r, j] - y[0, j]). */
+    static void covariance(int rows, int c, Doubles x, Doubles y) {
+        y.fill((c + 1) * c, 0);
+        for (int r = 0; r < rows; r++) {
+            for (int i = 0; i < c; i++) {
+                y.add(i, x.get(r * c + i));
+            }
+        }
+        for (int i = 0; i < c; i++) {
+            y.set(i, y.get(i) / rows);
+        }
+        for (int r = 0; r < rows; r++) {
+            for (int i = 0; i < c; i++) {
+                double d = x.get(r * c + i) - y.get(i);
+                for (int j = 0; j < c; j++) {
+                    y.add((1 + i) * c + j, d * (x.get(r * c + j) - y.get(j)));
+                }
+            }
+        }
+        for (int k = c; k < (c + 1) * c; k++) {
+            y.set(k, y.get(k) / rows);
+        }
+    }
+
     /**
      * dx[r, k] = (dm[0, k] + 2 dm[1, k] (x[r, k] - m[0, k])) / rows. The variance depends on x through the mean as
      * well, but that part vanishes: the deviations from the mean add up to 0.

@@ -269,6 +269,17 @@ public final class ReferenceBackend implements Backend<Doubles> {
     }
 
     @Override
+    public boolean covariances() {
+        return true;
+    }
+
+    @Override
+    public void covariance(int rows, int c, Doubles x, Doubles y) {
+        Normalization.covariance(rows, c, x, y);
+        store((c + 1) * c, y);
+    }
+
+    @Override
     public void momentsGradient(int rows, int c, Doubles dm, Doubles x, Doubles m, Doubles dx) {
         Normalization.momentsGradient(rows, c, dm, x, m, dx);
         store(rows * c, dx);

@@ -157,6 +157,21 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         }
     }
 
+    /** From sums of x and of products of its channels, x' x, to means and covariances. */
+    static void covariance(int rows, int c, Memory y) {
+        float[] a = y.array();
+        int o = y.offset();
+        for (int j = 0; j < c; j++) {
+            a[o + j] /= rows;
+        }
+        for (int i = 0; i < c; i++) {
+            int row = o + (1 + i) * c;
+            for (int j = 0; j < c; j++) {
+                a[row + j] = (float) ((double) a[row + j] / rows - (double) a[o + i] * a[o + j]);
+            }
+        }
+    }
+
     void momentsGradient(int rows, int c, Memory dm, Memory x, Memory m, Memory dx) {
         prepare(Kind.MOMENTS_GRADIENT, rows, c);
         float[] d = dm.array();

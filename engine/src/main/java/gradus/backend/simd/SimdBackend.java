@@ -261,6 +261,18 @@ final class SimdBackend implements Backend<Memory> {
     }
 
     @Override
+    public boolean covariances() {
+        return true;
+    }
+
+    @Override
+    public void covariance(int rows, int c, Memory x, Memory y) {
+        reduction.sum(1, rows, c, x, y);
+        transposed.squares(c, rows, x, y);
+        Normalization.covariance(rows, c, y);
+    }
+
+    @Override
     public void momentsGradient(int rows, int c, Memory dm, Memory x, Memory m, Memory dx) {
         normalization.momentsGradient(rows, c, dm, x, m, dx);
     }

@@ -127,6 +127,16 @@ final class TransposedMatMul implements Workers.Task {
         run(m, n, k);
     }
 
+    /** y = x^T x, behind a row of y that stays as it is. */
+    void squares(int c, int rows, Memory x, Memory y) {
+        a.matrix(x, c);
+        groups(1, 0, 0, 0);
+        b.matrix(x, rows, c, 1);
+        result(y, c);
+        cStart += c;
+        run(c, c, rows);
+    }
+
     // ---- setting up a product ----
 
     /** Several products side by side: the distances from one to the next in A, B and C. */

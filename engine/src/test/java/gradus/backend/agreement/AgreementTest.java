@@ -334,6 +334,26 @@ public class AgreementTest {
         }
     }
 
+    @Test
+    void covariance() {
+        boolean offered = twins.tested.covariances();
+        assertTrue(offered || !twins.tested.name().equals("simd"));
+        for (int t = 0; offered && t < TIMES; t++) {
+            int c = twins.size(t % 3 == 0 ? 200 : 40);
+            int rows = twins.size(c > 50 ? 2000 : 15_000);
+            double mean = twins.flip() ? 0 : 10 * twins.random.nextDouble();
+            Tensor x = twins.numbers(rows * c, mean, 1);
+            // the mean: k U mean |x|; covariances: k U of the mean square, and what the two means' errors add to it
+            double square = mean * mean + 1;
+            double meanError = k(rows) * U * (mean + 3);
+            var bound = new double[(c + 1) * c];
+            Arrays.fill(bound, 0, c, meanError);
+            Arrays.fill(bound, c, bound.length, 2 * k(rows) * U * square + 2 * meanError * (mean + meanError));
+            Twins.Call call = (b, m, y) -> b.covariance(rows, c, m[0], y);
+            twins.within("covariance " + rows + ", " + c + " around " + mean, call, bound, x);
+        }
+    }
+
     /** Whether the derivatives of ReLU and batch norm are one call; simd must offer that. */
     private boolean fusesRelu() {
         boolean yes = twins.tested.batchNormReluGradients();

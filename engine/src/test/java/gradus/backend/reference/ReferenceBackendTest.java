@@ -319,6 +319,14 @@ class ReferenceBackendTest {
     }
 
     @Test
+    void covariancesAreAroundTheMean() {
+        var x = memory(1, 1000, 3, 1000, 8, 1006); // (1, 1000), (3, 1000), (8, 1006)
+        var y = memory(NAN, NAN, NAN, NAN, NAN, NAN);
+        backend.covariance(3, 2, x, y);
+        assertValues(y, 4, 1002, 26 / 3.0, 8, 8, 8);
+    }
+
+    @Test
     void theVarianceOfLargeNumbersIsExact() {
         var m = memory(NAN, NAN);
         backend.moments(4, 1, memory(1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 4), m);

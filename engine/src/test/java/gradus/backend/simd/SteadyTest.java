@@ -234,6 +234,7 @@ class SteadyTest {
         m.put("matMul", (k, a, b, s, p, y) -> k.matMul(64, 1000, 200, false, false, a, b, y));
         m.put("matMul ta", (k, a, b, s, p, y) -> k.matMul(200, 100, 1500, true, false, a, b, y));
         m.put("matMul tb", (k, a, b, s, p, y) -> k.matMul(64, 200, 1000, false, true, a, b, y));
+        m.put("covariance", (k, a, b, s, p, y) -> k.covariance(1500, 72, a, y));
         m.put("relu", (k, a, b, s, p, y) -> k.map(RELU, N, a, y));
         m.put("relu gradient", (k, a, b, s, p, y) -> k.mapGradient(RELU, N, a, b, y));
         m.put("sigmoid", (k, a, b, s, p, y) -> k.map(SIGMOID, N, a, y));
