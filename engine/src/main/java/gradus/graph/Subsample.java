@@ -26,7 +26,7 @@ import java.util.Map;
  *
  * <pre>
  * mean = m w + b     variance of output channel j = w_j' C w_j
- * y = f(x w s + beta - m w s + residual), s = gamma / sqrt(variance + epsilon)     at every stride-th pixel
+ * y = f(x w s + beta + (b - mean) s + residual), s = gamma / sqrt(variance + epsilon)     at every stride-th pixel
  * </pre>
  *
  * So the convolution gets the stride, its kernel the batch norm, as in inference, and those that read it none. {@link Gradient} finds
@@ -56,7 +56,7 @@ public final class Subsample {
         final int strideH;
         final int strideW;
 
-        // mean without bias, and variance, once they are there
+        // once they are there
         Value mean;
         Value variance;
 
@@ -66,6 +66,10 @@ public final class Subsample {
             this.norm = norm;
             strideH = reader.sliding().strideH();
             strideW = reader.sliding().strideW();
+        }
+
+        Value bias() {
+            return conv.inputs().size() > 2 ? conv.inputs().get(2) : null;
         }
     }
 
@@ -162,18 +166,19 @@ public final class Subsample {
         Value w = chain.conv.inputs().get(1);
         int c = w.shape().dim(2);
         int f = w.shape().dim(3);
-        Value x = read(chain.conv.inputs().get(0));
-        Value matrix = result.reshape(w, Shape.of(c, f));
-        Value y = result.apply(new Covariance(), x);
-        Value projected = result.matMul(Covariance.matrix(result, y), matrix);
-        Value squares = result.sum(result.multiply(projected, matrix), 0, 1);
-        chain.variance = result.map(new ScalarFunction.Relu(), squares);
-        Value mean = result.reshape(result.row(y, 0), Shape.of(1, c));
-        chain.mean = result.reshape(result.matMul(mean, matrix), Shape.of(f));
-        boolean biased = chain.conv.inputs().size() > 2;
-        Value whole = biased ? result.add(chain.mean, chain.conv.inputs().get(2)) : chain.mean;
+        Value y = result.apply(new Covariance(), read(chain.conv.inputs().get(0)));
+        var product = new Conv2D(
+                Sliding.valid(1, 1), 1); // of matrices; w as it is, because views keep parameters from updates in place
+        Value matrix = result.reshape(Covariance.matrix(result, y), Shape.of(1, 1, c, c));
+        Value squares = result.multiply(result.apply(product, matrix, w), w);
+        chain.variance = result.map(new ScalarFunction.Relu(), result.sum(squares, 0, 3));
+        Value mean = result.reshape(result.row(y, 0), Shape.of(1, 1, 1, c));
+        chain.mean = result.reshape(result.apply(product, mean, w), Shape.of(f));
+        if (chain.bias() != null) {
+            chain.mean = result.add(chain.mean, chain.bias());
+        }
         List<Value> rows =
-                List.of(result.reshape(whole, Shape.of(1, f)), result.reshape(chain.variance, Shape.of(1, f)));
+                List.of(result.reshape(chain.mean, Shape.of(1, f)), result.reshape(chain.variance, Shape.of(1, f)));
         result.append(new Node(new Concat(0), rows, chain.moments.output(), chain.moments.scope()));
     }
 
@@ -187,7 +192,9 @@ public final class Subsample {
         var inputs = new ArrayList<Value>();
         inputs.add(read(chain.conv.inputs().get(0)));
         inputs.add(result.multiply(chain.conv.inputs().get(1), s));
-        inputs.add(result.subtract(in.get(3), result.multiply(chain.mean, s)));
+        // the bias has no effect, but a derivative, of zeros: optimizers go on to see it
+        Value shift = chain.bias() == null ? result.scale(chain.mean, -1) : result.subtract(chain.bias(), chain.mean);
+        inputs.add(result.add(in.get(3), result.multiply(shift, s)));
         Shape all = chain.norm.output().shape();
         Shape some = all.with(1, (all.dim(1) - 1) / chain.strideH + 1).with(2, (all.dim(2) - 1) / chain.strideW + 1);
         if (norm.residual()) {

@@ -395,6 +395,8 @@ public final class Plan<B> {
                     && m.inputs().get(1) == v.inputs().get(1)
                     && inPlace(m)
                     && inPlace(v)
+                    && places.get(m.inputs().get(1)).lastRead
+                            >= i - 1 // or the gradient's memory may be another's by then
                     && readers.get(m.output()) == 1
                     && readers.get(v.output()) == 1) {
                 int n = step.output().shape().size();
