@@ -1,13 +1,13 @@
 package gradus.train;
 
 import gradus.backend.Backend;
+import gradus.graph.FoldBatchNorm;
 import gradus.graph.Fuse;
 import gradus.graph.FuseGradient;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
 import gradus.graph.Node;
 import gradus.graph.Recompute;
-import gradus.graph.Subsample;
 import gradus.layers.Lowered;
 import gradus.layers.Model;
 import gradus.layers.ModelWeight;
@@ -164,7 +164,7 @@ public final class Training<B> {
         Lowered lowered = lower(graph, x, true);
         Value total = loss(graph, lowered, x.dim(0), target);
         lowered.updates().forEach(graph::update);
-        Graph forward = fused ? Subsample.of(Fuse.of(graph), parameters.backend()) : graph;
+        Graph forward = fused ? FoldBatchNorm.of(Fuse.of(graph), parameters.backend()) : graph;
         List<String> names = model.weightList().stream()
                 .filter(ModelWeight::trainable)
                 .map(ModelWeight::name)

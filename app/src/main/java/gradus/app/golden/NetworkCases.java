@@ -1,11 +1,11 @@
 package gradus.app.golden;
 
 import gradus.backend.Backend;
+import gradus.graph.FoldBatchNorm;
 import gradus.graph.Fuse;
 import gradus.graph.FuseGradient;
 import gradus.graph.Gradient;
 import gradus.graph.Graph;
-import gradus.graph.Subsample;
 import gradus.layers.Lowered;
 import gradus.layers.Model;
 import gradus.layers.ModelWeight;
@@ -168,7 +168,7 @@ final class NetworkCases<B> {
             graph.output("infer.probs", graph.apply(new Softmax(), logits));
         }
         lowered.updates().forEach(graph::update);
-        return engine.fused() ? Subsample.of(Fuse.of(graph), backend) : graph;
+        return engine.fused() ? FoldBatchNorm.of(Fuse.of(graph), backend) : graph;
     }
 
     /** A graph with derivatives, as training runs it. */

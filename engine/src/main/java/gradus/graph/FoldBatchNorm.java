@@ -19,25 +19,33 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Leaves out the pixels that nobody reads, as a function from {@link Fuse}d forward graph to graph. Where a stage of a residual
- * network ends, only 1 x 1 convolutions with a stride read y = f(BatchNorm(x w + b) + residual): with stride 2 a quarter of its pixels.
- * The others are computed for the sake of batch norm's statistics alone; but these follow from x, which has fewer channels (C its
- * covariance matrix, m its mean):
+ * Batch norm in training mode folded into the 1 x 1 convolution before it, as a function from {@link Fuse}d forward graph to graph. The
+ * statistics of x w + b follow from those of x, which has fewer channels (C its covariance matrix, m its mean):
  *
  * <pre>
  * mean = m w + b     variance of output channel j = w_j' C w_j
- * y = f(x w s + beta + (b - mean) s + residual), s = gamma / sqrt(variance + epsilon)     at every stride-th pixel
+ * y = f(x w s + beta + (b - mean) s + residual), s = gamma / sqrt(variance + epsilon)
  * </pre>
  *
- * So the convolution gets the stride, its kernel the batch norm, as in inference, and those that read it none. {@link Gradient} finds
- * the derivative: what comes back is a quarter too, and reaches the other pixels by way of {@link Covariance}, a product of x with a
- * square matrix. Of the convolution's arithmetic, forward and backward, and of the memory traffic of all that has as many channels as
- * y, about a third is left.
+ * so that x w + b is neither written nor read. {@link Gradient} finds the derivative: what comes back to y reaches x by way of w s as
+ * behind any convolution, and by way of {@link Covariance}, a product of x with a square matrix. That is done
+ *
+ * <ul>
+ *   <li>where only 1 x 1 convolutions with a stride read y, as at the end of a stage of a residual network: with stride 2 a quarter of
+ *       its pixels. The others are there for the sake of statistics alone. So this convolution gets the stride and those none; of its
+ *       arithmetic, forward and backward, and of the memory traffic of all that has as many channels, about a third is left;
+ *   <li>where x has few channels and y many, so that covariances cost less than the memory traffic of x w + b.
+ * </ul>
  *
  * <p>Numerically the variance is a sum over channels instead of one over pixels; rounding may make it negative where it is nothing
  * but rounding, so it is clipped at 0.
  */
-public final class Subsample {
+public final class FoldBatchNorm {
+    /** Most channels of x, and least channels of y for each of them, for which all pixels are worth the covariances. */
+    private static final int NARROW = 64;
+
+    private static final int WIDER = 4;
+
     private final Graph graph;
     private final Graph result = new Graph();
     private final Map<Value, Node> producer = new IdentityHashMap<>();
@@ -48,7 +56,7 @@ public final class Subsample {
     private final Map<Node, Boolean> strided = new IdentityHashMap<>(); // their readers
     private final Map<Value, Value> instead = new IdentityHashMap<>();
 
-    /** A convolution, the moments of its result and the batch norm with these, whose result is read with a stride. */
+    /** A convolution, the moments of its result and the batch norm with these, whose result is read with these strides. */
     private static final class Chain {
         final Node conv;
         final Node moments;
@@ -60,12 +68,12 @@ public final class Subsample {
         Value mean;
         Value variance;
 
-        Chain(Node conv, Node moments, Node norm, Conv2D reader) {
+        Chain(Node conv, Node moments, Node norm, Sliding readers) {
             this.conv = conv;
             this.moments = moments;
             this.norm = norm;
-            strideH = reader.sliding().strideH();
-            strideW = reader.sliding().strideW();
+            strideH = readers.strideH();
+            strideW = readers.strideW();
         }
 
         Value bias() {
@@ -73,7 +81,7 @@ public final class Subsample {
         }
     }
 
-    private Subsample(Graph graph) {
+    private FoldBatchNorm(Graph graph) {
         this.graph = graph;
         result.takeDeclarations(graph);
         for (Node node : graph.live()) {
@@ -88,7 +96,7 @@ public final class Subsample {
 
     /** @param backend that will run the graph: one that computes no covariances gets it as it is */
     public static Graph of(Graph graph, Backend<?> backend) {
-        return backend.covariances() ? new Subsample(graph).run() : graph;
+        return backend.covariances() ? new FoldBatchNorm(graph).run() : graph;
     }
 
     private Graph run() {
@@ -135,7 +143,7 @@ public final class Subsample {
         Node conv = producer.get(x);
         Node moments = producer.get(norm.inputs().get(1));
         List<Node> next = readers.getOrDefault(norm.output(), List.of());
-        if (conv == null || next.isEmpty() || kept.containsKey(x) || kept.containsKey(norm.output())) {
+        if (conv == null || kept.containsKey(x)) {
             return;
         }
         Conv2D own = pointwise(conv);
@@ -145,19 +153,25 @@ public final class Subsample {
                 && moments.op() instanceof Moments
                 && readers.get(x).size() == 2
                 && readers.get(x).containsAll(List.of(moments, norm));
-        Conv2D first = pointwise(next.get(0));
-        if (!alone || first == null || first.sliding().equals(Sliding.valid(1, 1))) {
+        if (!alone) {
             return;
         }
-        Shape w = conv.inputs().get(1).shape();
-        boolean all = next.stream()
-                .allMatch(reader -> pointwise(reader) != null
-                        && pointwise(reader).sliding().equals(first.sliding())
-                        && reader.inputs().lastIndexOf(norm.output()) == 0);
-        if (all && w.dim(2) <= w.dim(3)) { // else the covariances are no less work
-            var chain = new Chain(conv, moments, norm, first);
+        Conv2D first = next.isEmpty() || kept.containsKey(norm.output()) ? null : pointwise(next.get(0));
+        Sliding once = Sliding.valid(1, 1);
+        boolean some = first != null
+                && !first.sliding().equals(once)
+                && next.stream()
+                        .allMatch(reader -> pointwise(reader) != null
+                                && pointwise(reader).sliding().equals(first.sliding())
+                                && reader.inputs().lastIndexOf(norm.output()) == 0);
+        int c = conv.inputs().get(1).shape().dim(2);
+        int f = conv.inputs().get(1).shape().dim(3);
+        if (some ? c <= f : c <= NARROW && WIDER * c <= f) { // else the covariances are as much work
+            var chain = new Chain(conv, moments, norm, some ? first.sliding() : once);
             List.of(conv, moments, norm).forEach(n -> chains.put(n, chain));
-            next.forEach(n -> strided.put(n, true));
+            if (some) {
+                next.forEach(n -> strided.put(n, true));
+            }
         }
     }
 
@@ -195,15 +209,25 @@ public final class Subsample {
         // the bias has no effect, but a derivative, of zeros: optimizers go on to see it
         Value shift = chain.bias() == null ? result.scale(chain.mean, -1) : result.subtract(chain.bias(), chain.mean);
         inputs.add(result.add(in.get(3), result.multiply(shift, s)));
-        Shape all = chain.norm.output().shape();
-        Shape some = all.with(1, (all.dim(1) - 1) / chain.strideH + 1).with(2, (all.dim(2) - 1) / chain.strideW + 1);
+        boolean every = chain.strideH * chain.strideW == 1;
+        Value y = every ? chain.norm.output() : new Value(pixels(chain));
         if (norm.residual()) {
-            List<Integer> steps = List.of(1, chain.strideH, chain.strideW, 1);
-            inputs.add(result.apply(new Slice(List.of(0, 0, 0, 0), some, steps), read(in.get(4))));
+            Value residual = read(in.get(4));
+            var some = new Slice(List.of(0, 0, 0, 0), y.shape(), List.of(1, chain.strideH, chain.strideW, 1));
+            inputs.add(every ? residual : result.apply(some, residual));
         }
         var conv = new Conv2D(Sliding.valid(chain.strideH, chain.strideW), 1);
-        Value y = result.apply(new FusedConv2D(conv, norm.residual(), norm.f()), inputs);
-        instead.put(chain.norm.output(), y);
+        var op = new FusedConv2D(conv, norm.residual(), norm.f());
+        result.append(new Node(op, inputs, y, chain.norm.scope()));
+        if (!every) {
+            instead.put(chain.norm.output(), y);
+        }
+    }
+
+    /** The shape of the pixels that are read. */
+    private static Shape pixels(Chain chain) {
+        Shape all = chain.norm.output().shape();
+        return all.with(1, (all.dim(1) - 1) / chain.strideH + 1).with(2, (all.dim(2) - 1) / chain.strideW + 1);
     }
 
     private Node withoutStride(Node node) {
