@@ -370,7 +370,10 @@ public final class Plan<B> {
         });
     }
 
-    /** One call instead of three where Adam's averages and its step are all computed in place and nobody looks between. */
+    /**
+     * One call instead of three where Adam's averages and its step are all computed in place, nobody looks between, and the gradient's
+     * memory is not yet another value's.
+     */
     private void joinAdam() {
         Map<Value, Integer> writer = new IdentityHashMap<>();
         Map<Value, Integer> readers = new IdentityHashMap<>();
@@ -395,8 +398,7 @@ public final class Plan<B> {
                     && m.inputs().get(1) == v.inputs().get(1)
                     && inPlace(m)
                     && inPlace(v)
-                    && places.get(m.inputs().get(1)).lastRead
-                            >= i - 1 // or the gradient's memory may be another's by then
+                    && places.get(m.inputs().get(1)).lastRead >= i - 1
                     && readers.get(m.output()) == 1
                     && readers.get(v.output()) == 1) {
                 int n = step.output().shape().size();

@@ -14,11 +14,14 @@ import gradus.eager.Eager;
 import gradus.eager.Variable;
 import gradus.graph.Fuse;
 import gradus.graph.Graph;
+import gradus.op.AdamStep;
 import gradus.op.BatchNorm;
 import gradus.op.Builder;
 import gradus.op.Combine;
 import gradus.op.Conv2D;
 import gradus.op.FusedConv2D;
+import gradus.op.Lerp;
+import gradus.op.LerpSquare;
 import gradus.op.Sliding;
 import gradus.op.Value;
 import gradus.tensor.GradusException;
@@ -106,6 +109,39 @@ class PlanTest {
         plan.run();
         assertArrayEquals(
                 new double[] {0.25, 0.5, 0.75}, plan.parameters().get("w").doubles());
+    }
+
+    /** AdamW of a parameter with a view: its step comes long after the averages, when another value has the gradient's memory. */
+    @Test
+    void adamsAveragesDoNotWaitForItsStep() {
+        var graph = new Graph();
+        Value x = graph.input("x", V3);
+        Value rate = graph.input("rate", Shape.SCALAR);
+        Value w = graph.parameter("w", V3);
+        Value m = graph.parameter("m", V3);
+        Value v = graph.parameter("v", V3);
+        Value gradient = graph.multiply(graph.reshape(graph.reshape(w, Shape.of(1, 3)), V3), x);
+        Value mean = graph.apply(new Lerp(0.5), m, gradient);
+        Value square = graph.apply(new LerpSquare(0.5), v, gradient);
+        graph.output("other", graph.scale(x, 100));
+        Value decayed = graph.apply(new Combine(1, -0.5), w, rate, w);
+        graph.update("m", mean);
+        graph.update("v", square);
+        graph.update("w", graph.apply(new AdamStep(0), decayed, mean, square, rate));
+        Plan<?> plan = Plan.of(graph, backend);
+        plan.parameters().set("w", vector(1, 2, 4));
+        plan.parameters().set("m", vector(1, 1, 0));
+        plan.parameters().set("v", vector(7, 0, 0));
+        plan.feed("x", vector(1, 2, 0.5));
+        plan.feed("rate", Tensor.scalar(1));
+        plan.run(); // the gradient is (1, 4, 2)
+        assertArrayEquals(new double[] {100, 200, 50}, plan.output("other").doubles());
+        assertArrayEquals(new double[] {1, 2.5, 1}, plan.parameters().get("m").doubles());
+        assertArrayEquals(new double[] {4, 8, 2}, plan.parameters().get("v").doubles());
+        assertArrayEquals(
+                new double[] {0.5 - 1 / 2.0, 1 - 2.5 / Math.sqrt(8), 2 - 1 / Math.sqrt(2)},
+                plan.parameters().get("w").doubles(),
+                1e-15);
     }
 
     @Test
