@@ -208,7 +208,7 @@ public interface Backend<B> extends AutoCloseable {
 
     /**
      * y[0, i] = mean of x[., i]; y[1 + i, j] = mean of (x[., i] - y[0, i]) (x[., j] - y[0, j]), with errors of a few roundings of
-     * their root mean squares' product.
+     * their deviations' product and, where there are many channels, of their means'.
      */
     default void covariance(int rows, int c, B x, B y) {
         throw new UnsupportedOperationException(name() + " computes no covariances");

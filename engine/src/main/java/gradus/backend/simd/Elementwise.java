@@ -281,7 +281,7 @@ final class Elementwise implements Workers.Task {
         }
     }
 
-    private static void subtract(float[] a, int ao, float[] b, int bo, float[] y, int yo, int n) {
+    static void subtract(float[] a, int ao, float[] b, int bo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
             load(a, ao + i).sub(load(b, bo + i)).intoArray(y, yo + i);

@@ -157,17 +157,22 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         }
     }
 
-    /** From sums of x and of products of its channels, x' x, to means and covariances. */
-    static void covariance(int rows, int c, Memory y) {
+    /** From the sums in the first row of y to means. */
+    static void means(int rows, int c, Memory y) {
+        for (int j = 0; j < c; j++) {
+            y.array()[y.offset() + j] /= rows;
+        }
+    }
+
+    /** From sums of products of channels in the rows behind that to covariances; {@code centered} if means were subtracted before. */
+    static void covariance(int rows, int c, boolean centered, Memory y) {
         float[] a = y.array();
         int o = y.offset();
-        for (int j = 0; j < c; j++) {
-            a[o + j] /= rows;
-        }
         for (int i = 0; i < c; i++) {
+            double mean = centered ? 0 : a[o + i];
             int row = o + (1 + i) * c;
             for (int j = 0; j < c; j++) {
-                a[row + j] = (float) ((double) a[row + j] / rows - (double) a[o + i] * a[o + j]);
+                a[row + j] = (float) ((double) a[row + j] / rows - mean * a[o + j]);
             }
         }
     }

@@ -268,8 +268,9 @@ final class SimdBackend implements Backend<Memory> {
     @Override
     public void covariance(int rows, int c, Memory x, Memory y) {
         reduction.sum(1, rows, c, x, y);
+        Normalization.means(rows, c, y);
         transposed.squares(c, rows, x, y);
-        Normalization.covariance(rows, c, y);
+        Normalization.covariance(rows, c, TransposedMatMul.centers(c), y);
     }
 
     @Override

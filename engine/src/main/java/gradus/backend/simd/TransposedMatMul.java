@@ -87,6 +87,9 @@ final class TransposedMatMul implements Workers.Task {
     private int aGroup;
     private int cGroup;
 
+    /** What is subtracted from each row of A, which is B as well; null but for {@link #squares}. */
+    private Memory means;
+
     /** Whether it is another product's turn to begin; and whether partial results are being added. */
     private boolean waits;
 
@@ -127,13 +130,19 @@ final class TransposedMatMul implements Workers.Task {
         run(m, n, k);
     }
 
-    /** y = x^T x, behind a row of y that stays as it is. */
+    /** Whether {@link #squares} can subtract means: if rows of all channels fit a worker's scratch memory. */
+    static boolean centers(int c) {
+        return c <= ROWS;
+    }
+
+    /** x^T x, of x less the means in the first row of y if it {@link #centers}, to the rows behind that. */
     void squares(int c, int rows, Memory x, Memory y) {
         a.matrix(x, c);
         groups(1, 0, 0, 0);
         b.matrix(x, rows, c, 1);
         result(y, c);
         cStart += c;
+        means = centers(c) ? y : null;
         run(c, c, rows);
     }
 
@@ -209,6 +218,7 @@ final class TransposedMatMul implements Workers.Task {
         a.release();
         b.release();
         c = null;
+        means = null;
         adding = false;
     }
 
@@ -315,6 +325,15 @@ final class TransposedMatMul implements Workers.Task {
             }
             int leftAt = aAt;
             int rightAt = bAt;
+            if (means != null) {
+                center(k0, k1, aAt);
+                int to = aAt + m0;
+                int from = aAt + n0;
+                tiles(
+                        0, split, m0, m1, n0, n1, k1 - k0, scratch, to, PITCH, scratch, from, PITCH, NR, block > 0,
+                        worker);
+                continue;
+            }
             if (leftInPlace) {
                 leftAt = a.rowAt(k0) + group * aGroup + m0;
                 scratch[tileAt(worker, 0)] = Memory.fetch(left, leftAt, k1 - k0, m1 - m0, a.pitch());
@@ -374,6 +393,13 @@ final class TransposedMatMul implements Workers.Task {
                     panel,
                     add,
                     worker);
+        }
+    }
+
+    /** Copies rows of A less the means. */
+    private void center(int k0, int k1, int to) {
+        for (int k = k0; k < k1; k++, to += PITCH) {
+            Elementwise.subtract(a.array(), a.rowAt(k), means.array(), means.offset(), scratch, to, m);
         }
     }
 
