@@ -10,7 +10,8 @@ import gradus.tensor.Tensor;
  * overlaps no operand.
  *
  * <p>Methods with a body are compositions of the others; a backend overrides them when it can do better. Images are NHWC,
- * convolution kernels {@code (kh, kw, in / groups, out)}, matrices row-major.
+ * convolution kernels {@code (kh, kw, in / groups, out)}, matrices row-major. A result below 2^-126 in float32, which has fewer
+ * bits than others and costs many processors a hundred cycles wherever it is used, may be 0.
  *
  * <p>Results must not depend on the number of threads. A backend is not thread-safe: a plan locks it while it runs.
  *

@@ -557,7 +557,7 @@ public class AgreementTest {
             var bound = new double[p.length];
             var logBound = new double[p.length];
             for (int i = 0; i < p.length; i++) {
-                bound[i] = (16 + 2 * Math.abs(q[i])) * U * p[i] + 2 * Float.MIN_VALUE;
+                bound[i] = (16 + 2 * Math.abs(q[i])) * U * p[i] + Float.MIN_NORMAL;
                 logBound[i] = 4 * U * (Math.abs(q[i]) + Math.abs(x.get(i)) + 4);
             }
             twins.within("softmax " + rows + ", " + classes, softmax, bound, x);
