@@ -404,7 +404,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     private void transformInputs(Scratch s, int t0, int count, float[] to, int at, int below) {
         for (int t = 0; t < count; t++) {
             if (m == 4 && together == alpha) {
-                inputTile(s, t0 + t, to, at + t * PITCH);
+                inputTile(s, t0 + t, 0, channels, to, at + t * PITCH, channels);
                 continue;
             }
             inputColumns(s, t0 + t, 0, channels, BASE);
@@ -414,34 +414,6 @@ final class Winograd extends WinogradTiles implements Workers.Task {
                 inputRow(s, i, channels, BASE, to, row - i / together * together * alpha * channels, channels);
             }
         }
-    }
-
-    /** A transformed tile at {@code to[at]}; where it hangs over the image's border, from a copy with zeros. */
-    private void inputTile(Scratch s, int tile, float[] to, int at) {
-        locate(s, tile);
-        int h0 = s.p - top;
-        int w0 = s.q - left;
-        int row = inW * channels;
-        int from = x.offset() + (s.image * inH + h0) * row + w0 * channels;
-        int t = BASE + positions * channels;
-        if (h0 >= 0 && w0 >= 0 && h0 + alpha <= inH && w0 + alpha <= inW) {
-            WinogradTransforms.inputTile(channels, x.array(), from, row, channels, s.t, t, to, at, channels);
-            return;
-        }
-        int width = alpha * channels;
-        int low = Math.max(0, -w0) * channels;
-        int high = Math.min(alpha, inW - w0) * channels;
-        for (int i = 0; i < alpha; i++) {
-            int o = BASE + i * width;
-            if (h0 + i < 0 || h0 + i >= inH || low >= high) {
-                Arrays.fill(s.t, o, o + width, 0);
-            } else {
-                Arrays.fill(s.t, o, o + low, 0);
-                System.arraycopy(x.array(), from + i * row + low, s.t, o + low, high - low);
-                Arrays.fill(s.t, o + high, o + width, 0);
-            }
-        }
-        WinogradTransforms.inputTile(channels, s.t, BASE, width, channels, s.t, t, to, at, channels);
     }
 
     /** {@code count} tiles from t0 on, which were transformed to v, and the output channels of panels [p0, p1). */

@@ -1,6 +1,7 @@
 package gradus.backend.simd;
 
 import static gradus.backend.simd.Lanes.BASE;
+import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.MicroKernel.NR;
 
 import gradus.backend.Window;
@@ -118,10 +119,9 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         blocks = MatMul.ceil(channels, CHANNELS);
         pitch = (Math.min(channels, CHANNELS) / 16 + 1 | 1) * 16;
         int size = positions * channels * filters;
-        int gather = Math.max(m * GATHER * GRADIENT_FILTERS, alpha * GATHER * CHANNELS);
         boolean few = tiles <= FEW_TILES;
         for (Scratch s : scratch) {
-            s.t = atLeast(s.t, alpha * Math.max(gather, 3 * filters));
+            s.t = atLeast(s.t, positions * (Math.max(CHANNELS, filters) + L));
             s.u = few ? atLeast(s.u, positions * GRADIENT_CHANNELS * GRADIENT_FILTERS) : s.u;
         }
         if (size <= SMALL_KERNEL && tiles >= PARTIALS * LEAST_TILES) {
@@ -133,12 +133,12 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
             workers.run(start(Phase.ADD), MatMul.ceil(size, CHUNK));
             workers.run(start(Phase.TRANSFORM), channels / 8);
         } else if (few) {
-            reserve(all, tiles);
+            reserveAll();
             gather(0);
             int parts = MatMul.ceil(channels, GRADIENT_CHANNELS) * MatMul.ceil(filters, GRADIENT_FILTERS);
             workers.run(start(Phase.TRANSFORM), parts);
         } else {
-            reserve(all, tiles);
+            reserveAll();
             u = atLeast(u, size);
             for (int tile = 0; tile < tiles; tile += all.count) {
                 gather(tile);
@@ -151,8 +151,14 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         this.dw = null;
     }
 
-    private void reserve(Tiles tiles, int most) {
-        int count = Math.min(most, TILES_GRADIENT);
+    private void reserveAll() {
+        reserve(all, Math.min(TILES_GRADIENT, tiles));
+        for (Scratch s : scratch) {
+            reserve(s.own, Math.min(GATHER, tiles));
+        }
+    }
+
+    private void reserve(Tiles tiles, int count) {
         tiles.v = atLeast(tiles.v, positions * blocks * count * pitch);
         tiles.d = atLeast(tiles.d, positions * count * filters);
     }
@@ -181,7 +187,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
                     Elementwise.add(u, at, u, at + i * size, u, at, n);
                 }
             }
-            case GATHER -> gather(s, all, part * GATHER);
+            case GATHER -> gatherForAll(s, part * GATHER);
             case MULTIPLY -> {
                 int c0 = part % blocks * CHANNELS;
                 int c1 = Math.min(channels, c0 + CHANNELS);
@@ -231,58 +237,60 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         }
     }
 
-    /** Transforms x and dy of some tiles from t0 on of those to be gathered. */
+    /** Transforms x and dy of up to GATHER tiles from t0 on. */
     private void gather(Scratch s, Tiles to, int t0) {
         int t1 = Math.min(to.count, t0 + GATHER);
         fetchInputs(s, to.first + t0, t1 - t0);
         fetch(s, to.first + t0, t1 - t0, dy, outH, outW * filters, 0, m);
-        int step = blocks * to.count * pitch;
         for (int k = 0; k < blocks; k++) {
             int width = Math.min(CHANNELS, channels - k * CHANNELS);
-            int size = positions * width;
             for (int t = t0; t < t1; t++) {
-                inputColumns(s, to.first + t, k * CHANNELS, width, BASE + (t - t0) * size);
-            }
-            Arrays.fill(s.from, s.t);
-            for (int i = 0; i < alpha; i++) {
-                for (int t = t0; t < t1; t++) {
-                    inputRow(s, i, width, BASE + (t - t0) * size, to.v, BASE + (k * to.count + t) * pitch, step);
-                }
+                int at = BASE + (k * to.count + t) * pitch;
+                inputTile(s, to.first + t, k * CHANNELS, width, to.v, at, blocks * to.count * pitch);
             }
         }
-        for (int f = 0; f < filters; f += GRADIENT_FILTERS) {
-            transformGradient(s, to, t0, t1, f, Math.min(GRADIENT_FILTERS, filters - f));
+        for (int t = t0; t < t1; t++) {
+            gradientTile(s, to.first + t, to.d, BASE + t * NR, to.count * filters, to.count * NR);
         }
     }
 
-    /** A dy A' of tiles, {@code width} output channels from f0 on, to {@code d[position][panel][t][NR]}: in long runs. */
-    private void transformGradient(Scratch s, Tiles tiles, int t0, int t1, int f0, int width) {
-        int run = (t1 - t0) * NR;
-        int block = (t1 - t0) * width;
-        for (int t = t0; t < t1; t++) {
-            locate(s, tiles.first + t);
-            int at = (s.image * outH + s.p) * outW + s.q;
-            for (int j = 0; j < m; j++) {
-                for (int i = 0; i < m; i++) {
-                    boolean inside = i >= s.p0 && j >= s.q0 && s.p + i < outH && s.q + j < outW;
-                    s.from[i] = inside ? dy.array() : ZEROS;
-                    s.at[i] = inside ? dy.offset() + (at + i * outW + j) * filters + f0 : 0;
+    /** The same for all workers, whose caches do not hold the result: by way of the worker's own, whence it goes in long runs. */
+    private void gatherForAll(Scratch s, int t0) {
+        Tiles own = s.own;
+        own.first = all.first + t0;
+        own.count = Math.min(GATHER, all.count - t0);
+        gather(s, own, 0);
+        int n = own.count * pitch;
+        for (int i = 0; i < positions * blocks; i++) {
+            System.arraycopy(own.v, BASE + i * n, all.v, BASE + (i * all.count + t0) * pitch, n);
+        }
+        n = own.count * NR;
+        for (int i = 0; i < positions * (filters / NR); i++) {
+            System.arraycopy(own.d, BASE + i * n, all.d, BASE + (i * all.count + t0) * NR, n);
+        }
+    }
+
+    /** A dy A' of a tile, to {@code d[at + position step + panel]}; one that is not whole from a copy with zeros. */
+    private void gradientTile(Scratch s, int tile, float[] d, int at, int step, int panel) {
+        locate(s, tile);
+        int row = outW * filters;
+        int from = dy.offset() + (s.image * outH + s.p) * row + s.q * filters;
+        int t = BASE + m * m * filters;
+        if (s.p0 + s.q0 == 0 && s.p + m <= outH && s.q + m <= outW) {
+            WinogradTransforms.gradientTile(filters, dy.array(), from, row, filters, s.t, t, d, at, step, panel);
+            return;
+        }
+        int o = BASE;
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < m; j++, o += filters) {
+                if (i >= s.p0 && j >= s.q0 && s.p + i < outH && s.q + j < outW) {
+                    System.arraycopy(dy.array(), from + i * row + j * filters, s.t, o, filters);
+                } else {
+                    Arrays.fill(s.t, o, o + filters, 0);
                 }
-                int to = BASE + j * block + (t - t0) * NR;
-                WinogradTransforms.outputTransposed(width, s.from, s.at, s.t, to, m * block, run);
             }
         }
-        Arrays.fill(s.from, s.t);
-        int step = tiles.count * filters;
-        for (int panel = 0; panel < width / NR; panel++) {
-            for (int i = 0; i < alpha; i++) {
-                for (int j = 0; j < m; j++) {
-                    s.at[j] = BASE + (i * m + j) * block + panel * run;
-                }
-                int to = BASE + i * alpha * step + (f0 + panel * NR) * tiles.count + t0 * NR;
-                WinogradTransforms.outputTransposed(run, s.from, s.at, tiles.d, to, step, NR);
-            }
-        }
+        WinogradTransforms.gradientTile(filters, s.t, BASE, m * filters, filters, s.t, t, d, at, step, panel);
     }
 
     /**

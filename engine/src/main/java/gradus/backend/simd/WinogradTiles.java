@@ -3,6 +3,7 @@ package gradus.backend.simd;
 import static gradus.backend.simd.Lanes.BASE;
 
 import gradus.backend.Window;
+import java.util.Arrays;
 
 /**
  * A convolution's output cut into Winograd's tiles of m x m pixels, and the transform of the input under a tile: what
@@ -152,6 +153,34 @@ abstract class WinogradTiles {
         locate(s, t0 + count - 1);
         int to = s.image * height + Math.min(height, s.p + below);
         s.t[BASE] = x.fetch(from * row, (to - from) * row);
+    }
+
+    /**
+     * Transformed, m = 4, channels [c0, c0 + c), position after position with so many numbers between; a tile that hangs over the
+     * image's border from a copy with zeros.
+     */
+    void inputTile(Tile s, int tile, int c0, int c, float[] to, int at, int step) {
+        locate(s, tile);
+        int h0 = s.p - top;
+        int w0 = s.q - left;
+        int row = inW * channels;
+        int from = x.offset() + (s.image * inH + h0) * row + w0 * channels + c0;
+        int t = BASE + positions * c;
+        if (h0 >= 0 && w0 >= 0 && h0 + alpha <= inH && w0 + alpha <= inW) {
+            WinogradTransforms.inputTile(c, x.array(), from, row, channels, s.t, t, to, at, step);
+            return;
+        }
+        int o = BASE;
+        for (int i = h0; i < h0 + alpha; i++) {
+            for (int j = w0; j < w0 + alpha; j++, o += c) {
+                if (i >= 0 && i < inH && j >= 0 && j < inW) {
+                    System.arraycopy(x.array(), from + (i - h0) * row + (j - w0) * channels, s.t, o, c);
+                } else {
+                    Arrays.fill(s.t, o, o + c, 0);
+                }
+            }
+        }
+        WinogradTransforms.inputTile(c, s.t, BASE, alpha * c, c, s.t, t, to, at, step);
     }
 
     /** The first pass over c channels from c0 on, to {@code s.t[at]}. */

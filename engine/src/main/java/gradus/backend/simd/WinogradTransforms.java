@@ -221,11 +221,14 @@ final class WinogradTransforms {
         }
     }
 
-    /** y = A x for m = 4: 4 to 6 elements. Every NR channels of the result begin {@code panel} after the last NR. */
-    static void outputTransposed(int n, float[][] x, int[] at, float[] y, int to, int step, int panel) {
-        float[] x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-        int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
-        int t1 = to + step, t2 = t1 + step, t3 = t2 + step, t4 = t3 + step, t5 = t4 + step;
+    /**
+     * Both passes of A x A' for m = 4, a vector of channels at a time: pixel (i, j) begins at {@code x[at + i down + j right]}, position
+     * {@code 6 i + j} of the result at {@code y[to + (6 i + j) step]}, where every NR channels begin {@code panel} after the last NR.
+     *
+     * @param t room for 24 vectors from tAt on
+     */
+    static void gradientTile(
+            int n, float[] x, int at, int down, int right, float[] t, int tAt, float[] y, int to, int step, int panel) {
         FloatVector half = FloatVector.broadcast(SPECIES, 0.5f);
         FloatVector two = FloatVector.broadcast(SPECIES, 2);
         FloatVector a = FloatVector.broadcast(SPECIES, A);
@@ -233,21 +236,42 @@ final class WinogradTransforms {
         FloatVector b = FloatVector.broadcast(SPECIES, 2 * A);
         FloatVector minusB = FloatVector.broadcast(SPECIES, -2 * A);
         for (int c = 0; c < n; c += L) {
-            int o = c / NR * panel + c % NR;
-            FloatVector y0 = load(x0, a0 + c);
-            FloatVector y1 = load(x1, a1 + c);
-            FloatVector y2 = load(x2, a2 + c);
-            FloatVector y3 = load(x3, a3 + c);
-            y0.intoArray(y, to + o);
-            FloatVector even = y2.fma(half, y0);
-            FloatVector odd = y3.fma(half, y1);
-            odd.fma(a, even).intoArray(y, t1 + o);
-            odd.fma(minusA, even).intoArray(y, t2 + o);
-            even = y2.fma(two, y0);
-            odd = y3.fma(two, y1);
-            odd.fma(b, even).intoArray(y, t3 + o);
-            odd.fma(minusB, even).intoArray(y, t4 + o);
-            y3.intoArray(y, t5 + o);
+            for (int j = 0; j < 4; j++) {
+                int from = at + c + j * right;
+                int o = tAt + j * L;
+                FloatVector y0 = fromArray(SPECIES, x, from);
+                FloatVector y1 = fromArray(SPECIES, x, from + down);
+                FloatVector y2 = fromArray(SPECIES, x, from + 2 * down);
+                FloatVector y3 = fromArray(SPECIES, x, from + 3 * down);
+                y0.intoArray(t, o);
+                FloatVector even = y2.fma(half, y0);
+                FloatVector odd = y3.fma(half, y1);
+                odd.fma(a, even).intoArray(t, o + 4 * L);
+                odd.fma(minusA, even).intoArray(t, o + 8 * L);
+                even = y2.fma(two, y0);
+                odd = y3.fma(two, y1);
+                odd.fma(b, even).intoArray(t, o + 12 * L);
+                odd.fma(minusB, even).intoArray(t, o + 16 * L);
+                y3.intoArray(t, o + 20 * L);
+            }
+            for (int i = 0; i < 6; i++) {
+                int from = tAt + 4 * i * L;
+                int o = to + 6 * i * step + c / NR * panel + c % NR;
+                FloatVector y0 = fromArray(SPECIES, t, from);
+                FloatVector y1 = fromArray(SPECIES, t, from + L);
+                FloatVector y2 = fromArray(SPECIES, t, from + 2 * L);
+                FloatVector y3 = fromArray(SPECIES, t, from + 3 * L);
+                y0.intoArray(y, o);
+                FloatVector even = y2.fma(half, y0);
+                FloatVector odd = y3.fma(half, y1);
+                odd.fma(a, even).intoArray(y, o + step);
+                odd.fma(minusA, even).intoArray(y, o + 2 * step);
+                even = y2.fma(two, y0);
+                odd = y3.fma(two, y1);
+                odd.fma(b, even).intoArray(y, o + 3 * step);
+                odd.fma(minusB, even).intoArray(y, o + 4 * step);
+                y3.intoArray(y, o + 5 * step);
+            }
         }
     }
 
