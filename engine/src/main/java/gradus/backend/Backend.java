@@ -128,11 +128,20 @@ public interface Backend<B> extends AutoCloseable {
         return false;
     }
 
+    /** Whether {@link #conv2dInputGradientFused} may be called with steps greater than 1, for a 1 x 1 kernel of stride 1 and one group. */
+    default boolean stridedResiduals() {
+        return false;
+    }
+
     /**
      * dx = {@link #conv2dInputGradient} + residual, then 0 where {@code z <= 0}: what comes back from two branches that read the
-     * same values z, and through the ReLU that made these. z may be null.
+     * same values z, and through the ReLU that made these. The residual has every {@code stepH}-th row and {@code stepW}-th column of
+     * dx's, from the first on. z may be null.
      */
-    default void conv2dInputGradientFused(Window g, B dy, B w, B residual, B z, B dx) {
+    default void conv2dInputGradientFused(Window g, B dy, B w, B residual, int stepH, int stepW, B z, B dx) {
+        if (stepH * stepW > 1) {
+            throw new UnsupportedOperationException(name() + " adds no strided residuals");
+        }
         int n = g.n() * g.h() * g.w() * g.c();
         conv2dInputGradient(g, dy, w, dx);
         arithmetic(Arithmetic.ADD, Broadcast.of(Shape.of(n), Shape.of(n)), dx, residual, dx);

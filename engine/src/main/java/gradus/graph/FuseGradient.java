@@ -11,6 +11,7 @@ import gradus.op.FusedBatchNorm;
 import gradus.op.FusedConv2DInputGradient;
 import gradus.op.Moments;
 import gradus.op.Op;
+import gradus.op.Pad;
 import gradus.op.Sum;
 import gradus.op.Value;
 import gradus.tensor.DType;
@@ -29,7 +30,8 @@ import java.util.Map;
  * <pre>
  * ReLU's derivative, then both steps of batch norm's       the two steps, which see by x what ReLU let pass
  * Conv2DInputGradient + the other branch's gradient,       FusedConv2DInputGradient
- *   then ReLU's derivative
+ *   then ReLU's derivative; that gradient may be one         the same, of a gradient without the zeros
+ *   of every second row and column, with zeros between
  * the sum over pixels of batch norm's derivative           0: moving all of x moves its mean as much. It is the gradient of
  *   in training mode                                       a bias in front; computed, it would be nothing but rounding errors
  * </pre>
@@ -61,16 +63,16 @@ public final class FuseGradient {
 
     /** @param backend that will run the graph: batch norm's derivatives are fused only if it can compute them so */
     public static Graph of(Graph graph, Backend<?> backend) {
-        return new FuseGradient(graph).run(backend.batchNormReluGradients());
+        return new FuseGradient(graph).run(backend.batchNormReluGradients(), backend.stridedResiduals());
     }
 
-    private Graph run(boolean batchNorm) {
+    private Graph run(boolean batchNorm, boolean strided) {
         if (batchNorm) {
             nodes.stream().filter(FuseGradient::isReluGradient).forEach(this::throughBatchNorm);
         }
         for (Node node : nodes) {
             if (node.op() instanceof Add) {
-                intoConvolution(node);
+                intoConvolution(node, strided);
             } else if (node.op() instanceof Sum(int from, int to)) {
                 zero(node, from, to);
             }
@@ -145,7 +147,7 @@ public final class FuseGradient {
     }
 
     /** The sum of an input gradient and what was there before it, perhaps through a ReLU, where the first is computed. */
-    private void intoConvolution(Node sum) {
+    private void intoConvolution(Node sum, boolean strided) {
         Value a = sum.inputs().get(0);
         Value b = sum.inputs().get(1);
         if (a == b || !a.shape().equals(b.shape())) {
@@ -159,6 +161,25 @@ public final class FuseGradient {
             return;
         }
         Node tail = sum;
+        int stepH = 1;
+        int stepW = 1;
+        Node padding = producer(residual);
+        if (strided
+                && padding != null
+                && padding.op() instanceof Pad(var before, var after, var between)
+                && onlyReader(residual) != null
+                && isPointwise(gradient, conv)
+                && before.equals(List.of(0, 0, 0, 0))
+                && after.get(0) + after.get(3) + between.get(0) + between.get(3) == 0) {
+            Value every = padding.inputs().get(0);
+            if (every.shape()
+                    .equals(FusedConv2DInputGradient.residual(a.shape(), between.get(1) + 1, between.get(2) + 1))) {
+                stepH += between.get(1);
+                stepW += between.get(2);
+                residual = every;
+                replaced.put(padding, null);
+            }
+        }
         var inputs = new ArrayList<>(conv.inputs());
         inputs.add(residual);
         Node relu = onlyReader(sum.output());
@@ -178,7 +199,22 @@ public final class FuseGradient {
         }
         replaced.put(
                 inOrder ? conv : sum,
-                new Node(new FusedConv2DInputGradient(gradient, through), inputs, tail.output(), conv.scope()));
+                new Node(
+                        new FusedConv2DInputGradient(gradient, through, stepH, stepW),
+                        inputs,
+                        tail.output(),
+                        conv.scope()));
+    }
+
+    /** Whether it is one product of a 1 x 1 kernel that reaches every pixel. */
+    private static boolean isPointwise(Conv2DInputGradient gradient, Node conv) {
+        Shape dy = conv.inputs().get(0).shape();
+        Shape w = conv.inputs().get(1).shape();
+        return w.dim(0) * w.dim(1) == 1
+                && w.dim(2) == gradient.x().dim(3)
+                && w.dim(3) > 0
+                && dy.dim(1) == gradient.x().dim(1)
+                && dy.dim(2) == gradient.x().dim(2);
     }
 
     /** Whether a value is an input gradient that one node reads and nobody else. */

@@ -8,15 +8,26 @@ import java.util.List;
 
 /**
  * dx = Conv2DInputGradient(dy, w) + residual, and 0 where {@code z <= 0}: the gradients of two readers of the same values added,
- * and taken through the ReLU z that made these. Inputs dy, w, residual (dx's shape), and z (the same) if there is one. Made
- * by fusion, never by hand.
+ * and taken through the ReLU z that made these. Inputs dy, w, residual, and z (dx's shape) if there is one. The residual has dx's shape,
+ * or only every {@code stepH}-th row and {@code stepW}-th column of it, from the first on. Made by fusion, never by hand.
  */
-public record FusedConv2DInputGradient(Conv2DInputGradient gradient, boolean relu) implements Op {
+public record FusedConv2DInputGradient(Conv2DInputGradient gradient, boolean relu, int stepH, int stepW) implements Op {
+    /** The residual has dx's shape. */
+    public FusedConv2DInputGradient(Conv2DInputGradient gradient, boolean relu) {
+        this(gradient, relu, 1, 1);
+    }
+
+    /** What the residual must be for a result of this shape. */
+    public static Shape residual(Shape dx, int stepH, int stepW) {
+        return Shape.of(dx.dim(0), Math.ceilDiv(dx.dim(1), stepH), Math.ceilDiv(dx.dim(2), stepW), dx.dim(3));
+    }
+
     @Override
     public Shape shape(List<Shape> inputs) {
         Shape dx = gradient.shape(inputs);
-        if (!inputs.get(2).equals(dx) || relu && !inputs.get(3).equals(dx)) {
-            throw new ShapeException("what is added" + (relu ? " and the ReLU" : "") + " must be " + dx);
+        Shape residual = residual(dx, stepH, stepW);
+        if (!inputs.get(2).equals(residual) || relu && !inputs.get(3).equals(dx)) {
+            throw new ShapeException("what is added must be " + residual + (relu ? ", the ReLU " + dx : ""));
         }
         return dx;
     }
@@ -28,7 +39,7 @@ public record FusedConv2DInputGradient(Conv2DInputGradient gradient, boolean rel
         B w = inputs.get(1);
         B residual = inputs.get(2);
         B z = relu ? inputs.get(3) : null;
-        return () -> backend.conv2dInputGradientFused(g, dy, w, residual, z, dx);
+        return () -> backend.conv2dInputGradientFused(g, dy, w, residual, stepH, stepW, z, dx);
     }
 
     @Override

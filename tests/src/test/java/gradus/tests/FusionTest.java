@@ -27,6 +27,8 @@ import gradus.op.FusedBatchNorm;
 import gradus.op.FusedConv2D;
 import gradus.op.FusedConv2DInputGradient;
 import gradus.op.Moments;
+import gradus.op.Pad;
+import gradus.op.Slice;
 import gradus.op.Sliding;
 import gradus.op.Sum;
 import gradus.op.Value;
@@ -202,6 +204,43 @@ class FusionTest {
             result.add(plan.output("d" + i));
         }
         return result;
+    }
+
+    /** What comes back from some rows and columns, and through a 1 x 1 convolution of all, to a ReLU: one node, no zeros in memory. */
+    @ParameterizedTest
+    @CsvSource({"reference, FLOAT64, 2, 2", "simd, FLOAT32, 2, 3", "simd, FLOAT32, 1, 2", "reference, FLOAT32, 3, 1"})
+    void gradientsOfSomePixelsAreAddedWhereTheyBelong(String name, Precision precision, int stepH, int stepW) {
+        var graph = new Graph();
+        Value x = graph.input("x", Shape.of(2, 7, 6, 5));
+        Value z = graph.map(new Relu(), x);
+        Value w = graph.parameter("w", Shape.of(1, 1, 5, 4));
+        Value some = graph.apply(
+                new Slice(
+                        List.of(0, 0, 0, 0),
+                        Shape.of(2, (6 + stepH) / stepH, (5 + stepW) / stepW, 5),
+                        List.of(1, stepH, stepW, 1)),
+                z);
+        Value all = graph.apply(new Conv2D(Sliding.valid(1, 1), 1), z, w);
+        Value loss = graph.add(
+                graph.sum(graph.multiply(some, some)), graph.sum(graph.multiply(all, graph.multiply(all, all))));
+        Gradient.Result gradient = Gradient.of(graph, loss, List.of(x));
+        gradient.graph().output("dx", gradient.derivatives().get(0));
+        try (Backend<?> backend = Backends.open(name, new Options(2, precision))) {
+            Graph fused = FuseGradient.of(gradient.graph(), backend);
+            assertEquals(1, count(fused, n -> n.op() instanceof FusedConv2DInputGradient g && g.stepH() == stepH));
+            assertEquals(0, count(fused, n -> n.op() instanceof Pad), fused::toString);
+            Tensor plain = dx(gradient.graph(), backend);
+            assertClose(plain, dx(fused, backend), precision == Precision.FLOAT64 ? 1e-13 : 1e-5, "dx");
+        }
+    }
+
+    private static <B> Tensor dx(Graph graph, Backend<B> backend) {
+        Plan<B> plan = Plan.of(graph, backend);
+        var random = new Random(3);
+        plan.parameters().set("w", OpCases.gaussian(random, Shape.of(1, 1, 5, 4)));
+        plan.feed("x", OpCases.gaussian(random, Shape.of(2, 7, 6, 5)));
+        plan.run();
+        return plan.output("dx");
     }
 
     private static <B> List<Tensor> planned(

@@ -56,6 +56,21 @@ final class Convolution {
         }
     }
 
+    /** x[n, h stepH, w stepW, c] += some[n, h, w, c]. */
+    static void addStrided(Window g, Doubles some, int stepH, int stepW, Doubles x) {
+        int from = 0;
+        for (int n = 0; n < g.n(); n++) {
+            for (int h = 0; h < g.h(); h += stepH) {
+                for (int w = 0; w < g.w(); w += stepW) {
+                    for (int c = 0; c < g.c(); c++) {
+                        int to = ((n * g.h() + h) * g.w() + w) * g.c() + c;
+                        x.set(to, x.get(to) + some.get(from++));
+                    }
+                }
+            }
+        }
+    }
+
     /** y[n, p, q, o] = sum over i, j, c of x[n, p s + i d - top, q s + j d - left, c] w[i, j, c, o]. */
     static void conv2d(Window g, Doubles x, Doubles w, Doubles y) {
         y.fill(g.n() * g.oh() * g.ow() * g.f(), 0);

@@ -230,6 +230,23 @@ public final class ReferenceBackend implements Backend<Doubles> {
     }
 
     @Override
+    public boolean stridedResiduals() {
+        return true;
+    }
+
+    @Override
+    public void conv2dInputGradientFused(
+            Window g, Doubles dy, Doubles w, Doubles residual, int stepH, int stepW, Doubles z, Doubles dx) {
+        int n = g.n() * g.h() * g.w() * g.c();
+        conv2dInputGradient(g, dy, w, dx);
+        Convolution.addStrided(g, residual, stepH, stepW, dx);
+        store(n, dx);
+        if (z != null) {
+            mapGradient(new ScalarFunction.Relu(), n, dx, z, dx);
+        }
+    }
+
+    @Override
     public void conv2dKernelGradient(Window g, Doubles x, Doubles dy, Doubles dw) {
         Convolution.conv2dKernelGradient(g, x, dy, dw);
         store(g.kh() * g.kw() * (g.c() / g.groups()) * g.f(), dw);

@@ -198,10 +198,18 @@ final class Convolution {
 
     /**
      * dx + residual, whose memory dx may be, then 0 where z <= 0 unless z is null: block by block of a product, or else in a pass
-     * of its own.
+     * of its own. A residual of some rows and columns comes with a product of all pixels.
      */
-    void inputGradient(Window g, Memory dy, Memory w, Memory residual, Memory z, Memory dx) {
+    void inputGradient(Window g, Memory dy, Memory w, Memory residual, int stepH, int stepW, Memory z, Memory dx) {
         int n = g.n() * g.h() * g.w() * g.c();
+        if (stepH * stepW > 1) {
+            product.afterwards(residual, stepH, stepW);
+            product.afterwards(z);
+            directInputGradient(g, dy, w, dx);
+            product.afterwards(null); // in case there was no product
+            product.afterwards(null, 1, 1);
+            return;
+        }
         boolean all = g.f() > 0 && everyPixelReached(g);
         boolean once = false; // by the product
         int m = tile(g);

@@ -154,6 +154,12 @@ final class MatMul implements Workers.Task {
     /** Where zeros take the place of C once it is computed; see {@link #afterwards}. */
     private Memory mask;
 
+    /** What is added to every so-manieth row and column of the grid before that; see {@link #afterwards(Memory, int, int)}. */
+    private Memory some;
+
+    private int stepH = 1;
+    private int stepW = 1;
+
     /** What takes statistics of the next result's blocks of rows, if it is the one that it waits for; or null. */
     private Normalization statistics;
 
@@ -284,6 +290,16 @@ final class MatMul implements Workers.Task {
         this.mask = mask;
     }
 
+    /**
+     * Before that, a matrix of n columns is added to C: its rows are those of every {@code stepH}-th row and {@code stepW}-th column of C's
+     * grid, which is whole and has no residual else.
+     */
+    void afterwards(Memory some, int stepH, int stepW) {
+        this.some = some;
+        this.stepH = stepH;
+        this.stepW = stepW;
+    }
+
     /** Something that makes the rows of a matrix independently of each other. */
     interface Rows {
         void make(int row, int n);
@@ -344,6 +360,7 @@ final class MatMul implements Workers.Task {
             packed = null;
             then(null, null, false);
             afterwards(null);
+            afterwards(null, 1, 1);
             followed = false;
             gradient = null;
             joint = false;
@@ -370,7 +387,7 @@ final class MatMul implements Workers.Task {
                 gradient.end();
                 wasJoint = true;
             }
-            if ((mask != null || followed) && !inBlocks()) {
+            if ((mask != null || some != null || followed) && !inBlocks()) {
                 rowBlocks = phase == Phase.FEW_ROWS ? splits * blocks(ceil(m, splits), k) : rowBlocks;
                 phase = Phase.AFTERWARDS;
                 images = 1; // rows as they lie
@@ -603,6 +620,9 @@ final class MatMul implements Workers.Task {
     /** What comes after a block of rows of C: as much at a time as those rows are. */
     private void finish(int block, int worker) {
         for (int i = block * pieces(); i < (block + 1) * pieces(); i++) {
+            if (some != null) {
+                addSome(piece(i), piece(i + 1));
+            }
             if (mask != null) {
                 int at = piece(i) * n;
                 int o = cBegin + at;
@@ -611,6 +631,25 @@ final class MatMul implements Workers.Task {
             if (followed) {
                 statistics.run(i, worker);
             }
+        }
+    }
+
+    /** Adds what there is for rows [from, to) of C's grid. */
+    private void addSome(int from, int to) {
+        int rows = ceil(gridH, stepH);
+        int columns = ceil(gridW, stepW);
+        for (int row = from; row < to; ) {
+            int q = row % gridW;
+            int p = row / gridW % gridH;
+            if (p % stepH > 0) {
+                row += gridW - q;
+                continue;
+            }
+            if (q % stepW == 0) {
+                int at = some.offset() + ((row / gridW / gridH * rows + p / stepH) * columns + q / stepW) * n;
+                Elementwise.add(c, cBegin + row * n, some.array(), at, c, cBegin + row * n, n);
+            }
+            row++;
         }
     }
 

@@ -205,8 +205,14 @@ final class SimdBackend implements Backend<Memory> {
     }
 
     @Override
-    public void conv2dInputGradientFused(Window g, Memory dy, Memory w, Memory residual, Memory z, Memory dx) {
-        convolution.inputGradient(g, dy, w, residual, z, dx);
+    public boolean stridedResiduals() {
+        return true;
+    }
+
+    @Override
+    public void conv2dInputGradientFused(
+            Window g, Memory dy, Memory w, Memory residual, int stepH, int stepW, Memory z, Memory dx) {
+        convolution.inputGradient(g, dy, w, residual, stepH, stepW, z, dx);
     }
 
     @Override

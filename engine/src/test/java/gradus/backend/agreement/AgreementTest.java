@@ -89,7 +89,7 @@ public class AgreementTest {
             twins.agree(
                     "conv2dInputGradientFused " + g + " " + relu,
                     k(terms),
-                    (b, m, y) -> b.conv2dInputGradientFused(g, m[0], m[1], m[2], relu ? m[3] : null, y),
+                    (b, m, y) -> b.conv2dInputGradientFused(g, m[0], m[1], m[2], 1, 1, relu ? m[3] : null, y),
                     inputs(g),
                     in,
                     magnitudes(in));
@@ -136,10 +136,24 @@ public class AgreementTest {
                 twins.agree(
                         "conv2dInputGradientFused " + g,
                         k(g.kh() * g.kw() * g.f()),
-                        (b, m, y) -> b.conv2dInputGradientFused(g, m[0], m[1], m[2], z == null ? null : m[3], y),
+                        (b, m, y) -> b.conv2dInputGradientFused(g, m[0], m[1], m[2], 1, 1, z == null ? null : m[3], y),
                         inputs(g),
                         back,
                         magnitudes(back));
+                if (twins.tested.stridedResiduals() && g.kh() * g.kw() * g.strideH() == 1) {
+                    int stepH = 1 + twins.random.nextInt(3);
+                    int stepW = 4 - stepH;
+                    int some = g.n() * Math.ceilDiv(g.h(), stepH) * Math.ceilDiv(g.w(), stepW) * g.c();
+                    back[2] = twins.numbers(some);
+                    twins.agree(
+                            "strided residual " + stepH + ", " + stepW + ", " + g,
+                            k(g.f()),
+                            (b, m, y) -> b.conv2dInputGradientFused(
+                                    g, m[0], m[1], m[2], stepH, stepW, z == null ? null : m[3], y),
+                            inputs(g),
+                            back,
+                            magnitudes(back));
+                }
             }
         }
     }

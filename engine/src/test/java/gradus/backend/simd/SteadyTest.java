@@ -112,7 +112,8 @@ class SteadyTest {
         var product = new LinkedHashMap<String, Call>();
         product.put("1x1", (k, a, b, s, p, y) -> k.conv2dFused(ONE, null, a, b, p, null, y));
         product.put("dx of 1x1", (k, a, b, s, p, y) -> k.conv2dInputGradient(ONE, a, b, y));
-        product.put("dx of 1x1 added", (k, a, b, s, p, y) -> k.conv2dInputGradientFused(ONE, a, b, b, p, y));
+        product.put("dx of 1x1 added", (k, a, b, s, p, y) -> k.conv2dInputGradientFused(ONE, a, b, b, 1, 1, p, y));
+        product.put("dx of 1x1 strided", (k, a, b, s, p, y) -> k.conv2dInputGradientFused(ONE, a, b, b, 2, 3, p, y));
         var last = new LinkedHashMap<String, Call>();
         last.put("moments", (k, a, b, s, p, y) -> k.moments(ROWS, C, a, y));
         last.put("sums", (k, a, b, s, p, y) -> k.batchNormSums(ROWS, C, 1e-3, a, b, p, y));
@@ -147,12 +148,16 @@ class SteadyTest {
         m.put(
                 "dx of strided added",
                 new Joined(
-                        half, (k, a, b, s, p, y) -> k.conv2dInputGradientFused(DOWN, a, b, b, p, y), last.get("sums")));
+                        half,
+                        (k, a, b, s, p, y) -> k.conv2dInputGradientFused(DOWN, a, b, b, 1, 1, p, y),
+                        last.get("sums")));
         var all = new Window(32, 12, 12, C, 6, 6, C, 3, 3, 2, 2, 1, 1, 1, 1, 1);
         m.put(
                 "dx of 3x3, strided, added",
                 new Joined(
-                        null, (k, a, b, s, p, y) -> k.conv2dInputGradientFused(all, a, b, b, p, y), last.get("sums")));
+                        null,
+                        (k, a, b, s, p, y) -> k.conv2dInputGradientFused(all, a, b, b, 1, 1, p, y),
+                        last.get("sums")));
         m.put(
                 "both of strided",
                 new Joined(
@@ -218,8 +223,10 @@ class SteadyTest {
         m.put("input gradient same", (k, a, b, s, p, y) -> k.conv2dInputGradient(SAME, a, b, y));
         m.put("input gradient stem", (k, a, b, s, p, y) -> k.conv2dInputGradient(STEM, a, b, y));
         m.put("input gradient down", (k, a, b, s, p, y) -> k.conv2dInputGradient(DOWN, a, b, y));
-        m.put("input gradient fused", (k, a, b, s, p, y) -> k.conv2dInputGradientFused(SAME, a, b, b, a, y));
-        m.put("input gradient added down", (k, a, b, s, p, y) -> k.conv2dInputGradientFused(DOWN, a, b, b, null, y));
+        m.put("input gradient fused", (k, a, b, s, p, y) -> k.conv2dInputGradientFused(SAME, a, b, b, 1, 1, a, y));
+        m.put(
+                "input gradient added down",
+                (k, a, b, s, p, y) -> k.conv2dInputGradientFused(DOWN, a, b, b, 1, 1, null, y));
         m.put("kernel gradient same", (k, a, b, s, p, y) -> k.conv2dKernelGradient(SAME, a, b, y));
         m.put("kernel gradient stem", (k, a, b, s, p, y) -> k.conv2dKernelGradient(STEM, a, b, y));
         m.put("kernel gradient down", (k, a, b, s, p, y) -> k.conv2dKernelGradient(DOWN, a, b, y));
@@ -384,7 +391,7 @@ class SteadyTest {
             Memory y = k.allocate(N);
             k.matMul(64, 1000, 200, false, false, a, b, expected);
             for (Window g : List.of(DOWN, none)) {
-                k.conv2dInputGradientFused(g, a, b, b, a, y);
+                k.conv2dInputGradientFused(g, a, b, b, 1, 1, a, y);
                 k.matMul(64, 1000, 200, false, false, a, b, y);
                 for (int i = 0; i < 64_000; i++) {
                     assertEquals(expected.array()[expected.offset() + i], y.array()[y.offset() + i], g.toString());
@@ -404,9 +411,9 @@ class SteadyTest {
                 Memory w = memory(k, 2, g.kh() * g.kw() * g.c() * g.f(), false);
                 Memory z = memory(k, 4, n, false);
                 Memory apart = k.allocate(n);
-                k.conv2dInputGradientFused(g, dy, w, memory(k, 3, n, false), z, apart);
+                k.conv2dInputGradientFused(g, dy, w, memory(k, 3, n, false), 1, 1, z, apart);
                 Memory in = memory(k, 3, n, false);
-                k.conv2dInputGradientFused(g, dy, w, in, z, in);
+                k.conv2dInputGradientFused(g, dy, w, in, 1, 1, z, in);
                 assertArrayEquals(apart.array(), in.array(), g.toString());
             }
         }
