@@ -293,7 +293,7 @@ public interface Backend<B> extends AutoCloseable {
      * and which need not be left in memory. The gradient, or null, is the {@link #conv2dKernelGradient} of the convolution whose input gradient
      * the product is, with the same dy; then nobody else reads the first's result, which need not be left in memory. The last, or
      * null, is {@link #moments}, {@link #batchNormSums} or {@link #batchNormReluSums} of the product's result, whose other operands are
-     * there before. A backend may compute all of it a block of rows at a time.
+     * there before, or its {@link #sum} over all pixels. A backend may compute all of it a block of rows at a time.
      */
     default void joined(Runnable first, Runnable product, Runnable gradient, Runnable last) {
         if (first != null) {

@@ -20,6 +20,7 @@ import gradus.op.Op;
 import gradus.op.PrepareKernel;
 import gradus.op.PreparedConv2D;
 import gradus.op.PreparedMatMul;
+import gradus.op.Sum;
 import gradus.op.Value;
 import gradus.tensor.Shape;
 import java.util.ArrayDeque;
@@ -191,7 +192,7 @@ final class Order {
                 while (start > 0 && joined.contains(nodes.get(start - 1))) {
                     start--;
                 }
-                bringTogether(start, i, n -> n instanceof Moments || n instanceof BatchNormSums, true);
+                bringTogether(start, i, Order::isStatistics, true);
                 bringKernelGradient(start, i);
             }
         }
@@ -279,6 +280,13 @@ final class Order {
 
     static boolean isConvolution(Op op) {
         return op instanceof FusedConv2D || op instanceof Conv2DInputGradient || op instanceof FusedConv2DInputGradient;
+    }
+
+    /** Of a convolution's result, channel by channel. */
+    private static boolean isStatistics(Op op) {
+        return op instanceof Moments
+                || op instanceof BatchNormSums
+                || op instanceof Sum(int from, int to) && from == 0 && to == 3;
     }
 
     static boolean occursOnce(Node node, Value v) {

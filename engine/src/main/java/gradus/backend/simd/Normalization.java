@@ -28,6 +28,7 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         MOMENTS,
         MOMENTS_GRADIENT,
         NORMALIZE,
+        SUM,
         SUMS,
         GRADIENT
     }
@@ -89,15 +90,26 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         statistics();
     }
 
+    /** y = the sum of the rows of x. */
+    void sum(int rows, int c, Memory x, Memory y) {
+        this.x = x;
+        prepare(Kind.SUM, rows, c);
+        result = y;
+        statistics();
+    }
+
     private void statistics() {
         if (product != null) {
             return;
         }
         if (workers.run(this, taken ? 0 : chunks)) {
-            if (kind == Kind.MOMENTS) {
-                merge(result);
-            } else {
-                add(result);
+            switch (kind) {
+                case MOMENTS -> merge(result);
+                case SUM -> {
+                    Reduction.addPairwise(partials, BASE, chunks, 2 * c);
+                    System.arraycopy(partials, BASE, result.array(), result.offset(), c);
+                }
+                default -> add(result);
             }
         }
         release();
@@ -111,6 +123,11 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         this.product = product;
         statistics.run();
         product.followedBy(this);
+    }
+
+    /** Whether the next statistics do. */
+    boolean waits() {
+        return product != null;
     }
 
     /** The product is done. */
@@ -127,7 +144,7 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     }
 
     boolean isOfDerivative() {
-        return kind == Kind.SUMS;
+        return kind == Kind.SUMS || kind == Kind.SUM;
     }
 
     /** They are taken in so many parts instead. */
@@ -370,6 +387,13 @@ final class Normalization implements Workers.Task, MatMul.Rows {
                     fetched = x.fetch(at, n * c);
                 }
                 moments(x.array(), x.offset() + at, n, partials, partial, BASE + worker * pitch);
+            }
+            case SUM -> {
+                if (!taken) {
+                    fetched = x.fetch(at, n * c);
+                }
+                Arrays.fill(partials, partial, partial + 2 * c, 0);
+                Reduction.addRows(x.array(), x.offset() + at, n, c, partials, partial);
             }
             case SUMS -> {
                 fetched = (taken ? 0 : dy.fetch(at, n * c)) + x.fetch(at, n * c);

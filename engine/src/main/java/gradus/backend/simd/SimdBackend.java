@@ -167,7 +167,11 @@ final class SimdBackend implements Backend<Memory> {
 
     @Override
     public void sum(int outer, int reduced, int inner, Memory x, Memory y) {
-        reduction.sum(outer, reduced, inner, x, y);
+        if (statistics.waits()) {
+            statistics.sum(reduced, inner, x, y);
+        } else {
+            reduction.sum(outer, reduced, inner, x, y);
+        }
     }
 
     @Override

@@ -117,6 +117,7 @@ class SteadyTest {
         var last = new LinkedHashMap<String, Call>();
         last.put("moments", (k, a, b, s, p, y) -> k.moments(ROWS, C, a, y));
         last.put("sums", (k, a, b, s, p, y) -> k.batchNormSums(ROWS, C, 1e-3, a, b, p, y));
+        last.put("sum", (k, a, b, s, p, y) -> k.sum(1, ROWS, C, a, y));
         last.put("relu sums", (k, a, b, s, p, y) -> k.batchNormReluSums(ROWS, C, 1e-3, a, b, p, b, b, y));
         Call dw = (k, a, b, s, p, y) -> k.conv2dKernelGradient(ONE, b, a, y);
         var m = new LinkedHashMap<String, Joined>();
