@@ -181,15 +181,20 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         }
     }
 
-    /** From sums of products of channels in the rows behind that to covariances; {@code centered} if means were subtracted before. */
+    /**
+     * From sums of products of channels in the rows behind that, on the diagonal and right of it, to covariances; {@code centered} if means
+     * were subtracted before.
+     */
     static void covariance(int rows, int c, boolean centered, Memory y) {
         float[] a = y.array();
         int o = y.offset();
         for (int i = 0; i < c; i++) {
             double mean = centered ? 0 : a[o + i];
             int row = o + (1 + i) * c;
-            for (int j = 0; j < c; j++) {
-                a[row + j] = (float) ((double) a[row + j] / rows - mean * a[o + j]);
+            for (int j = i; j < c; j++) {
+                float value = (float) ((double) a[row + j] / rows - mean * a[o + j]);
+                a[row + j] = value;
+                a[o + (1 + j) * c + i] = value;
             }
         }
     }

@@ -90,6 +90,9 @@ final class TransposedMatMul implements Workers.Task {
     /** What is subtracted from each row of A, which is B as well; null but for {@link #squares}. */
     private Memory means;
 
+    /** Whether C is, so that nobody looks at tiles left of the diagonal. */
+    private boolean symmetric;
+
     /** Whether it is another product's turn to begin; and whether partial results are being added. */
     private boolean waits;
 
@@ -135,7 +138,10 @@ final class TransposedMatMul implements Workers.Task {
         return c <= ROWS;
     }
 
-    /** x^T x, of x less the means in the first row of y if it {@link #centers}, to the rows behind that. */
+    /**
+     * x^T x, of x less the means in the first row of y if it {@link #centers}, to the rows behind that: what is on the diagonal and
+     * right of it, the rest being the same numbers again.
+     */
     void squares(int c, int rows, Memory x, Memory y) {
         a.matrix(x, c);
         groups(1, 0, 0, 0);
@@ -143,6 +149,7 @@ final class TransposedMatMul implements Workers.Task {
         result(y, c);
         cStart += c;
         means = centers(c) ? y : null;
+        symmetric = true;
         run(c, c, rows);
     }
 
@@ -219,6 +226,7 @@ final class TransposedMatMul implements Workers.Task {
         b.release();
         c = null;
         means = null;
+        symmetric = false;
         adding = false;
     }
 
@@ -437,6 +445,9 @@ final class TransposedMatMul implements Workers.Task {
             int valid = Math.min(tile, m1 - row);
             int a = leftAt + row - m0;
             for (int column = n0, b = rightAt; column < n1; column += NR, b += panel) {
+                if (symmetric && column + NR <= row) {
+                    continue;
+                }
                 boolean whole = valid == tile && column + NR <= n1;
                 int[] at = startsOf(worker, group, split, row, tile, whole, column);
                 float[] c = whole ? to : scratch;
