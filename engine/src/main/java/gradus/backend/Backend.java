@@ -123,7 +123,7 @@ public interface Backend<B> extends AutoCloseable {
     /** dx = the derivative of sum(y dy) with respect to x: every tap sends dy back to where it read. */
     void conv2dInputGradient(Window g, B dy, B w, B dx);
 
-    /** Whether dx of {@link #conv2dInputGradientFused} may be the residual's memory. */
+    /** Whether dx of {@link #conv2dInputGradientFused} may be the residual's memory if both steps are 1. */
     default boolean inputGradientInPlace() {
         return false;
     }

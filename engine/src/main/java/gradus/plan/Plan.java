@@ -247,7 +247,10 @@ public final class Plan<B> {
 
     private boolean mayOverwrite(Op op, int input) {
         return op.mayOverwrite(input)
-                || input == 2 && op instanceof FusedConv2DInputGradient && backend.inputGradientInPlace();
+                || input == 2
+                        && op instanceof FusedConv2DInputGradient gradient
+                        && gradient.stepH() * gradient.stepW() == 1 // even if one pixel is all there is
+                        && backend.inputGradientInPlace();
     }
 
     private boolean viewed(Value v) {

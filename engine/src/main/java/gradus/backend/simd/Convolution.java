@@ -197,8 +197,8 @@ final class Convolution {
     }
 
     /**
-     * dx + residual, whose memory dx may be, then 0 where z <= 0 unless z is null: block by block of a product, or else in a pass
-     * of its own. A residual of some rows and columns comes with a product of all pixels.
+     * dx + residual, whose memory dx may be if both steps are 1, then 0 where z <= 0 unless z is null: block by block of a
+     * product, or else in a pass of its own. A residual of some rows and columns comes with a product of all pixels.
      */
     void inputGradient(Window g, Memory dy, Memory w, Memory residual, int stepH, int stepW, Memory z, Memory dx) {
         int n = g.n() * g.h() * g.w() * g.c();
