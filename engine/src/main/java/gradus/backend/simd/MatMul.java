@@ -154,7 +154,7 @@ final class MatMul implements Workers.Task {
     /** Where zeros take the place of C once it is computed; see {@link #afterwards}. */
     private Memory mask;
 
-    /** What is added to every so-manieth row and column of the grid before that; see {@link #afterwards(Memory, int, int)}. */
+    /** What is added to every stepH-th row and stepW-th column of the grid before that; see {@link #afterwards(Memory, int, int)}. */
     private Memory some;
 
     private int stepH = 1;
