@@ -287,25 +287,42 @@ public interface Backend<B> extends AutoCloseable {
     }
 
     /**
-     * Makes two to four calls one after the other. The product is a convolution or its input gradient. The first, or null, is a
-     * {@link #batchNormFused} or one of batch norm's gradients, whose result is the product's first operand and whose operands the
-     * product does not overwrite; or two batchNormFused, the second with the first's result as its residual, which nobody else reads
-     * and which need not be left in memory. The gradient, or null, is the {@link #conv2dKernelGradient} of the convolution whose input gradient
-     * the product is, with the same dy; then nobody else reads the first's result, which need not be left in memory. The last, or
-     * null, is {@link #moments}, {@link #batchNormSums} or {@link #batchNormReluSums} of the product's result, whose other operands are
-     * there before, or its {@link #sum} over all pixels. A backend may compute all of it a block of rows at a time.
+     * Calls made one after the other, any of which but one may be null.
+     *
+     * @param first a {@link #batchNormFused} or one of batch norm's gradients, whose result is the product's first operand and whose
+     *     operands the product does not overwrite; or two batchNormFused, the second with the first's result as its residual, which
+     *     nobody else reads and which need not be left in memory
+     * @param alone whether only the product, and the gradient, reads the first's result, which then need not be left in memory either
+     * @param product a convolution or its input gradient; null if there is only a gradient, of what is normalised again
+     * @param last {@link #moments}, {@link #batchNormSums} or {@link #batchNormReluSums} of the product's result, whose other operands
+     *     are there before, or its {@link #sum} over all pixels
+     * @param again a batchNormFused without residual, whose result only the gradient reads, as its first operand, and which need not
+     *     be left in memory; its operands are there before
+     * @param gradient the {@link #conv2dKernelGradient} of the convolution whose input gradient the product is, with the same dy
      */
-    default void joined(Runnable first, Runnable product, Runnable gradient, Runnable last) {
-        if (first != null) {
-            first.run();
+    record Joined(Runnable first, boolean alone, Runnable product, Runnable last, Runnable again, Runnable gradient) {}
+
+    /** Makes these calls one after the other; a backend may compute all of it a block of rows at a time. */
+    default void joined(Joined calls) {
+        call(calls.first());
+        call(calls.product());
+        call(calls.last());
+        call(calls.again());
+        call(calls.gradient());
+    }
+
+    private static void call(Runnable call) {
+        if (call != null) {
+            call.run();
         }
-        product.run();
-        if (gradient != null) {
-            gradient.run();
-        }
-        if (last != null) {
-            last.run();
-        }
+    }
+
+    /**
+     * Whether batch norm whose result only a convolution or a kernel's gradient reads costs next to nothing where the two are
+     * {@link #joined}, and is better computed again for a derivative than kept.
+     */
+    default boolean normalizesOnTheWay() {
+        return false;
     }
 
     /**

@@ -1,5 +1,7 @@
 package gradus.graph;
 
+import gradus.op.Conv2DKernelGradient;
+import gradus.op.FusedBatchNorm;
 import gradus.op.Value;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
@@ -68,10 +70,12 @@ public final class Recompute {
         long least = before;
         for (long limit = LEAST; limit <= MOST && 2 * least > before; limit *= 2) {
             for (int parts = 1; parts <= MOST_PARTS; parts *= 2) {
-                Graph candidate = new Recompute(graph, loss, limit, before / parts).run();
-                long elements = elements(candidate);
+                var candidate = new Recompute(graph, loss, limit, before / parts);
+                candidate.choose();
+                Graph program = candidate.run();
+                long elements = elements(program);
                 if (elements < least) {
-                    best = candidate;
+                    best = program;
                     least = elements;
                 }
             }
@@ -79,8 +83,31 @@ public final class Recompute {
         return best;
     }
 
+    /**
+     * The same for nothing but what batch norm makes for a convolution and this convolution's kernel gradient: a backend that
+     * {@link gradus.backend.Backend#normalizesOnTheWay} takes less time for that than for keeping it.
+     */
+    public static Graph normalized(Graph graph, Value loss) {
+        var result = new Recompute(graph, loss, LEAST, Long.MAX_VALUE);
+        result.forward.stream().filter(result::isNormalized).forEach(n -> result.again.add(n.output()));
+        return result.run();
+    }
+
+    private boolean isNormalized(Node node) {
+        Value y = node.output();
+        List<Node> readers = nodes.subList(forward.size(), nodes.size()).stream()
+                .filter(n -> n.inputs().contains(y))
+                .toList();
+        return node.op() instanceof FusedBatchNorm norm
+                && !norm.residual()
+                && readers.size() == 1
+                && readers.getFirst().op() instanceof Conv2DKernelGradient
+                && readers.getFirst().inputs().get(0) == y
+                && !graph.outputs().containsValue(y)
+                && !graph.updates().containsValue(y);
+    }
+
     private Graph run() {
-        choose();
         result.takeDeclarations(graph);
         forward.forEach(result::append);
         for (Node node : nodes.subList(forward.size(), nodes.size())) {

@@ -63,7 +63,15 @@ final class Order {
         return hoisted;
     }
 
-    /** The last of the nodes whose calls are made together with this one's. */
+    /** The first of the nodes whose calls are made together with this one's ... */
+    int begin(int i) {
+        while (i > 0 && joined.contains(nodes.get(i - 1))) {
+            i--;
+        }
+        return i;
+    }
+
+    /** ... and the last. */
     int end(int i) {
         while (joined.contains(nodes.get(i))) {
             i++;
@@ -184,14 +192,13 @@ final class Order {
     private void bringTogether() {
         for (int i = hoisted; i < nodes.size(); i++) {
             Op op = nodes.get(i).op();
-            if (op instanceof FusedBatchNorm || op instanceof BatchNormGradient) {
+            if (i + 1 < nodes.size() && isMadeFor(nodes.get(i), nodes.get(i + 1))) {
+                joined.add(nodes.get(i));
+            } else if (op instanceof FusedBatchNorm || op instanceof BatchNormGradient) {
                 bringTogether(i, i, Order::isConvolution, false);
                 bringResidual(i);
             } else if (isConvolution(op)) {
-                int start = i;
-                while (start > 0 && joined.contains(nodes.get(start - 1))) {
-                    start--;
-                }
+                int start = begin(i);
                 bringTogether(start, i, Order::isStatistics, true);
                 bringKernelGradient(start, i);
             }
@@ -237,13 +244,37 @@ final class Order {
                 && node.op() instanceof Conv2DKernelGradient gradient
                 && node.inputs().get(1) == dy
                 && backend.joinsGradients(gradient.window(node.inputShapes()))
-                && nodes.subList(start, at).stream()
-                        .noneMatch(n -> n.output() == node.inputs().get(0))
                 && (start == i || readers.size() == 2 && !readAfter(dy))) {
-            nodes.remove(at);
-            nodes.add(end + 1, node);
-            joined.add(nodes.get(end));
+            int from = isMadeFor(nodes.get(at - 1), node) ? at - 1 : at; // with the batch norm computed again for it
+            List<Node> between = nodes.subList(start, from);
+            if (between.stream().anyMatch(n -> nodes.get(from).inputs().contains(n.output()) && n.output() != dy)) {
+                return;
+            }
+            for (int k = from; k <= at; k++) {
+                joined.add(nodes.get(end));
+                nodes.add(++end, nodes.remove(k));
+            }
         }
+    }
+
+    /** Whether the first is a batch norm that is computed for a kernel's gradient alone. */
+    private boolean isMadeFor(Node first, Node second) {
+        return first.op() instanceof FusedBatchNorm norm
+                && !norm.residual()
+                && second.op() instanceof Conv2DKernelGradient
+                && second.inputs().get(0) == first.output()
+                && isReadBy(first.output(), List.of(second));
+    }
+
+    private boolean isReadBy(Value v, List<Node> readers) {
+        return !readAfter(v)
+                && readers.containsAll(
+                        nodes.stream().filter(n -> n.inputs().contains(v)).toList());
+    }
+
+    /** Whether nobody reads the result of a node but the ones joined with it. */
+    boolean alone(int i) {
+        return isReadBy(nodes.get(i).output(), nodes.subList(i + 1, end(i) + 1));
     }
 
     private boolean readAfter(Value v) {

@@ -1,11 +1,13 @@
 package gradus.plan;
 
 import gradus.backend.Backend;
+import gradus.backend.Backend.Joined;
 import gradus.backend.StridedCopy;
 import gradus.graph.Graph;
 import gradus.graph.Node;
 import gradus.op.AdamStep;
 import gradus.op.Conv2DKernelGradient;
+import gradus.op.FusedBatchNorm;
 import gradus.op.FusedConv2DInputGradient;
 import gradus.op.Lerp;
 import gradus.op.LerpSquare;
@@ -267,14 +269,15 @@ public final class Plan<B> {
         if (place == null && node.op().isView()) {
             place = places.get(node.inputs().get(0));
         }
-        int end = order.end(i); // what is computed in place must not be read by those after it
+        int begin = order.begin(i); // what is computed in place must not be read by those computed together with it
+        int end = order.end(i);
         for (int k = 0; place == null && k < node.inputs().size(); k++) {
             Place p = places.get(node.inputs().get(k));
             if (mayOverwrite(node.op(), k)
                     && p.overwritable
                     && p.lastRead == end
-                    && nodes.subList(i + 1, end + 1).stream()
-                            .noneMatch(n -> n.inputs().stream().anyMatch(v -> places.get(v) == p))
+                    && nodes.subList(begin, end + 1).stream()
+                            .noneMatch(n -> n != node && n.inputs().stream().anyMatch(v -> places.get(v) == p))
                     && node.inputs().get(k).shape().equals(y.shape())
                     && node.inputs().stream().filter(v -> places.get(v) == p).count() == 1) {
                 place = p;
@@ -325,29 +328,13 @@ public final class Plan<B> {
         for (int i = 0; i < nodes.size(); i++) {
             int end = order.end(i);
             if (end > i) {
-                int at = i;
-                while (!Order.isConvolution(nodes.get(at).op())) {
-                    at++;
-                }
-                boolean both = nodes.get(end).op() instanceof Conv2DKernelGradient;
-                Runnable residual = steps.get(i);
-                Runnable norm = steps.get(Math.max(i, at - 1));
-                Runnable first = at == i
-                        ? null
-                        : at == i + 1
-                                ? norm
-                                : () -> {
-                                    residual.run();
-                                    norm.run();
-                                };
-                Runnable product = steps.get(at);
-                Runnable gradient = both ? steps.get(end) : null;
-                int statistics = both ? end - 1 : end;
-                Runnable last = at == statistics ? null : steps.get(statistics);
+                Joined calls = joined(i, end);
+                Runnable call = () -> backend.joined(calls);
+                Runnable gradient = steps.get(end);
                 for (int k = i; k <= end; k++) {
-                    steps.set(k, () -> {});
+                    boolean main = steps.get(k) == (calls.product() == null ? gradient : calls.product());
+                    steps.set(k, main ? call : () -> {});
                 }
-                steps.set(at, () -> backend.joined(first, product, gradient, last));
                 i = end;
             }
         }
@@ -371,6 +358,40 @@ public final class Plan<B> {
             outputs.put(name, places.get(v).memory);
             outputShapes.put(name, v.shape());
         });
+    }
+
+    /** The calls of nodes [i, end], as {@link Order} has put them together. */
+    private Joined joined(int i, int end) {
+        Runnable first = null;
+        boolean alone = false;
+        Runnable product = null;
+        Runnable last = null;
+        Runnable again = null;
+        Runnable gradient = null;
+        boolean both = nodes.get(end).op() instanceof Conv2DKernelGradient;
+        for (int k = i; k <= end; k++) {
+            Op op = nodes.get(k).op();
+            Runnable step = steps.get(k);
+            if (Order.isConvolution(op)) {
+                product = step;
+            } else if (op instanceof Conv2DKernelGradient) {
+                gradient = step;
+            } else if (both && k == end - 1 && op instanceof FusedBatchNorm) {
+                again = step;
+            } else if (product != null) {
+                last = step;
+            } else {
+                Runnable residual = first;
+                first = residual == null
+                        ? step
+                        : () -> {
+                            residual.run();
+                            step.run();
+                        };
+                alone = order.alone(k);
+            }
+        }
+        return new Joined(first, alone, product, last, again, gradient);
     }
 
     /**

@@ -192,7 +192,10 @@ public final class Training<B> {
         }
         updates.forEach(step::update);
         step = fused ? FuseGradient.of(step, parameters.backend()) : step;
-        return recompute ? Recompute.of(step, total) : step;
+        if (recompute) {
+            return Recompute.of(step, total);
+        }
+        return fused && parameters.backend().normalizesOnTheWay() ? Recompute.normalized(step, total) : step;
     }
 
     /** Prediction and, if {@code target} is not null, loss of n samples. */

@@ -67,8 +67,7 @@ final class Convolution {
         boolean relu = f instanceof ScalarFunction.Relu;
         int m = tile(g);
         if (m > 0) {
-            product.makeRows();
-            winograd.forward(g, m, x, w, false, bias, residual, relu, y);
+            winograd.forward(g, m, product.a.takeRows(), x, w, false, bias, residual, relu, y);
         } else {
             product.then(bias, residual, relu);
             direct(g, x, w, y);
@@ -102,7 +101,7 @@ final class Convolution {
         boolean relu = f instanceof ScalarFunction.Relu;
         int m = preparedTile(g);
         if (m > 0) {
-            winograd.forward(g, m, x, w, true, bias, residual, relu, y);
+            winograd.forward(g, m, null, x, w, true, bias, residual, relu, y);
         } else {
             product.then(bias, residual, relu);
             product.packed(w);
@@ -114,14 +113,14 @@ final class Convolution {
     }
 
     /**
-     * Sets up the kernel gradient that a call computes, to be computed along with the next product, the input gradient with the
-     * same dy, unless shapes are against it; see {@link MatMul#along}.
+     * A kernel gradient that is called for between {@code along(true)} and {@code along(false)} is computed along with the next
+     * product, the input gradient with the same dy, unless shapes are against it; see {@link MatMul#along}.
      */
-    void along(Runnable kernelGradient) {
-        waits = true;
-        gradient.await(true);
-        kernelGradient.run();
-        waits = false;
+    void along(boolean begin) {
+        waits = begin;
+        if (begin) {
+            gradient.await(true);
+        }
     }
 
     /** Ends that; whether the kernel gradient was computed. */
@@ -152,7 +151,7 @@ final class Convolution {
                 product.along(gradient);
             }
         } else if (tile(g) == 4) { // with 2 the transforms cost what the products save
-            winogradGradient.kernelGradient(g, x, dy, dw);
+            winogradGradient.kernelGradient(g, gradient.a.takeRows(), x, dy, dw);
         } else {
             directKernelGradient(g, x, dy, dw);
         }
@@ -189,7 +188,7 @@ final class Convolution {
     void inputGradient(Window g, Memory dy, Memory w, Memory dx) {
         int m = tile(g);
         if (m > 0) {
-            product.makeRows();
+            product.a.makeRows();
             winograd.inputGradient(g, m, dy, w, null, dx);
         } else {
             directInputGradient(g, dy, w, dx);
@@ -214,7 +213,7 @@ final class Convolution {
         boolean once = false; // by the product
         int m = tile(g);
         if (m > 0) {
-            product.makeRows();
+            product.a.makeRows();
             winograd.inputGradient(g, m, dy, w, residual, dx);
         } else {
             if (!all && (residual.array() != dx.array() || residual.offset() != dx.offset())) {

@@ -146,11 +146,6 @@ final class MatMul implements Workers.Task {
     private Memory residual;
     private boolean relu;
 
-    /** What makes A row by row, and where; see {@link #before}. */
-    private Rows before;
-
-    private Memory made;
-
     /** Where zeros take the place of C once it is computed; see {@link #afterwards}. */
     private Memory mask;
 
@@ -300,36 +295,6 @@ final class MatMul implements Workers.Task {
         this.stepW = stepW;
     }
 
-    /** Something that makes the rows of a matrix independently of each other. */
-    interface Rows {
-        void make(int row, int n);
-
-        /** To another place, {@code pitch} from one to the next. */
-        void make(int row, int n, float[] to, int at, int pitch);
-
-        /** All of them, by all workers. */
-        void make();
-    }
-
-    /**
-     * A's memory may not have been filled yet when the next product begins: a worker that is about to copy rows of A makes them
-     * first, if every row is copied once; what is copied is then in its cache, and workers that wait for memory share it with
-     * others that compute. Otherwise all rows are made before.
-     */
-    void before(Rows rows, Memory made) {
-        before = rows;
-        this.made = made;
-    }
-
-    /** Makes all rows that are still to be made. */
-    void makeRows() {
-        if (before != null) {
-            Rows rows = before;
-            before = null;
-            rows.make();
-        }
-    }
-
     /** Products until this is called with null may be followed by statistics of C, block of rows by block. */
     void followedBy(Normalization statistics) {
         this.statistics = statistics;
@@ -373,8 +338,8 @@ final class MatMul implements Workers.Task {
             pixels = inPixels ? m / (gridH * gridW) * (cImage / n) : 0;
             boolean small = (long) m * n * k * groups < SMALL_WORK;
             partition(small);
-            if (phase != Phase.DIRECT || !inBlocks() || groups > 1 || before != null && !a.isPixels(made)) {
-                makeRows();
+            if (phase != Phase.DIRECT || !inBlocks() || groups > 1 || a.rows() != null && !a.isMade()) {
+                a.makeRows();
             }
             int parts = joint ? splits : groups * rowBlocks * columnBlocks;
             if (small) {
@@ -382,7 +347,7 @@ final class MatMul implements Workers.Task {
             } else {
                 workers.run(this, parts);
             }
-            before = null;
+            a.madeBy(null, null);
             if (joint) {
                 gradient.end();
                 wasJoint = true;
@@ -403,6 +368,7 @@ final class MatMul implements Workers.Task {
             splits = groups == 1 && a.isPlain() && pixels == m ? TransposedMatMul.splits(n, k, m) : 1;
             rowBlocks = splits * blocks(ceil(m, splits), k);
             joint = splits > 1 && gradient != null && gradient.waitsFor(a, m, k, n);
+            a.alone(joint || a.isAlone());
             follow();
             Arrays.fill(copied, -1);
             if (packed == null && !joint && fewRows()) {
@@ -569,13 +535,13 @@ final class MatMul implements Workers.Task {
         width = ceil(width, NR) * NR;
         if (copied[worker * APART] != block) {
             copied[worker * APART] = block;
-            if (before != null && joint) { // nobody else reads them
-                before.make(m0, rows, scratch, BASE + worker * SCRATCH, PITCH);
+            if (a.makesOwn()) {
+                a.rows().make(m0, rows, scratch, BASE + worker * SCRATCH, PITCH);
                 start(group, m0, rows, worker);
             } else {
-                if (before != null) {
+                if (a.rows() != null) {
                     int pixel = a.pixelAt(m0, m);
-                    before.make(pixel, a.pixelAt(m0 + rows, m) - pixel);
+                    a.rows().make(pixel, a.pixelAt(m0 + rows, m) - pixel);
                 }
                 copy(group, m0, rows, worker);
             }
@@ -670,7 +636,7 @@ final class MatMul implements Workers.Task {
 
     /** Copies rows [m0, m0 + rows) of A to the worker's scratch memory. */
     private void copy(int group, int m0, int rows, int worker) {
-        a.copy(m0, rows, group * aGroup, k, before != null, scratch, BASE + worker * SCRATCH);
+        a.copy(m0, rows, group * aGroup, k, a.rows() != null, scratch, BASE + worker * SCRATCH);
         start(group, m0, rows, worker);
     }
 

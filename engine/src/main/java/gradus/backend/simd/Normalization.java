@@ -20,7 +20,7 @@ import jdk.incubator.vector.FloatVector;
  * <p>Moments: each chunk computes its own mean and, in a second pass over cached values, its sum of squared deviations;
  * chunks are then merged pairwise (Chan, Golub, LeVeque, 1979). That is as stable as two passes and reads memory once.
  */
-final class Normalization implements Workers.Task, MatMul.Rows {
+final class Normalization implements Workers.Task, Patches.Rows {
     private static final int CHUNK = 1 << 15;
     private static final int LONGEST = 512;
 
@@ -68,8 +68,8 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     private Memory y;
     private float fetched;
 
-    /** Who is to make the rows of the next normalization or gradient, a block at a time; null for us, at once. */
-    private MatMul holder;
+    /** Who is to have the rows of the next normalization or gradient made, a block at a time; null for us, at once. */
+    private Patches holder;
 
     /** What makes the residual, or null. */
     private Normalization residuals;
@@ -232,7 +232,7 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         relu = f instanceof ScalarFunction.Relu;
         boolean more = f != null && !relu;
         if (holder != null && !more) {
-            holder.before(this, y);
+            holder.madeBy(this, y);
             return;
         }
         make();
@@ -298,7 +298,7 @@ final class Normalization implements Workers.Task, MatMul.Rows {
         if (holder == null) {
             make();
         } else {
-            holder.before(this, dx);
+            holder.madeBy(this, dx);
         }
     }
 
@@ -313,7 +313,7 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     }
 
     /** The next normalization or gradient is prepared, and its rows are left to a product that reads them; null to end that. */
-    void hold(MatMul holder) {
+    void hold(Patches holder) {
         this.holder = holder;
     }
 
@@ -417,6 +417,11 @@ final class Normalization implements Workers.Task, MatMul.Rows {
     @Override
     public void make(int row, int n) {
         make(row, n, y.array(), y.offset() + row * c, c);
+    }
+
+    @Override
+    public float fetch(int row, int n) {
+        return x.fetch(row * c, n * c);
     }
 
     @Override

@@ -48,6 +48,74 @@ final class Patches {
     /** One tap, no step, no padding: row r of A is pixel r of the input. */
     private boolean plain;
 
+    /** What makes the input's pixels, where, and whether for this product alone; see {@link #madeBy}. */
+    private Rows rows;
+
+    private Memory made;
+    private boolean alone;
+
+    /** Something that makes the rows of a matrix independently of each other. */
+    interface Rows {
+        void make(int row, int n);
+
+        /** To another place, {@code pitch} from one to the next. */
+        void make(int row, int n, float[] to, int at, int pitch);
+
+        /** All of them, by all workers. */
+        void make();
+
+        /** {@linkplain Memory#fetch Fetches} what rows are made of. */
+        float fetch(int row, int n);
+    }
+
+    /**
+     * The input's memory may not have been filled yet when the next product begins: a worker that is about to copy pixels makes them
+     * first, if every pixel is copied once; what is copied is then in its cache, and workers that wait for memory share it with
+     * others that compute. Otherwise all are made before.
+     */
+    void madeBy(Rows rows, Memory made) {
+        this.rows = rows;
+        this.made = made;
+    }
+
+    /** Whether nobody else reads pixels that are to be made, which then need not be left in memory. */
+    void alone(boolean yes) {
+        alone = yes;
+    }
+
+    boolean isAlone() {
+        return alone;
+    }
+
+    /** What makes the pixels, unless they have been made. */
+    Rows rows() {
+        return rows;
+    }
+
+    /** Makes all pixels that are still to be made. */
+    void makeRows() {
+        Rows rows = this.rows;
+        this.rows = null;
+        if (rows != null) {
+            rows.make();
+        }
+    }
+
+    /** For a reader that makes every pixel when it needs it, as often as it does; or null, if others need them or they are there. */
+    Rows takeRows() {
+        if (!alone) {
+            makeRows();
+        }
+        Rows rows = this.rows;
+        this.rows = null;
+        return rows;
+    }
+
+    /** Whether rows of A are pixels that are to be made, for nobody else: they can be made where they are wanted. */
+    boolean makesOwn() {
+        return rows != null && alone && plain;
+    }
+
     /** A is the row-major matrix at x. */
     void matrix(Memory x, int columns) {
         image(x, 1, 1, columns, columns);
@@ -306,9 +374,9 @@ final class Patches {
         return plain;
     }
 
-    /** Whether each row of A is one pixel, whole, of images that begin at x. */
-    boolean isPixels(Memory x) {
-        return direct() && channels == pixel && this.x == x.array() && start == x.offset();
+    /** Whether each row of A is one pixel, whole, of those that are to be made. */
+    boolean isMade() {
+        return direct() && channels == pixel && x == made.array() && start == made.offset();
     }
 
     /** Where, counted in pixels, a row of A lies of which that is so; the first at 0, and the one behind the last at the end. */

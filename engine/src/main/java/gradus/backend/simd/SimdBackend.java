@@ -31,6 +31,7 @@ final class SimdBackend implements Backend<Memory> {
     private final Pooling pooling;
     private Normalization normalization;
     private Normalization residuals; // of the former, where these are batch norms too
+    private final Normalization again; // another, for a kernel's gradient
     private final Normalization statistics; // another, because a product may be between the two
     private final Loss loss;
 
@@ -47,6 +48,7 @@ final class SimdBackend implements Backend<Memory> {
         pooling = new Pooling(workers);
         normalization = new Normalization(workers, elementwise);
         residuals = new Normalization(workers, elementwise);
+        again = new Normalization(workers, elementwise);
         statistics = new Normalization(workers, elementwise);
         loss = new Loss(workers);
     }
@@ -344,14 +346,14 @@ final class SimdBackend implements Backend<Memory> {
             Memory y) {
         if (normalization.makes(residual)) {
             if (y.array() == x.array() && y.offset() == x.offset()) {
-                matMul.makeRows(); // there is no room for both
+                matMul.a.makeRows(); // there is no room for both
             } else {
                 var other = normalization;
                 normalization = residuals;
                 residuals = other;
                 residuals.hold(null);
-                matMul.before(null, null);
-                normalization.hold(matMul);
+                matMul.a.madeBy(null, null);
+                normalization.hold(matMul.a);
                 normalization.adds(residuals);
             }
         }
@@ -363,50 +365,89 @@ final class SimdBackend implements Backend<Memory> {
         return Convolution.joins(g);
     }
 
+    @Override
+    public boolean normalizesOnTheWay() {
+        return true;
+    }
+
     /**
      * Batch norm waits until the product copies its rows; a kernel gradient uses them while they are there; statistics are taken of
      * each block of rows of the result.
      */
     @Override
-    public void joined(Runnable first, Runnable product, Runnable gradient, Runnable last) {
+    public void joined(Joined calls) {
+        try {
+            if (!product(calls) && calls.gradient() != null) {
+                gradient(calls);
+            }
+        } finally {
+            again.release();
+            transposed.a.madeBy(null, null);
+        }
+    }
+
+    /** All but the gradient; whether that was computed with it. */
+    private boolean product(Joined calls) {
+        if (calls.product() == null) {
+            return false;
+        }
         boolean along;
         try {
-            if (last != null) {
-                statistics.take(matMul, last);
+            if (calls.last() != null) {
+                statistics.take(matMul, calls.last());
             }
-            if (gradient != null) {
-                convolution.along(gradient);
+            if (calls.gradient() != null) {
+                convolution.along(true);
+                gradient(calls);
+                convolution.along(false);
             }
-            product(first, product);
-            if (last != null) {
+            made(calls);
+            if (calls.last() != null) {
                 statistics.end();
             }
         } finally {
             statistics.release();
             along = convolution.wasAlong();
         }
-        if (gradient != null && !along) {
-            gradient.run();
-        }
+        return along;
     }
 
-    private void product(Runnable first, Runnable product) {
-        if (first == null) {
-            product.run();
+    /** The product, after what makes its first operand. */
+    private void made(Joined calls) {
+        if (calls.first() == null) {
+            calls.product().run();
             return;
         }
         try {
-            normalization.hold(matMul);
-            first.run();
+            matMul.a.alone(calls.alone() && calls.gradient() == null); // or the product will say so
+            normalization.hold(matMul.a);
+            calls.first().run();
             normalization.hold(null);
-            product.run();
-            matMul.makeRows(); // in case there was no product
+            calls.product().run();
+            matMul.a.makeRows(); // in case there was no product
         } finally {
             normalization.hold(null);
             normalization.release();
             residuals.release();
-            matMul.before(null, null);
+            matMul.a.madeBy(null, null);
         }
+    }
+
+    /** A kernel's gradient, or its arguments where it waits for a product, after what makes its first operand. */
+    private void gradient(Joined calls) {
+        if (calls.again() != null) {
+            var other = normalization;
+            normalization = again;
+            try {
+                transposed.a.alone(true);
+                normalization.hold(transposed.a);
+                calls.again().run();
+            } finally {
+                normalization.hold(null);
+                normalization = other;
+            }
+        }
+        calls.gradient().run();
     }
 
     @Override
@@ -440,6 +481,7 @@ final class SimdBackend implements Backend<Memory> {
                 + transposed.scratchElements()
                 + normalization.scratchElements()
                 + residuals.scratchElements()
+                + again.scratchElements()
                 + statistics.scratchElements()
                 + reduction.scratchElements();
         if (winograd != null) {

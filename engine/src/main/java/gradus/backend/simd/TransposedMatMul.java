@@ -231,6 +231,7 @@ final class TransposedMatMul implements Workers.Task {
     }
 
     private void compute() {
+        a.makeRows();
         partition();
         int parts = groups * rowBlocks * columnBlocks * splits;
         if ((long) m * n * k * groups < MatMul.SMALL_WORK) {
@@ -416,9 +417,20 @@ final class TransposedMatMul implements Workers.Task {
      * begins it with them.
      */
     void add(int split, int k0, int k1, boolean add, float[] right, int rightAt, int rightPitch, int worker) {
+        float[] left = a.array();
         int at = a.rowAt(k0);
-        scratch[tileAt(worker, 0)] = Memory.fetch(a.array(), at, k1 - k0, m, a.pitch());
-        tiles(0, split, 0, m, 0, n, k1 - k0, a.array(), at, a.pitch(), right, rightAt, rightPitch, NR, add, worker);
+        int pitch = a.pitch();
+        if (a.makesOwn() && m <= ROWS) {
+            left = scratch;
+            at = BASE + worker * SCRATCH;
+            pitch = PITCH;
+            a.rows().make(k0, k1 - k0, left, at, pitch);
+        } else if (a.rows() != null) {
+            a.rows().make(k0, k1 - k0);
+        } else {
+            scratch[tileAt(worker, 0)] = Memory.fetch(left, at, k1 - k0, m, pitch);
+        }
+        tiles(0, split, 0, m, 0, n, k1 - k0, left, at, pitch, right, rightAt, rightPitch, NR, add, worker);
     }
 
     /** Rows [m0, m1) of C and columns [n0, n1), tile by tile; {@code panel} from NR columns of B to the next. */

@@ -130,7 +130,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     long scratchElements() {
         long elements = (long) u.length + v.length;
         for (Scratch s : scratch) {
-            elements += s.u.length + s.v.length + s.m.length + s.t.length;
+            elements += s.u.length + s.v.length + s.m.length + s.t.length + s.pixels.length;
         }
         return elements;
     }
@@ -139,6 +139,11 @@ final class Winograd extends WinogradTiles implements Workers.Task {
         for (Scratch s : scratch) {
             s.reserve(v, m, t);
         }
+    }
+
+    /** Whether a transformed tile is made whole, in one row of a block of A. */
+    private boolean whole() {
+        return m == 4 && together == alpha;
     }
 
     /** Output pixels of a tile along each axis: 4, 2, or 0 where a direct convolution is used. */
@@ -200,10 +205,14 @@ final class Winograd extends WinogradTiles implements Workers.Task {
         end();
     }
 
-    /** @param transformed whether w is what {@link #transformKernel} gave */
+    /**
+     * @param rows what makes x, or null
+     * @param transformed whether w is what {@link #transformKernel} gave
+     */
     void forward(
             Window g,
             int m,
+            Patches.Rows rows,
             Memory x,
             Memory w,
             boolean transformed,
@@ -216,6 +225,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
         this.bias = bias;
         this.residual = residual;
         this.relu = relu;
+        this.rows = rows;
         if (transformed) {
             kernel = w.array();
             kernelAt = w.offset();
@@ -258,6 +268,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
 
     private void end() {
         x = null;
+        rows = null;
         w = null;
         bias = null;
         residual = null;
@@ -278,6 +289,9 @@ final class Winograd extends WinogradTiles implements Workers.Task {
         prepared = kernel != null;
         together = Math.min(alpha, MicroKernel.DEPTH / (alpha * channels));
         layers = MatMul.ceil(alpha, together);
+        for (int i = 0; i < scratch.length && (whole() || rows != null); i++) {
+            reservePixels(scratch[i]);
+        }
         long size = 4L * positions * channels * filters;
         own = kernel == null && size > OWN && tiles <= OWN_TILES;
         shared = tiles <= FEW_TILES || own;
@@ -402,12 +416,14 @@ final class Winograd extends WinogradTiles implements Workers.Task {
      * {@code below} there.
      */
     private void transformInputs(Scratch s, int t0, int count, float[] to, int at, int below) {
+        boolean whole = whole();
         for (int t = 0; t < count; t++) {
-            if (m == 4 && together == alpha) {
-                inputTile(s, t0 + t, 0, channels, to, at + t * PITCH, channels);
+            find(s, t0 + t, whole);
+            if (whole) {
+                inputTile(s, 0, channels, to, at + t * PITCH, channels);
                 continue;
             }
-            inputColumns(s, t0 + t, 0, channels, BASE);
+            inputColumns(s, BASE);
             Arrays.fill(s.from, s.t);
             for (int i = 0; i < alpha; i++) {
                 int row = at + t * PITCH + i / together * below;

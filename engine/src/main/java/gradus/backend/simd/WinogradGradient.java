@@ -106,13 +106,15 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     long scratchElements() {
         long elements = (long) u.length + all.v.length + all.d.length;
         for (Scratch s : scratch) {
-            elements += s.u.length + s.t.length + s.own.v.length + s.own.d.length;
+            elements += s.u.length + s.t.length + s.pixels.length + s.own.v.length + s.own.d.length;
         }
         return elements;
     }
 
-    void kernelGradient(Window g, Memory x, Memory dy, Memory dw) {
+    /** @param rows what makes x, or null */
+    void kernelGradient(Window g, Patches.Rows rows, Memory x, Memory dy, Memory dw) {
         cut(g, 4);
+        this.rows = rows;
         this.x = x;
         this.dy = dy;
         this.dw = dw;
@@ -121,6 +123,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         int size = positions * channels * filters;
         boolean few = tiles <= FEW_TILES;
         for (Scratch s : scratch) {
+            reservePixels(s);
             s.t = atLeast(s.t, positions * (Math.max(CHANNELS, filters) + L));
             s.u = few ? atLeast(s.u, positions * GRADIENT_CHANNELS * GRADIENT_FILTERS) : s.u;
         }
@@ -147,6 +150,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
             workers.run(start(Phase.TRANSFORM), channels / 8);
         }
         this.x = null;
+        this.rows = null;
         this.dy = null;
         this.dw = null;
     }
@@ -241,12 +245,16 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     private void gather(Scratch s, Tiles to, int t0) {
         int t1 = Math.min(to.count, t0 + GATHER);
         fetchInputs(s, to.first + t0, t1 - t0);
-        fetch(s, to.first + t0, t1 - t0, dy, outH, outW * filters, 0, m);
-        for (int k = 0; k < blocks; k++) {
-            int width = Math.min(CHANNELS, channels - k * CHANNELS);
-            for (int t = t0; t < t1; t++) {
+        if (inRows()) {
+            int from = rowAt(s, to.first + t0, outH, 0) * outW * filters;
+            s.t[BASE] = dy.fetch(from, rowAt(s, to.first + t1 - 1, outH, m) * outW * filters - from);
+        }
+        for (int t = t0; t < t1; t++) {
+            find(s, to.first + t, true);
+            for (int k = 0; k < blocks; k++) {
+                int width = Math.min(CHANNELS, channels - k * CHANNELS);
                 int at = BASE + (k * to.count + t) * pitch;
-                inputTile(s, to.first + t, k * CHANNELS, width, to.v, at, blocks * to.count * pitch);
+                inputTile(s, k * CHANNELS, width, to.v, at, blocks * to.count * pitch);
             }
         }
         for (int t = t0; t < t1; t++) {

@@ -49,11 +49,24 @@ abstract class WinogradTiles {
 
     Memory x;
 
+    /** What makes x's pixels, which then are not in its memory; or null. */
+    Patches.Rows rows;
+
     /** What a worker needs to find and transform a tile. */
     static class Tile {
         final float[][] from = new float[6][];
         final int[] at = new int[6 + 64];
         float[] t = Lanes.array(0);
+
+        /** Copy of the pixels under a tile. */
+        float[] pixels = Lanes.array(0);
+
+        /** Where the pixels under the input tile that was found begin. */
+        float[] input;
+
+        int inputAt;
+        int h0;
+        int w0;
 
         // the tile that was located
         int image;
@@ -136,66 +149,88 @@ abstract class WinogradTiles {
         return Math.clamp((position % alpha == 0 ? Math.min(end, wholeWTo) : end) - t0, 0, count);
     }
 
+    /** Fetches what will be read of x. */
     void fetchInputs(Tile s, int t0, int count) {
-        fetch(s, t0, count, x, inH, inW * channels, top, m + 2 - top);
-    }
-
-    /**
-     * Fetches rows of images of x: those from {@code above} the first tile's first to {@code below} the last tile's. Where tiles are
-     * not in the order of their rows, images are small and gain little.
-     */
-    void fetch(Tile s, int t0, int count, Memory x, int height, int row, int above, int below) {
-        if (shortH + shortW > 0) {
-            return;
+        if (inRows()) {
+            int from = rowAt(s, t0, inH, -top) * inW;
+            int n = rowAt(s, t0 + count - 1, inH, m + 2 - top) * inW - from;
+            s.t[BASE] = rows != null ? rows.fetch(from, n) : x.fetch(from * channels, n * channels);
         }
-        locate(s, t0);
-        int from = s.image * height + Math.max(0, s.p - above);
-        locate(s, t0 + count - 1);
-        int to = s.image * height + Math.min(height, s.p + below);
-        s.t[BASE] = x.fetch(from * row, (to - from) * row);
     }
 
-    /**
-     * Transformed, m = 4, channels [c0, c0 + c), position after position with so many numbers between; a tile that hangs over the
-     * image's border from a copy with zeros.
-     */
-    void inputTile(Tile s, int tile, int c0, int c, float[] to, int at, int step) {
+    /** Whether tiles are in the order of their rows; where they are not, images are small and fetching them gains little. */
+    boolean inRows() {
+        return shortH + shortW == 0;
+    }
+
+    /** The row, counted over all images, so far below a tile's first, or the next one inside its image. */
+    int rowAt(Tile s, int tile, int height, int below) {
         locate(s, tile);
-        int h0 = s.p - top;
-        int w0 = s.q - left;
-        int row = inW * channels;
-        int from = x.offset() + (s.image * inH + h0) * row + w0 * channels + c0;
-        int t = BASE + positions * c;
-        if (h0 >= 0 && w0 >= 0 && h0 + alpha <= inH && w0 + alpha <= inW) {
-            WinogradTransforms.inputTile(c, x.array(), from, row, channels, s.t, t, to, at, step);
+        return s.image * height + Math.clamp(s.p + below, 0, height);
+    }
+
+    /** Makes room for the pixels under a tile. */
+    void reservePixels(Tile s) {
+        s.pixels = atLeast(s.pixels, positions * channels);
+    }
+
+    /**
+     * Finds the pixels under a tile, for the methods below. They are copied where they have to be made, or where {@code whole} wants
+     * zeros for those outside the image.
+     */
+    void find(Tile s, int tile, boolean whole) {
+        locate(s, tile);
+        s.h0 = s.p - top;
+        s.w0 = s.q - left;
+        boolean inside = s.h0 >= 0 && s.w0 >= 0 && s.h0 + alpha <= inH && s.w0 + alpha <= inW;
+        int first = (s.image * inH + s.h0) * inW + s.w0;
+        s.input = x.array();
+        s.inputAt = x.offset() + first * channels;
+        if (rows == null && (inside || !whole)) {
             return;
         }
-        int o = BASE;
-        for (int i = h0; i < h0 + alpha; i++) {
-            for (int j = w0; j < w0 + alpha; j++, o += c) {
-                if (i >= 0 && i < inH && j >= 0 && j < inW) {
-                    System.arraycopy(x.array(), from + (i - h0) * row + (j - w0) * channels, s.t, o, c);
-                } else {
-                    Arrays.fill(s.t, o, o + c, 0);
-                }
+        int j0 = Math.clamp(-s.w0, 0, alpha);
+        int j1 = Math.clamp(inW - s.w0, j0, alpha);
+        for (int i = 0; i < alpha; i++) {
+            int to = BASE + i * alpha * channels;
+            int from = to + j0 * channels;
+            int end = to + j1 * channels;
+            if (s.h0 + i < 0 || s.h0 + i >= inH) {
+                Arrays.fill(s.pixels, to, to + alpha * channels, 0);
+                continue;
+            }
+            Arrays.fill(s.pixels, to, from, 0);
+            Arrays.fill(s.pixels, end, to + alpha * channels, 0);
+            if (rows != null) {
+                rows.make(first + i * inW + j0, j1 - j0, s.pixels, from, channels);
+            } else {
+                System.arraycopy(s.input, s.inputAt + (i * inW + j0) * channels, s.pixels, from, end - from);
             }
         }
-        WinogradTransforms.inputTile(c, s.t, BASE, alpha * c, c, s.t, t, to, at, step);
+        s.input = s.pixels;
+        s.inputAt = BASE;
     }
 
-    /** The first pass over c channels from c0 on, to {@code s.t[at]}. */
-    void inputColumns(Tile s, int tile, int c0, int c, int at) {
-        locate(s, tile);
-        int h0 = s.p - top;
-        int w0 = s.q - left;
-        int image = s.image * inH;
+    /** From one row of pixels found to the next. */
+    private int down(Tile s) {
+        return (s.input == s.pixels ? alpha : inW) * channels;
+    }
+
+    /** Transformed, m = 4, channels [c0, c0 + c) of what was found whole, position after position with so many numbers between. */
+    void inputTile(Tile s, int c0, int c, float[] to, int at, int step) {
+        WinogradTransforms.inputTile(c, s.input, s.inputAt + c0, down(s), channels, s.t, BASE, to, at, step);
+    }
+
+    /** The first pass over all channels of what was found, to {@code s.t[at]}. */
+    void inputColumns(Tile s, int at) {
+        int down = down(s);
         for (int j = 0; j < alpha; j++) {
             for (int i = 0; i < alpha; i++) {
-                boolean inside = h0 + i >= 0 && h0 + i < inH && w0 + j >= 0 && w0 + j < inW;
-                s.from[i] = inside ? x.array() : ZEROS;
-                s.at[i] = inside ? x.offset() + ((image + h0 + i) * inW + w0 + j) * channels + c0 : 0;
+                boolean inside = s.h0 + i >= 0 && s.h0 + i < inH && s.w0 + j >= 0 && s.w0 + j < inW;
+                s.from[i] = inside ? s.input : ZEROS;
+                s.at[i] = inside ? s.inputAt + i * down + j * channels : 0;
             }
-            WinogradTransforms.input(m, c, s.from, s.at, s.t, at + j * c, alpha * c);
+            WinogradTransforms.input(m, channels, s.from, s.at, s.t, at + j * channels, alpha * channels);
         }
     }
 

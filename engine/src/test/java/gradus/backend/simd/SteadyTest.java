@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.sun.management.ThreadMXBean;
 import gradus.backend.Arithmetic;
+import gradus.backend.Backend;
 import gradus.backend.Broadcast;
 import gradus.backend.ScalarFunction;
 import gradus.backend.StridedCopy;
@@ -14,6 +15,7 @@ import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +35,7 @@ class SteadyTest {
     private static final Window TILES4 = new Window(32, 12, 12, 64, 12, 12, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1);
     private static final Window FEW = new Window(1, 12, 12, C, 12, 12, 1024, 1, 1, 1, 1, 1, 1, 0, 0, 1);
     private static final Window EMPTY = new Window(0, 12, 12, C, 12, 12, C, 1, 1, 1, 1, 1, 1, 0, 0, 1);
+    private static final Window ODD = new Window(32, 11, 13, 64, 11, 13, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1);
     private static final Window TILES2 = new Window(32, 4, 4, 192, 4, 4, 192, 3, 3, 1, 1, 1, 1, 1, 1, 1);
     private static final Window POOL = new Window(32, 12, 12, C, 6, 6, C, 3, 3, 2, 2, 1, 1, 1, 1, 1);
     private static final Broadcast EQUAL = Broadcast.of(Shape.of(N), Shape.of(N));
@@ -49,17 +52,21 @@ class SteadyTest {
         void on(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y);
     }
 
-    /** Calls that are joined, made once for the same memory: the results of first, product, gradient and last are quarters of y. */
+    /** Calls that are joined, made once for the same memory: the results of first, product, last, gradient and again are fifths of y. */
     private static final class Joined implements Call {
         private final Call first;
         private final Call product;
         private final Call last;
         private final Call gradient;
+        private final Call again;
+        private final boolean alone;
         private Memory seen;
         private Runnable one;
         private Runnable two;
         private Runnable three;
         private Runnable four;
+        private Runnable five;
+        private Backend.Joined all;
 
         /** @param first and {@code last} may be null */
         Joined(Call first, Call product, Call last) {
@@ -67,10 +74,17 @@ class SteadyTest {
         }
 
         Joined(Call first, Call product, Call gradient, Call last) {
+            this(first, gradient != null, product, last, null, gradient);
+        }
+
+        /** @param gradient of a and, unless it is made again, b */
+        Joined(Call first, boolean alone, Call product, Call last, Call again, Call gradient) {
             this.first = first;
+            this.alone = alone;
             this.product = product;
-            this.gradient = gradient;
             this.last = last;
+            this.again = again;
+            this.gradient = gradient;
         }
 
         private void make(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y) {
@@ -78,10 +92,15 @@ class SteadyTest {
             Memory result = k.slice(y, N, N);
             Memory statistics = k.slice(y, 2 * N, N);
             one = first == null ? null : () -> first.on(k, a, b, s, p, made);
-            two = () -> product.on(k, first == null ? a : made, b, s, p, result);
+            two = product == null ? null : () -> product.on(k, first == null ? a : made, b, s, p, result);
             three = last == null ? null : () -> last.on(k, result, b, s, p, statistics);
             Memory dw = k.slice(y, 3 * N, N);
-            four = gradient == null ? null : () -> gradient.on(k, first == null ? a : made, b, s, p, dw);
+            Memory x = k.slice(y, 4 * N, N);
+            five = again == null ? null : () -> again.on(k, a, b, s, p, x);
+            four = gradient == null
+                    ? null
+                    : () -> gradient.on(k, first == null ? a : made, again == null ? b : x, s, p, dw);
+            all = new Backend.Joined(one, alone, two, three, five, four);
         }
 
         @Override
@@ -90,12 +109,12 @@ class SteadyTest {
                 seen = y;
                 make(k, a, b, s, p, y);
             }
-            k.joined(one, two, four, three);
+            k.joined(all);
         }
 
         void separately(SimdBackend k, Memory a, Memory b, Memory s, Memory p, Memory y) {
             make(k, a, b, s, p, y);
-            for (Runnable call : new Runnable[] {one, two, three, four}) {
+            for (Runnable call : new Runnable[] {one, two, three, five, four}) {
                 if (call != null) {
                     call.run();
                 }
@@ -173,6 +192,36 @@ class SteadyTest {
                         (k, a, b, s, p, y) -> k.conv2dInputGradient(SAME, a, b, y),
                         (k, a, b, s, p, y) -> k.conv2dKernelGradient(SAME, b, a, y),
                         last.get("moments")));
+        Call norm = (k, a, b, s, p, y) -> k.batchNormFused(ROWS, C, 1e-3, RELU, a, p, b, b, null, y);
+        Call narrow = (k, a, b, s, p, y) -> k.batchNormFused(ROWS, 64, 1e-3, RELU, a, p, b, b, null, y);
+        Call wide = (k, a, b, s, p, y) -> k.batchNormFused(512, 192, 1e-3, null, a, p, b, b, null, y);
+        m.put(
+                "both and again",
+                new Joined(
+                        first.get("gradient"),
+                        true,
+                        product.get("dx of 1x1"),
+                        last.get("relu sums"),
+                        norm,
+                        (k, a, b, s, p, y) -> k.conv2dKernelGradient(ONE, b, a, y)));
+        m.put(
+                "both and again, not at once",
+                new Joined(
+                        half,
+                        true,
+                        (k, a, b, s, p, y) -> k.conv2dInputGradient(DOWN, a, b, y),
+                        null,
+                        first.get("sigmoid"),
+                        (k, a, b, s, p, y) -> k.conv2dKernelGradient(DOWN, b, a, y)));
+        for (Window g : List.of(ONE, DOWN, FEW, SAME, TILES4, ODD, TILES2)) {
+            Call made = g.c() == C ? norm : g.c() == 64 ? narrow : wide;
+            String name = " for " + g.kh() + "x" + g.kw() + " of " + g.h() + ", " + g.c() + " to " + g.f();
+            m.put("made" + name, new Joined(made, true, (k, a, b, s, p, y) -> k.conv2d(g, a, b, y), null, null, null));
+            m.put(
+                    "made again" + name,
+                    new Joined(
+                            null, false, null, null, made, (k, a, b, s, p, y) -> k.conv2dKernelGradient(g, b, a, y)));
+        }
         var stem = new Window(4, 23, 23, 3, 12, 12, C, 7, 7, 2, 2, 1, 1, 3, 3, 1);
         m.put(
                 "first layer",
@@ -187,15 +236,15 @@ class SteadyTest {
                         (k, a, b, s, p, y) -> k.batchNormFused(32, 9232, 1e-3, RELU, a, p, b, b, b, y),
                         (k, a, b, s, p, y) -> k.conv2d(deep, a, b, y),
                         (k, a, b, s, p, y) -> k.moments(32, 16, a, y)));
-        var norm = new Memory(Lanes.array(N), Lanes.BASE, N);
+        var sumOf = new Memory(Lanes.array(N), Lanes.BASE, N);
         Call sum = (k, a, b, s, p, y) -> {
-            k.batchNormFused(ROWS, C, 1e-3, null, a, p, a, b, null, norm);
-            k.batchNormFused(ROWS, C, 1e-3, RELU, b, p, b, a, norm, y);
+            k.batchNormFused(ROWS, C, 1e-3, null, a, p, a, b, null, sumOf);
+            k.batchNormFused(ROWS, C, 1e-3, RELU, b, p, b, a, sumOf, y);
         };
         Call over = (k, a, b, s, p, y) -> {
             k.copy(ALL, b, y);
-            k.batchNormFused(ROWS, C, 1e-3, null, a, p, a, b, null, norm);
-            k.batchNormFused(ROWS, C, 1e-3, RELU, y, p, b, a, norm, y);
+            k.batchNormFused(ROWS, C, 1e-3, null, a, p, a, b, null, sumOf);
+            k.batchNormFused(ROWS, C, 1e-3, RELU, y, p, b, a, sumOf, y);
         };
         m.put("sum of two", new Joined(sum, product.get("1x1"), last.get("moments")));
         m.put("sum of two in place", new Joined(over, product.get("1x1"), null));
@@ -306,9 +355,15 @@ class SteadyTest {
                 Memory p = memory(k, 4, N, true);
                 int at = 0;
                 for (var call : calls().entrySet()) {
-                    Memory y = k.allocate(4 * N);
+                    Memory y = k.allocate(5 * N);
                     call.getValue().on(k, a, b, s, p, y);
-                    float[] bits = k.read(y, Shape.of(4 * N)).floats();
+                    float[] bits = k.read(y, Shape.of(5 * N)).floats();
+                    if (call.getValue() instanceof Joined j && j.alone) { // what need not be left
+                        Arrays.fill(bits, 0, N, 0);
+                    }
+                    if (call.getValue() instanceof Joined j && j.again != null) {
+                        Arrays.fill(bits, 4 * N, 5 * N, 0);
+                    }
                     if (threads == 1) {
                         expected.add(bits);
                     } else {
@@ -329,11 +384,11 @@ class SteadyTest {
                 Memory s = memory(k, 3, 1, true);
                 Memory p = memory(k, 4, N, true);
                 joined().forEach((name, call) -> {
-                    Memory y = k.allocate(4 * N);
-                    Memory z = k.allocate(4 * N);
+                    Memory y = k.allocate(5 * N);
+                    Memory z = k.allocate(5 * N);
                     call.on(k, a, b, s, p, y);
                     call.separately(k, a, b, s, p, z);
-                    int begin = call.gradient == null ? 0 : N; // what the first has made need not be left
+                    int begin = call.alone ? N : 0; // what the first has made need not be left
                     Shape results = Shape.of(2 * N - begin);
                     assertArrayEquals(
                             k.read(k.slice(z, begin, 2 * N - begin), results).floats(),
@@ -368,13 +423,15 @@ class SteadyTest {
             k.moments(ROWS, C, a, expected);
             assertThrows(
                     IllegalStateException.class,
-                    () -> k.joined(
+                    () -> k.joined(new Backend.Joined(
                             () -> k.batchNorm(ROWS, C, 1e-3, a, p, p, p, y),
+                            true,
                             () -> {
                                 throw new IllegalStateException();
                             },
-                            () -> k.conv2dKernelGradient(ONE, a, y, expected),
-                            () -> k.moments(ROWS, C, y, m)));
+                            () -> k.moments(ROWS, C, y, m),
+                            () -> k.batchNorm(ROWS, C, 1e-3, a, p, p, p, y),
+                            () -> k.conv2dKernelGradient(ONE, a, y, expected))));
             k.conv2d(ONE, a, p, y);
             k.moments(ROWS, C, a, m);
             assertArrayEquals(expected.array(), m.array());
@@ -490,7 +547,7 @@ class SteadyTest {
             Memory b = memory(k, 2, N, false);
             Memory s = memory(k, 3, 1, true);
             Memory p = memory(k, 4, N, true);
-            Memory y = k.allocate(4 * N);
+            Memory y = k.allocate(5 * N);
             for (var call : calls().entrySet()) {
                 long least = Long.MAX_VALUE;
                 for (long end = System.nanoTime() + 10_000_000_000L; least > 0 && System.nanoTime() < end; ) {
