@@ -290,10 +290,11 @@ public interface Backend<B> extends AutoCloseable {
      * Calls made one after the other, any of which but one may be null.
      *
      * @param first a {@link #batchNormFused} or one of batch norm's gradients, whose result is the product's first operand and whose
-     *     operands the product does not overwrite; or two batchNormFused, the second with the first's result as its residual, which
+     *     operands the product does not overwrite; without a product one of batch norm's gradients, whose result is the gradient's
+     *     second operand; or two batchNormFused, the second with the first's result as its residual, which
      *     nobody else reads and which need not be left in memory
      * @param alone whether only the product, and the gradient, reads the first's result, which then need not be left in memory either
-     * @param product a convolution or its input gradient; null if there is only a gradient, of what is normalised again
+     * @param product a convolution or its input gradient
      * @param last {@link #moments}, {@link #batchNormSums} or {@link #batchNormReluSums} of the product's result, whose other operands
      *     are there before, or its {@link #sum} over all pixels
      * @param again a batchNormFused without residual, whose result only the gradient reads, as its first operand, and which need not

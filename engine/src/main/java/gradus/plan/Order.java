@@ -197,6 +197,9 @@ final class Order {
             } else if (op instanceof FusedBatchNorm || op instanceof BatchNormGradient) {
                 bringTogether(i, i, Order::isConvolution, false);
                 bringResidual(i);
+                if (op instanceof BatchNormGradient) {
+                    bringFirstLayer(i);
+                }
             } else if (isConvolution(op)) {
                 int start = begin(i);
                 bringTogether(start, i, Order::isStatistics, true);
@@ -264,6 +267,27 @@ final class Order {
                 && second.op() instanceof Conv2DKernelGradient
                 && second.inputs().get(0) == first.output()
                 && isReadBy(first.output(), List.of(second));
+    }
+
+    /** Right behind the derivative of batch norm that of the kernel before it, if only that reads the former: in a first layer. */
+    private void bringFirstLayer(int i) {
+        Value dy = nodes.get(i).output();
+        for (int at = i + 1; at < nodes.size(); at++) {
+            Node node = nodes.get(at);
+            if (node.inputs().contains(dy)) {
+                if (node.op() instanceof Conv2DKernelGradient
+                        && node.inputs().get(1) == dy
+                        && occursOnce(node, dy)
+                        && isReadBy(dy, List.of(node))
+                        && nodes.subList(i + 1, at).stream()
+                                .noneMatch(n -> node.inputs().contains(n.output()))) {
+                    nodes.remove(at);
+                    nodes.add(i + 1, node);
+                    joined.add(nodes.get(i));
+                }
+                return;
+            }
+        }
     }
 
     private boolean isReadBy(Value v, List<Node> readers) {

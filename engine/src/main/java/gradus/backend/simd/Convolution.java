@@ -151,6 +151,7 @@ final class Convolution {
                 product.along(gradient);
             }
         } else if (tile(g) == 4) { // with 2 the transforms cost what the products save
+            gradient.b.makeRows();
             winogradGradient.kernelGradient(g, gradient.a.takeRows(), x, dy, dw);
         } else {
             directKernelGradient(g, x, dy, dw);

@@ -317,10 +317,10 @@ final class Elementwise implements Workers.Task {
     private static void multiply(float[] a, int ao, float value, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            load(a, ao + i).mul(value).intoArray(y, yo + i);
+            normal(load(a, ao + i).mul(value), Float.MIN_NORMAL).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
-            y[yo + i] = a[ao + i] * value;
+            y[yo + i] = normal(a[ao + i] * value, Float.MIN_NORMAL);
         }
     }
 

@@ -20,7 +20,7 @@ import jdk.incubator.vector.FloatVector;
  * <p>Moments: each chunk computes its own mean and, in a second pass over cached values, its sum of squared deviations;
  * chunks are then merged pairwise (Chan, Golub, LeVeque, 1979). That is as stable as two passes and reads memory once.
  */
-final class Normalization implements Workers.Task, Patches.Rows {
+final class Normalization implements Workers.Task, Rows {
     private static final int CHUNK = 1 << 15;
     private static final int LONGEST = 512;
 
@@ -69,7 +69,7 @@ final class Normalization implements Workers.Task, Patches.Rows {
     private float fetched;
 
     /** Who is to have the rows of the next normalization or gradient made, a block at a time; null for us, at once. */
-    private Patches holder;
+    private Rows.Holder holder;
 
     /** What makes the residual, or null. */
     private Normalization residuals;
@@ -313,7 +313,7 @@ final class Normalization implements Workers.Task, Patches.Rows {
     }
 
     /** The next normalization or gradient is prepared, and its rows are left to a product that reads them; null to end that. */
-    void hold(Patches holder) {
+    void hold(Rows.Holder holder) {
         this.holder = holder;
     }
 

@@ -15,7 +15,7 @@ import jdk.incubator.vector.VectorOperators;
  * <p>In NHWC neighbouring taps of a row lie side by side, so a row of A is a few runs of consecutive input values, which
  * are copied just before use. This replaces im2col and padded inputs.
  */
-final class Patches {
+final class Patches implements Rows.Holder {
     private static final int SHORT = 96;
 
     /** The number of each lane. */
@@ -54,26 +54,13 @@ final class Patches {
     private Memory made;
     private boolean alone;
 
-    /** Something that makes the rows of a matrix independently of each other. */
-    interface Rows {
-        void make(int row, int n);
-
-        /** To another place, {@code pitch} from one to the next. */
-        void make(int row, int n, float[] to, int at, int pitch);
-
-        /** All of them, by all workers. */
-        void make();
-
-        /** {@linkplain Memory#fetch Fetches} what rows are made of. */
-        float fetch(int row, int n);
-    }
-
     /**
      * The input's memory may not have been filled yet when the next product begins: a worker that is about to copy pixels makes them
      * first, if every pixel is copied once; what is copied is then in its cache, and workers that wait for memory share it with
      * others that compute. Otherwise all are made before.
      */
-    void madeBy(Rows rows, Memory made) {
+    @Override
+    public void madeBy(Rows rows, Memory made) {
         this.rows = rows;
         this.made = made;
     }

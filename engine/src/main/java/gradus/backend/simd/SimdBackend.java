@@ -381,8 +381,10 @@ final class SimdBackend implements Backend<Memory> {
                 gradient(calls);
             }
         } finally {
+            normalization.release();
             again.release();
             transposed.a.madeBy(null, null);
+            transposed.b.madeBy(null, null);
         }
     }
 
@@ -433,8 +435,16 @@ final class SimdBackend implements Backend<Memory> {
         }
     }
 
-    /** A kernel's gradient, or its arguments where it waits for a product, after what makes its first operand. */
+    /** A kernel's gradient, or its arguments where it waits for a product, after what makes its operands. */
     private void gradient(Joined calls) {
+        if (calls.product() == null && calls.first() != null) {
+            try {
+                normalization.hold(transposed.b);
+                calls.first().run();
+            } finally {
+                normalization.hold(null);
+            }
+        }
         if (calls.again() != null) {
             var other = normalization;
             normalization = again;

@@ -224,6 +224,7 @@ final class TransposedMatMul implements Workers.Task {
     void release() {
         a.release();
         b.release();
+        b.madeBy(null, null);
         c = null;
         means = null;
         symmetric = false;
@@ -233,6 +234,9 @@ final class TransposedMatMul implements Workers.Task {
     private void compute() {
         a.makeRows();
         partition();
+        if (groups * rowBlocks * columnBlocks > 1 || byTap || !b.hasRows() || DEPTH * rowOfB() > B_SIZE) {
+            b.makeRows();
+        }
         int parts = groups * rowBlocks * columnBlocks * splits;
         if ((long) m * n * k * groups < MatMul.SMALL_WORK) {
             workers.runHere(this, parts);
@@ -248,6 +252,11 @@ final class TransposedMatMul implements Workers.Task {
     void end() {
         adding = true;
         workers.run(this, ceil(m, ADDED));
+    }
+
+    /** Elements from one row of B to the next where these are made: an odd number of cache lines. */
+    private int rowOfB() {
+        return (ceil(n, 16) | 1) * 16;
     }
 
     private void partition() {
@@ -318,10 +327,12 @@ final class TransposedMatMul implements Workers.Task {
         int first = Math.min(pixels, split * length);
         int end = Math.min(pixels, first + length);
         boolean leftInPlace = a.isPlain() && !collide(a.pitch());
+        boolean made = b.rows() != null;
         boolean rightInPlace =
-                b.hasRows() && height * width == a.positions() && !collide(b.pitch()); // all pixels in order
+                made || b.hasRows() && height * width == a.positions() && !collide(b.pitch()); // all pixels in order
         float[] left = leftInPlace ? a.array() : scratch;
-        float[] right = rightInPlace ? b.array() : scratch;
+        float[] right = rightInPlace && !made ? b.array() : scratch;
+        int rightPitch = made ? rowOfB() : rightInPlace ? b.pitch() : NR;
         int most = Math.clamp(BLOCK / (rowBlock + columnBlock), LEAST_DEPTH, DEPTH);
         int count = blocks > 0 ? blocks : Math.max(1, ceil(end - first, most));
         int depth = ceil(end - first, count);
@@ -347,7 +358,9 @@ final class TransposedMatMul implements Workers.Task {
                 leftAt = a.rowAt(k0) + group * aGroup + m0;
                 scratch[tileAt(worker, 0)] = Memory.fetch(left, leftAt, k1 - k0, m1 - m0, a.pitch());
             }
-            if (rightInPlace) {
+            if (made) {
+                b.rows().make(k0, k1 - k0, scratch, bAt, rightPitch);
+            } else if (rightInPlace) {
                 rightAt = b.rowAt(group, k0) + n0;
                 scratch[tileAt(worker, 0)] += Memory.fetch(right, rightAt, k1 - k0, n1 - n0, b.pitch());
             } else if (!b.hasRows()) { // a matrix
@@ -382,7 +395,6 @@ final class TransposedMatMul implements Workers.Task {
                 }
             }
             int leftPitch = leftInPlace ? a.pitch() : PITCH;
-            int rightPitch = rightInPlace ? b.pitch() : NR;
             int panel = rightInPlace ? NR : NR * (k1 - k0);
             boolean add = block > 0;
             tiles(

@@ -212,7 +212,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     void forward(
             Window g,
             int m,
-            Patches.Rows rows,
+            Rows rows,
             Memory x,
             Memory w,
             boolean transformed,

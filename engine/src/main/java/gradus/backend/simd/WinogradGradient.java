@@ -112,7 +112,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     }
 
     /** @param rows what makes x, or null */
-    void kernelGradient(Window g, Patches.Rows rows, Memory x, Memory dy, Memory dw) {
+    void kernelGradient(Window g, Rows rows, Memory x, Memory dy, Memory dw) {
         cut(g, 4);
         this.rows = rows;
         this.x = x;

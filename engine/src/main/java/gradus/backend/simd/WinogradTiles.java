@@ -50,7 +50,7 @@ abstract class WinogradTiles {
     Memory x;
 
     /** What makes x's pixels, which then are not in its memory; or null. */
-    Patches.Rows rows;
+    Rows rows;
 
     /** What a worker needs to find and transform a tile. */
     static class Tile {

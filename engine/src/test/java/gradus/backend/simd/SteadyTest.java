@@ -223,6 +223,12 @@ class SteadyTest {
                             null, false, null, null, made, (k, a, b, s, p, y) -> k.conv2dKernelGradient(g, b, a, y)));
         }
         var stem = new Window(4, 23, 23, 3, 12, 12, C, 7, 7, 2, 2, 1, 1, 3, 3, 1);
+        for (Window g : List.of(stem, ONE, FEW, SAME, TILES4, GROUPED)) {
+            Call dy = (k, a, b, s, p, y) ->
+                    k.batchNormReluGradient(g.n() * g.oh() * g.ow(), g.f(), 1e-3, a, b, p, b, b, b, y);
+            Call kernel = (k, a, b, s, p, y) -> k.conv2dKernelGradient(g, b, a, y);
+            m.put("kernel alone of " + g, new Joined(dy, true, null, null, null, kernel));
+        }
         m.put(
                 "first layer",
                 new Joined(
