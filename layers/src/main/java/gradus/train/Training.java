@@ -105,8 +105,8 @@ public final class Training<B> {
     }
 
     /**
-     * Whether the backward pass computes normalised and activated values again instead of keeping them; false at first. Every
-     * number stays the same to the last bit; see {@link Recompute} for what it saves and costs.
+     * Whether the backward pass computes all normalised and activated values again instead of keeping them; false at first, when it
+     * does so where that takes no time. Every number stays the same to the last bit; see {@link Recompute} for what it saves and costs.
      */
     public Training<B> recompute(boolean yes) {
         recompute = yes;

@@ -407,6 +407,36 @@ class SteadyTest {
         }
     }
 
+    /** More channels than a worker's scratch memory has room for: what is made again goes to its own memory. */
+    @Test
+    void wideRowsAreMadeInMemory() {
+        int c = 264;
+        int pixels = 64 * 8 * 8;
+        var g = new Window(64, 8, 8, c, 8, 8, 16, 1, 1, 1, 1, 1, 1, 0, 0, 1);
+        try (var k = new SimdBackend(2, false)) {
+            Memory x = memory(k, 1, pixels * c, false);
+            Memory dy = memory(k, 2, pixels * 16, false);
+            Memory w = memory(k, 3, c * 16, false);
+            Memory p = memory(k, 4, 2 * c, true);
+            Memory y = k.allocate(pixels * c);
+            Memory dx = k.allocate(pixels * c);
+            Memory dw = k.allocate(c * 16);
+            Memory expected = k.allocate(c * 16);
+            k.batchNormFused(pixels, c, 1e-3, RELU, x, p, p, p, null, y);
+            k.conv2dKernelGradient(g, y, dy, expected);
+            Memory again = k.allocate(pixels * c);
+            k.joined(new Backend.Joined(
+                    null,
+                    false,
+                    () -> k.conv2dInputGradient(g, dy, w, dx),
+                    null,
+                    () -> k.batchNormFused(pixels, c, 1e-3, RELU, x, p, p, p, null, again),
+                    () -> k.conv2dKernelGradient(g, again, dy, dw)));
+            assertArrayEquals(expected.array(), dw.array());
+            assertArrayEquals(y.array(), again.array());
+        }
+    }
+
     private static void close(String name, boolean nothing, SimdBackend k, Memory expected, Memory actual) {
         float[] e = k.read(expected, Shape.of(N)).floats();
         double largest = 0;
