@@ -234,7 +234,7 @@ final class TransposedMatMul implements Workers.Task {
     private void compute() {
         a.makeRows();
         partition();
-        if (groups * rowBlocks * columnBlocks > 1 || byTap || !b.hasRows() || DEPTH * rowOfB() > B_SIZE) {
+        if (groups * rowBlocks * columnBlocks > 1 || byTap || !b.hasRows() || (long) DEPTH * rowOfB() > B_SIZE) {
             b.makeRows();
         }
         int parts = groups * rowBlocks * columnBlocks * splits;

@@ -267,8 +267,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     }
 
     private void end() {
-        x = null;
-        rows = null;
+        forget(scratch);
         w = null;
         bias = null;
         residual = null;

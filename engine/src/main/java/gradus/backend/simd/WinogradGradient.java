@@ -149,8 +149,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
             }
             workers.run(start(Phase.TRANSFORM), channels / 8);
         }
-        this.x = null;
-        this.rows = null;
+        forget(scratch);
         this.dy = null;
         this.dw = null;
     }

@@ -169,6 +169,15 @@ abstract class WinogradTiles {
         return s.image * height + Math.clamp(s.p + below, 0, height);
     }
 
+    /** Forgets the input, so that its memory can be collected. */
+    void forget(Tile[] tiles) {
+        x = null;
+        rows = null;
+        for (Tile s : tiles) {
+            s.input = null;
+        }
+    }
+
     /** Makes room for the pixels under a tile. */
     void reservePixels(Tile s) {
         s.pixels = atLeast(s.pixels, positions * channels);
