@@ -69,7 +69,7 @@ final class Normalization implements Workers.Task, Rows {
     private float fetched;
 
     /** Who is to have the rows of the next normalization or gradient made, a block at a time; null for us, at once. */
-    private Rows.Holder holder;
+    private Operand holder;
 
     /** What makes the residual, or null. */
     private Normalization residuals;
@@ -313,7 +313,7 @@ final class Normalization implements Workers.Task, Rows {
     }
 
     /** The next normalization or gradient is prepared, and its rows are left to a product that reads them; null to end that. */
-    void hold(Rows.Holder holder) {
+    void hold(Operand holder) {
         this.holder = holder;
     }
 

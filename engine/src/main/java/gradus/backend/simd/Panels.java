@@ -12,7 +12,7 @@ import jdk.incubator.vector.FloatVector;
  * other (a kernel's taps), plain or transposed, are copied into panels of {@link MicroKernel#NR} columns. Element (k, j) of a
  * panel lies at {@code k * NR + j}; a last panel that is not whole is filled up with zeros.
  */
-final class Panels implements Rows.Holder {
+final class Panels extends Rows.Operand {
     /** Where the matrices start of which the operand consists; grown by {@link #taps}. */
     int[] tap = new int[64];
 
@@ -23,9 +23,6 @@ final class Panels implements Rows.Holder {
     private int column;
     private int group;
 
-    /** What makes the rows of a single matrix for this product alone; null if they are there. */
-    private Rows rows;
-
     /** Matrices of {@code depth} rows, elements {@code row} and {@code column} apart; one of the two is 1. The first is at 0. */
     void matrix(Memory b, int depth, int row, int column) {
         x = b.array();
@@ -34,25 +31,6 @@ final class Panels implements Rows.Holder {
         this.row = row;
         this.column = column;
         tap[0] = 0;
-    }
-
-    /** The next product's matrix has not been filled yet: who needs each row once makes it, others have all made before. */
-    @Override
-    public void madeBy(Rows rows, Memory made) {
-        this.rows = rows;
-    }
-
-    Rows rows() {
-        return rows;
-    }
-
-    /** Makes all rows that are still to be made. */
-    void makeRows() {
-        Rows rows = this.rows;
-        this.rows = null;
-        if (rows != null) {
-            rows.make();
-        }
     }
 
     /** Room for so many matrices. */

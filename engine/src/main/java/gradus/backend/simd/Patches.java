@@ -15,7 +15,7 @@ import jdk.incubator.vector.VectorOperators;
  * <p>In NHWC neighbouring taps of a row lie side by side, so a row of A is a few runs of consecutive input values, which
  * are copied just before use. This replaces im2col and padded inputs.
  */
-final class Patches implements Rows.Holder {
+final class Patches extends Rows.Operand {
     private static final int SHORT = 96;
 
     /** The number of each lane. */
@@ -48,22 +48,7 @@ final class Patches implements Rows.Holder {
     /** One tap, no step, no padding: row r of A is pixel r of the input. */
     private boolean plain;
 
-    /** What makes the input's pixels, where, and whether for this product alone; see {@link #madeBy}. */
-    private Rows rows;
-
-    private Memory made;
     private boolean alone;
-
-    /**
-     * The input's memory may not have been filled yet when the next product begins: a worker that is about to copy pixels makes them
-     * first, if every pixel is copied once; what is copied is then in its cache, and workers that wait for memory share it with
-     * others that compute. Otherwise all are made before.
-     */
-    @Override
-    public void madeBy(Rows rows, Memory made) {
-        this.rows = rows;
-        this.made = made;
-    }
 
     /** Whether nobody else reads pixels that are to be made, which then need not be left in memory. */
     void alone(boolean yes) {
@@ -74,33 +59,19 @@ final class Patches implements Rows.Holder {
         return alone;
     }
 
-    /** What makes the pixels, unless they have been made. */
-    Rows rows() {
-        return rows;
-    }
-
-    /** Makes all pixels that are still to be made. */
-    void makeRows() {
-        Rows rows = this.rows;
-        this.rows = null;
-        if (rows != null) {
-            rows.make();
-        }
-    }
-
     /** For a reader that makes every pixel when it needs it, as often as it does; or null, if others need them or they are there. */
     Rows takeRows() {
         if (!alone) {
             makeRows();
         }
-        Rows rows = this.rows;
-        this.rows = null;
+        Rows rows = rows();
+        madeBy(null, null);
         return rows;
     }
 
     /** Whether rows of A are pixels that are to be made, for nobody else: they can be made where they are wanted. */
     boolean makesOwn() {
-        return rows != null && alone && plain;
+        return rows() != null && alone && plain;
     }
 
     /** A is the row-major matrix at x. */
@@ -363,7 +334,7 @@ final class Patches implements Rows.Holder {
 
     /** Whether each row of A is one pixel, whole, of those that are to be made. */
     boolean isMade() {
-        return direct() && channels == pixel && x == made.array() && start == made.offset();
+        return direct() && channels == pixel && x == made().array() && start == made().offset();
     }
 
     /** Where, counted in pixels, a row of A lies of which that is so; the first at 0, and the one behind the last at the end. */

@@ -16,8 +16,37 @@ interface Rows {
     /** {@linkplain Memory#fetch Fetches} what rows are made of. */
     float fetch(int row, int n);
 
-    /** An operand that may have to be made, by these rows in that memory. */
-    interface Holder {
-        void madeBy(Rows rows, Memory made);
+    /**
+     * An operand of a product, whose memory may not have been filled yet when that begins: a worker that is about to copy rows makes
+     * them first, if every row is copied once; what is copied is then in its cache, and workers that wait for memory share it with
+     * others that compute. Otherwise all are made before.
+     */
+    abstract class Operand {
+        private Rows rows;
+        private Memory made;
+
+        /** Of the next product; null to end that. */
+        final void madeBy(Rows rows, Memory made) {
+            this.rows = rows;
+            this.made = made;
+        }
+
+        /** What makes the rows, unless they have been made. */
+        final Rows rows() {
+            return rows;
+        }
+
+        final Memory made() {
+            return made;
+        }
+
+        /** Makes all rows that are still to be made. */
+        final void makeRows() {
+            Rows rows = this.rows;
+            this.rows = null;
+            if (rows != null) {
+                rows.make();
+            }
+        }
     }
 }
