@@ -120,7 +120,7 @@ final class Elementwise implements Workers.Task {
         run(Kind.ADAM_STEP, n, w, m, y);
     }
 
-    /** All three at once: a part's numbers go through the caches once. */
+    /** All three at once. */
     void adam(int n, double t1, double t2, double epsilon, Memory w, Memory m, Memory v, Memory g, Memory rate) {
         p = (float) epsilon;
         q = rate.array()[rate.offset()];
@@ -173,13 +173,7 @@ final class Elementwise implements Workers.Task {
             case LERP -> lerp(p, aa, ao, ba, bo, ya, yo, n);
             case LERP_SQUARE -> lerpSquare(p, aa, ao, ba, bo, ya, yo, n);
             case ADAM_STEP -> adamStep(p, q, aa, ao, ba, bo, v.array(), v.offset() + i, ya, yo, n);
-            case ADAM -> {
-                float[] va = v.array();
-                int vo = v.offset() + i;
-                lerp(t1, ba, bo, g.array(), g.offset() + i, ba, bo, n);
-                lerpSquare(t2, va, vo, g.array(), g.offset() + i, va, vo, n);
-                adamStep(p, q, aa, ao, ba, bo, va, vo, ya, yo, n);
-            }
+            case ADAM -> adam(t1, t2, p, q, ya, yo, ba, bo, v.array(), v.offset() + i, g.array(), g.offset() + i, n);
             case DROPOUT -> {
                 for (int j = 0; j < n; j++) {
                     ya[yo + j] = Noise.uniform(seed, step, i + j) < probability ? 0 : aa[ao + j] * p;
@@ -407,6 +401,40 @@ final class Elementwise implements Workers.Task {
         for (; i < n; i++) {
             y[yo + i] = w[wo + i] - m[mo + i] * rate / ((float) Math.sqrt(v[vo + i]) + epsilon);
         }
+    }
+
+    /** The three in one loop: divisions and square roots, which a core computes slowly, hide behind four streams from memory. */
+    private static void adam(
+            float t1,
+            float t2,
+            float epsilon,
+            float rate,
+            float[] w,
+            int wo,
+            float[] m,
+            int mo,
+            float[] v,
+            int vo,
+            float[] g,
+            int go,
+            int n) {
+        FloatVector vt1 = FloatVector.broadcast(SPECIES, t1);
+        FloatVector vt2 = FloatVector.broadcast(SPECIES, t2);
+        int i = 0;
+        for (; i < bound(n); i += L) {
+            FloatVector gradient = load(g, go + i);
+            FloatVector mean = load(m, mo + i);
+            mean = normal(gradient.sub(mean).fma(vt1, mean), Float.MIN_NORMAL);
+            mean.intoArray(m, mo + i);
+            gradient = normal(gradient, LEAST_ROOT);
+            FloatVector square = load(v, vo + i);
+            square = normal(gradient.mul(gradient).sub(square).fma(vt2, square), Float.MIN_NORMAL);
+            square.intoArray(v, vo + i);
+            load(w, wo + i).sub(mean.mul(rate).div(square.sqrt().add(epsilon))).intoArray(w, wo + i);
+        }
+        lerp(t1, m, mo + i, g, go + i, m, mo + i, n - i);
+        lerpSquare(t2, v, vo + i, g, go + i, v, vo + i, n - i);
+        adamStep(epsilon, rate, w, wo + i, m, mo + i, v, vo + i, w, wo + i, n - i);
     }
 
     // ---- functions ----
