@@ -3,6 +3,7 @@ package gradus.backend.simd;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.Lanes.bound;
+import static jdk.incubator.vector.FloatVector.fromArray;
 import static jdk.incubator.vector.VectorOperators.GE;
 import static jdk.incubator.vector.VectorOperators.LE;
 
@@ -271,7 +272,7 @@ final class Elementwise implements Workers.Task {
     static void add(float[] a, int ao, float[] b, int bo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            load(a, ao + i).add(load(b, bo + i)).intoArray(y, yo + i);
+            fromArray(SPECIES, a, ao + i).add(fromArray(SPECIES, b, bo + i)).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = a[ao + i] + b[bo + i];
@@ -281,7 +282,7 @@ final class Elementwise implements Workers.Task {
     static void subtract(float[] a, int ao, float[] b, int bo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            load(a, ao + i).sub(load(b, bo + i)).intoArray(y, yo + i);
+            fromArray(SPECIES, a, ao + i).sub(fromArray(SPECIES, b, bo + i)).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = a[ao + i] - b[bo + i];
@@ -291,7 +292,7 @@ final class Elementwise implements Workers.Task {
     static void multiply(float[] a, int ao, float[] b, int bo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            load(a, ao + i).mul(load(b, bo + i)).intoArray(y, yo + i);
+            fromArray(SPECIES, a, ao + i).mul(fromArray(SPECIES, b, bo + i)).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = a[ao + i] * b[bo + i];
@@ -301,7 +302,7 @@ final class Elementwise implements Workers.Task {
     private static void divide(float[] a, int ao, float[] b, int bo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            load(a, ao + i).div(load(b, bo + i)).intoArray(y, yo + i);
+            fromArray(SPECIES, a, ao + i).div(fromArray(SPECIES, b, bo + i)).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = a[ao + i] / b[bo + i];
@@ -311,7 +312,7 @@ final class Elementwise implements Workers.Task {
     private static void multiply(float[] a, int ao, float value, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            normal(load(a, ao + i).mul(value), Float.MIN_NORMAL).intoArray(y, yo + i);
+            normal(fromArray(SPECIES, a, ao + i).mul(value), Float.MIN_NORMAL).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = normal(a[ao + i] * value, Float.MIN_NORMAL);
@@ -323,7 +324,7 @@ final class Elementwise implements Workers.Task {
         FloatVector t = FloatVector.broadcast(SPECIES, shift);
         int i = 0;
         for (; i < bound(n); i += L) {
-            load(x, xo + i).fma(s, t).intoArray(y, yo + i);
+            fromArray(SPECIES, x, xo + i).fma(s, t).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = Math.fma(x[xo + i], scale, shift);
@@ -336,7 +337,9 @@ final class Elementwise implements Workers.Task {
         FloatVector vp = FloatVector.broadcast(SPECIES, p);
         int i = 0;
         for (; i < bound(n); i += L) {
-            load(a, ao + i).fma(vp, load(b, bo + i).mul(q)).intoArray(y, yo + i);
+            fromArray(SPECIES, a, ao + i)
+                    .fma(vp, fromArray(SPECIES, b, bo + i).mul(q))
+                    .intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = Math.fma(a[ao + i], p, b[bo + i] * q);
@@ -359,8 +362,9 @@ final class Elementwise implements Workers.Task {
         FloatVector vt = FloatVector.broadcast(SPECIES, t);
         int i = 0;
         for (; i < bound(n); i += L) {
-            FloatVector u = load(a, ao + i);
-            normal(load(b, bo + i).sub(u).fma(vt, u), Float.MIN_NORMAL).intoArray(y, yo + i);
+            FloatVector u = fromArray(SPECIES, a, ao + i);
+            normal(fromArray(SPECIES, b, bo + i).sub(u).fma(vt, u), Float.MIN_NORMAL)
+                    .intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = normal(Math.fma(b[bo + i] - a[ao + i], t, a[ao + i]), Float.MIN_NORMAL);
@@ -371,8 +375,8 @@ final class Elementwise implements Workers.Task {
         FloatVector vt = FloatVector.broadcast(SPECIES, t);
         int i = 0;
         for (; i < bound(n); i += L) {
-            FloatVector u = load(v, vo + i);
-            FloatVector w = normal(load(g, go + i), LEAST_ROOT);
+            FloatVector u = fromArray(SPECIES, v, vo + i);
+            FloatVector w = normal(fromArray(SPECIES, g, go + i), LEAST_ROOT);
             normal(w.mul(w).sub(u).fma(vt, u), Float.MIN_NORMAL).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
@@ -395,8 +399,10 @@ final class Elementwise implements Workers.Task {
             int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            FloatVector root = load(v, vo + i).sqrt().add(epsilon);
-            load(w, wo + i).sub(load(m, mo + i).mul(rate).div(root)).intoArray(y, yo + i);
+            FloatVector root = fromArray(SPECIES, v, vo + i).sqrt().add(epsilon);
+            fromArray(SPECIES, w, wo + i)
+                    .sub(fromArray(SPECIES, m, mo + i).mul(rate).div(root))
+                    .intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = w[wo + i] - m[mo + i] * rate / ((float) Math.sqrt(v[vo + i]) + epsilon);
@@ -422,15 +428,17 @@ final class Elementwise implements Workers.Task {
         FloatVector vt2 = FloatVector.broadcast(SPECIES, t2);
         int i = 0;
         for (; i < bound(n); i += L) {
-            FloatVector gradient = load(g, go + i);
-            FloatVector mean = load(m, mo + i);
+            FloatVector gradient = fromArray(SPECIES, g, go + i);
+            FloatVector mean = fromArray(SPECIES, m, mo + i);
             mean = normal(gradient.sub(mean).fma(vt1, mean), Float.MIN_NORMAL);
             mean.intoArray(m, mo + i);
             gradient = normal(gradient, LEAST_ROOT);
-            FloatVector square = load(v, vo + i);
+            FloatVector square = fromArray(SPECIES, v, vo + i);
             square = normal(gradient.mul(gradient).sub(square).fma(vt2, square), Float.MIN_NORMAL);
             square.intoArray(v, vo + i);
-            load(w, wo + i).sub(mean.mul(rate).div(square.sqrt().add(epsilon))).intoArray(w, wo + i);
+            fromArray(SPECIES, w, wo + i)
+                    .sub(mean.mul(rate).div(square.sqrt().add(epsilon)))
+                    .intoArray(w, wo + i);
         }
         lerp(t1, m, mo + i, g, go + i, m, mo + i, n - i);
         lerpSquare(t2, v, vo + i, g, go + i, v, vo + i, n - i);
@@ -478,7 +486,7 @@ final class Elementwise implements Workers.Task {
     static void relu(float[] x, int xo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            FloatVector u = load(x, xo + i);
+            FloatVector u = fromArray(SPECIES, x, xo + i);
             u.blend(0, u.compare(LE, 0)).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
@@ -490,7 +498,9 @@ final class Elementwise implements Workers.Task {
     static void reluGradient(float[] dy, int dyo, float[] z, int zo, float[] dx, int dxo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            load(dy, dyo + i).blend(0, load(z, zo + i).compare(LE, 0)).intoArray(dx, dxo + i);
+            fromArray(SPECIES, dy, dyo + i)
+                    .blend(0, fromArray(SPECIES, z, zo + i).compare(LE, 0))
+                    .intoArray(dx, dxo + i);
         }
         for (; i < n; i++) {
             dx[dxo + i] = z[zo + i] <= 0 ? 0 : dy[dyo + i];
@@ -500,7 +510,7 @@ final class Elementwise implements Workers.Task {
     private static void relu6(float[] x, int xo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            FloatVector u = load(x, xo + i);
+            FloatVector u = fromArray(SPECIES, x, xo + i);
             u.blend(0, u.compare(LE, 0)).blend(6, u.compare(GE, 6)).intoArray(y, yo + i);
         }
         for (; i < n; i++) {
@@ -512,8 +522,8 @@ final class Elementwise implements Workers.Task {
     private static void relu6Gradient(float[] dy, int dyo, float[] z, int zo, float[] dx, int dxo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            FloatVector u = load(z, zo + i);
-            load(dy, dyo + i)
+            FloatVector u = fromArray(SPECIES, z, zo + i);
+            fromArray(SPECIES, dy, dyo + i)
                     .blend(0, u.compare(LE, 0))
                     .blend(0, u.compare(GE, 6))
                     .intoArray(dx, dxo + i);
@@ -526,14 +536,10 @@ final class Elementwise implements Workers.Task {
     private static void sqrt(float[] x, int xo, float[] y, int yo, int n) {
         int i = 0;
         for (; i < bound(n); i += L) {
-            load(x, xo + i).sqrt().intoArray(y, yo + i);
+            fromArray(SPECIES, x, xo + i).sqrt().intoArray(y, yo + i);
         }
         for (; i < n; i++) {
             y[yo + i] = (float) Math.sqrt(x[xo + i]);
         }
-    }
-
-    static FloatVector load(float[] x, int at) {
-        return FloatVector.fromArray(SPECIES, x, at);
     }
 }

@@ -1,6 +1,5 @@
 package gradus.backend.simd;
 
-import static gradus.backend.simd.Elementwise.load;
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
@@ -469,14 +468,14 @@ final class Normalization implements Workers.Task, Rows {
             int r3 = r2 + c;
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector shift = load(k, shifts + j);
-                FloatVector a = load(x, r0 + j).sub(shift);
-                FloatVector b = load(x, r1 + j).sub(shift);
-                FloatVector d = load(x, r2 + j).sub(shift);
-                FloatVector e = load(x, r3 + j).sub(shift);
-                load(y, yo + j).add(a.add(b).add(d.add(e))).intoArray(y, yo + j);
+                FloatVector shift = fromArray(SPECIES, k, shifts + j);
+                FloatVector a = fromArray(SPECIES, x, r0 + j).sub(shift);
+                FloatVector b = fromArray(SPECIES, x, r1 + j).sub(shift);
+                FloatVector d = fromArray(SPECIES, x, r2 + j).sub(shift);
+                FloatVector e = fromArray(SPECIES, x, r3 + j).sub(shift);
+                fromArray(SPECIES, y, yo + j).add(a.add(b).add(d.add(e))).intoArray(y, yo + j);
                 FloatVector s = a.fma(a, b.mul(b)).add(d.fma(d, e.mul(e)));
-                load(y, yo + c + j).add(s).intoArray(y, yo + c + j);
+                fromArray(SPECIES, y, yo + c + j).add(s).intoArray(y, yo + c + j);
             }
             for (; j < c; j++) {
                 float a = x[r0 + j] - k[shifts + j];
@@ -528,10 +527,10 @@ final class Normalization implements Workers.Task, Rows {
         FloatVector shares = FloatVector.broadcast(SPECIES, share);
         int j = 0;
         for (; j < bound(c); j += L) {
-            FloatVector mean = load(p, a + j);
-            FloatVector delta = load(p, b + j).sub(mean);
+            FloatVector mean = fromArray(SPECIES, p, a + j);
+            FloatVector delta = fromArray(SPECIES, p, b + j).sub(mean);
             delta.fma(shares, mean).intoArray(p, a + j);
-            FloatVector squares = load(p, a + c + j).add(load(p, b + c + j));
+            FloatVector squares = fromArray(SPECIES, p, a + c + j).add(fromArray(SPECIES, p, b + c + j));
             delta.mul(delta).mul(weight).add(squares).intoArray(p, a + c + j);
         }
         for (; j < c; j++) {
@@ -552,13 +551,13 @@ final class Normalization implements Workers.Task, Rows {
             int r1 = r0 + c;
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector mean = load(k, BASE + j);
-                FloatVector d0 = load(dy, dyo + r0 + j);
-                FloatVector d1 = load(dy, dyo + r1 + j);
-                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
-                FloatVector h0 = load(x, xo + r0 + j).sub(mean);
-                FloatVector h1 = load(x, xo + r1 + j).sub(mean);
-                load(p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
+                FloatVector mean = fromArray(SPECIES, k, BASE + j);
+                FloatVector d0 = fromArray(SPECIES, dy, dyo + r0 + j);
+                FloatVector d1 = fromArray(SPECIES, dy, dyo + r1 + j);
+                fromArray(SPECIES, p, to + j).add(d0.add(d1)).intoArray(p, to + j);
+                FloatVector h0 = fromArray(SPECIES, x, xo + r0 + j).sub(mean);
+                FloatVector h1 = fromArray(SPECIES, x, xo + r1 + j).sub(mean);
+                fromArray(SPECIES, p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
             }
             for (; j < c; j++) {
                 float d0 = dy[dyo + r0 + j];
@@ -589,17 +588,17 @@ final class Normalization implements Workers.Task, Rows {
             int r1 = r0 + c;
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector mean = load(k, BASE + j);
-                FloatVector scale = load(k, scales + j);
-                FloatVector shift = load(k, shifts + j);
-                FloatVector h0 = load(x, xo + r0 + j).sub(mean);
-                FloatVector h1 = load(x, xo + r1 + j).sub(mean);
-                FloatVector d0 =
-                        load(dy, dyo + r0 + j).blend(0, h0.fma(scale, shift).compare(LE, 0));
-                FloatVector d1 =
-                        load(dy, dyo + r1 + j).blend(0, h1.fma(scale, shift).compare(LE, 0));
-                load(p, to + j).add(d0.add(d1)).intoArray(p, to + j);
-                load(p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
+                FloatVector mean = fromArray(SPECIES, k, BASE + j);
+                FloatVector scale = fromArray(SPECIES, k, scales + j);
+                FloatVector shift = fromArray(SPECIES, k, shifts + j);
+                FloatVector h0 = fromArray(SPECIES, x, xo + r0 + j).sub(mean);
+                FloatVector h1 = fromArray(SPECIES, x, xo + r1 + j).sub(mean);
+                FloatVector d0 = fromArray(SPECIES, dy, dyo + r0 + j)
+                        .blend(0, h0.fma(scale, shift).compare(LE, 0));
+                FloatVector d1 = fromArray(SPECIES, dy, dyo + r1 + j)
+                        .blend(0, h1.fma(scale, shift).compare(LE, 0));
+                fromArray(SPECIES, p, to + j).add(d0.add(d1)).intoArray(p, to + j);
+                fromArray(SPECIES, p, to + c + j).add(d0.fma(h0, d1.mul(h1))).intoArray(p, to + c + j);
             }
             for (; j < c; j++) {
                 float h0 = x[xo + r0 + j] - k[BASE + j];
@@ -632,7 +631,9 @@ final class Normalization implements Workers.Task, Rows {
         for (int r = 0; r < rows; r++, xo += c, yo += step) {
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector u = load(x, xo + j).sub(load(k, BASE + j)).fma(load(k, scale + j), load(k, shift + j));
+                FloatVector u = fromArray(SPECIES, x, xo + j)
+                        .sub(fromArray(SPECIES, k, BASE + j))
+                        .fma(fromArray(SPECIES, k, scale + j), fromArray(SPECIES, k, shift + j));
                 (relu ? u.blend(0, u.compare(LE, 0)) : u).intoArray(y, yo + j);
             }
             for (; j < c; j++) {
@@ -653,8 +654,10 @@ final class Normalization implements Workers.Task, Rows {
         for (int r = 0; r < rows; r++, xo += c, ro += roStep, yo += step) {
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector u = load(x, xo + j).sub(load(k, BASE + j)).fma(load(k, scale + j), load(k, shift + j));
-                u = u.add(load(residual, ro + j));
+                FloatVector u = fromArray(SPECIES, x, xo + j)
+                        .sub(fromArray(SPECIES, k, BASE + j))
+                        .fma(fromArray(SPECIES, k, scale + j), fromArray(SPECIES, k, shift + j));
+                u = u.add(fromArray(SPECIES, residual, ro + j));
                 (relu ? u.blend(0, u.compare(LE, 0)) : u).intoArray(y, yo + j);
             }
             for (; j < c; j++) {
@@ -673,8 +676,9 @@ final class Normalization implements Workers.Task, Rows {
         for (int r = 0; r < rows; r++, xo += c, yo += c) {
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector centred = load(x, xo + j).sub(load(k, mean + j));
-                centred.fma(load(k, slope + j), load(k, BASE + j)).intoArray(y, yo + j);
+                FloatVector centred = fromArray(SPECIES, x, xo + j).sub(fromArray(SPECIES, k, mean + j));
+                centred.fma(fromArray(SPECIES, k, slope + j), fromArray(SPECIES, k, BASE + j))
+                        .intoArray(y, yo + j);
             }
             for (; j < c; j++) {
                 y[yo + j] = Math.fma(x[xo + j] - k[mean + j], k[slope + j], k[BASE + j]);
@@ -692,9 +696,11 @@ final class Normalization implements Workers.Task, Rows {
         for (int r = 0; r < rows; r++, dyo += c, xo += c, yo += step) {
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector centred = load(x, xo + j).sub(load(k, BASE + j));
-                FloatVector u = load(dy, dyo + j).sub(load(k, fall + j));
-                u.sub(centred.mul(load(k, slope + j))).mul(load(k, scale + j)).intoArray(y, yo + j);
+                FloatVector centred = fromArray(SPECIES, x, xo + j).sub(fromArray(SPECIES, k, BASE + j));
+                FloatVector u = fromArray(SPECIES, dy, dyo + j).sub(fromArray(SPECIES, k, fall + j));
+                u.sub(centred.mul(fromArray(SPECIES, k, slope + j)))
+                        .mul(fromArray(SPECIES, k, scale + j))
+                        .intoArray(y, yo + j);
             }
             for (; j < c; j++) {
                 float centred = x[xo + j] - k[BASE + j];
@@ -714,11 +720,13 @@ final class Normalization implements Workers.Task, Rows {
         for (int r = 0; r < rows; r++, dyo += c, xo += c, yo += step) {
             int j = 0;
             for (; j < bound(c); j += L) {
-                FloatVector centred = load(x, xo + j).sub(load(k, BASE + j));
-                FloatVector scale = load(k, scales + j);
-                var stopped = centred.fma(scale, load(k, shift + j)).compare(LE, 0);
-                FloatVector u = load(dy, dyo + j).blend(0, stopped).sub(load(k, fall + j));
-                u.sub(centred.mul(load(k, slope + j))).mul(scale).intoArray(y, yo + j);
+                FloatVector centred = fromArray(SPECIES, x, xo + j).sub(fromArray(SPECIES, k, BASE + j));
+                FloatVector scale = fromArray(SPECIES, k, scales + j);
+                var stopped =
+                        centred.fma(scale, fromArray(SPECIES, k, shift + j)).compare(LE, 0);
+                FloatVector u =
+                        fromArray(SPECIES, dy, dyo + j).blend(0, stopped).sub(fromArray(SPECIES, k, fall + j));
+                u.sub(centred.mul(fromArray(SPECIES, k, slope + j))).mul(scale).intoArray(y, yo + j);
             }
             for (; j < c; j++) {
                 float centred = x[xo + j] - k[BASE + j];

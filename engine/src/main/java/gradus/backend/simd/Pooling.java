@@ -1,9 +1,9 @@
 package gradus.backend.simd;
 
-import static gradus.backend.simd.Elementwise.load;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.Lanes.bound;
+import static jdk.incubator.vector.FloatVector.fromArray;
 import static jdk.incubator.vector.VectorOperators.EQ;
 import static jdk.incubator.vector.VectorOperators.GE;
 import static jdk.incubator.vector.VectorOperators.GT;
@@ -174,7 +174,7 @@ final class Pooling implements Workers.Task {
             FloatVector best = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
             for (int i = 0; i < height; i++) {
                 for (int j = 0; j < width; j++) {
-                    FloatVector u = load(x, xo + i * down + j * over + c);
+                    FloatVector u = fromArray(SPECIES, x, xo + i * down + j * over + c);
                     best = best.blend(u, u.compare(GT, best).or(u.compare(NE, u)));
                 }
             }
@@ -204,13 +204,13 @@ final class Pooling implements Workers.Task {
         for (int i = 0; i < height; i++) {
             for (int j = 0; j < width; j++) {
                 int at = xo + i * down + j * over;
-                FloatVector u = FloatVector.fromArray(SPECIES, x, at);
+                FloatVector u = fromArray(SPECIES, x, at);
                 p = p.blend(u, u.compare(GT, p).or(u.compare(NE, u)));
-                u = FloatVector.fromArray(SPECIES, x, at + L);
+                u = fromArray(SPECIES, x, at + L);
                 q = q.blend(u, u.compare(GT, q).or(u.compare(NE, u)));
-                u = FloatVector.fromArray(SPECIES, x, at + 2 * L);
+                u = fromArray(SPECIES, x, at + 2 * L);
                 r = r.blend(u, u.compare(GT, r).or(u.compare(NE, u)));
-                u = FloatVector.fromArray(SPECIES, x, at + 3 * L);
+                u = fromArray(SPECIES, x, at + 3 * L);
                 s = s.blend(u, u.compare(GT, s).or(u.compare(NE, u)));
             }
         }
@@ -243,18 +243,18 @@ final class Pooling implements Workers.Task {
             FloatVector winner = zero;
             for (int i = 0; i < height; i++) {
                 for (int j = 0; j < width; j++) {
-                    FloatVector u = load(x, xo + i * down + j * over + c);
+                    FloatVector u = fromArray(SPECIES, x, xo + i * down + j * over + c);
                     // greater or NaN, unless a NaN came before
                     var wins = best.compare(GE, u).not().and(best.compare(EQ, best));
                     best = best.blend(u, wins);
                     winner = winner.blend(i * width + j, wins);
                 }
             }
-            FloatVector d = load(dy, dyo + c);
+            FloatVector d = fromArray(SPECIES, dy, dyo + c);
             for (int i = 0; i < height; i++) {
                 for (int j = 0; j < width; j++) {
                     int at = dxo + i * down + j * over + c;
-                    load(dx, at)
+                    fromArray(SPECIES, dx, at)
                             .add(zero.blend(d, winner.compare(EQ, i * width + j)))
                             .intoArray(dx, at);
                 }
@@ -291,42 +291,42 @@ final class Pooling implements Workers.Task {
             for (int j = 0; j < width; j++) {
                 int at = xo + i * down + j * over;
                 FloatVector tap = FloatVector.broadcast(SPECIES, i * width + j);
-                FloatVector u = FloatVector.fromArray(SPECIES, x, at);
+                FloatVector u = fromArray(SPECIES, x, at);
                 var wins = p.compare(GE, u).not().and(p.compare(EQ, p));
                 p = p.blend(u, wins);
                 pw = pw.blend(tap, wins);
-                u = FloatVector.fromArray(SPECIES, x, at + L);
+                u = fromArray(SPECIES, x, at + L);
                 wins = q.compare(GE, u).not().and(q.compare(EQ, q));
                 q = q.blend(u, wins);
                 qw = qw.blend(tap, wins);
-                u = FloatVector.fromArray(SPECIES, x, at + 2 * L);
+                u = fromArray(SPECIES, x, at + 2 * L);
                 wins = r.compare(GE, u).not().and(r.compare(EQ, r));
                 r = r.blend(u, wins);
                 rw = rw.blend(tap, wins);
-                u = FloatVector.fromArray(SPECIES, x, at + 3 * L);
+                u = fromArray(SPECIES, x, at + 3 * L);
                 wins = s.compare(GE, u).not().and(s.compare(EQ, s));
                 s = s.blend(u, wins);
                 sw = sw.blend(tap, wins);
             }
         }
-        p = FloatVector.fromArray(SPECIES, dy, dyo);
-        q = FloatVector.fromArray(SPECIES, dy, dyo + L);
-        r = FloatVector.fromArray(SPECIES, dy, dyo + 2 * L);
-        s = FloatVector.fromArray(SPECIES, dy, dyo + 3 * L);
+        p = fromArray(SPECIES, dy, dyo);
+        q = fromArray(SPECIES, dy, dyo + L);
+        r = fromArray(SPECIES, dy, dyo + 2 * L);
+        s = fromArray(SPECIES, dy, dyo + 3 * L);
         for (int i = 0; i < height; i++) {
             for (int j = 0; j < width; j++) {
                 int at = dxo + i * down + j * over;
                 FloatVector tap = FloatVector.broadcast(SPECIES, i * width + j);
-                FloatVector.fromArray(SPECIES, dx, at)
+                fromArray(SPECIES, dx, at)
                         .add(zero.blend(p, pw.compare(EQ, tap)))
                         .intoArray(dx, at);
-                FloatVector.fromArray(SPECIES, dx, at + L)
+                fromArray(SPECIES, dx, at + L)
                         .add(zero.blend(q, qw.compare(EQ, tap)))
                         .intoArray(dx, at + L);
-                FloatVector.fromArray(SPECIES, dx, at + 2 * L)
+                fromArray(SPECIES, dx, at + 2 * L)
                         .add(zero.blend(r, rw.compare(EQ, tap)))
                         .intoArray(dx, at + 2 * L);
-                FloatVector.fromArray(SPECIES, dx, at + 3 * L)
+                fromArray(SPECIES, dx, at + 3 * L)
                         .add(zero.blend(s, sw.compare(EQ, tap)))
                         .intoArray(dx, at + 3 * L);
             }
@@ -341,7 +341,7 @@ final class Pooling implements Workers.Task {
             FloatVector sum = FloatVector.zero(SPECIES);
             for (int i = 0; i < height; i++) {
                 for (int j = 0; j < width; j++) {
-                    sum = sum.add(load(x, xo + i * down + j * over + c));
+                    sum = sum.add(fromArray(SPECIES, x, xo + i * down + j * over + c));
                 }
             }
             sum.div(count).intoArray(y, yo + c);
@@ -362,11 +362,11 @@ final class Pooling implements Workers.Task {
         float count = height * width;
         int c = 0;
         for (; c < bound(channels); c += L) {
-            FloatVector share = load(dy, dyo + c).div(count);
+            FloatVector share = fromArray(SPECIES, dy, dyo + c).div(count);
             for (int i = 0; i < height; i++) {
                 for (int j = 0; j < width; j++) {
                     int at = dxo + i * down + j * over + c;
-                    load(dx, at).add(share).intoArray(dx, at);
+                    fromArray(SPECIES, dx, at).add(share).intoArray(dx, at);
                 }
             }
         }

@@ -1,6 +1,5 @@
 package gradus.backend.simd;
 
-import static gradus.backend.simd.Elementwise.load;
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
@@ -188,10 +187,10 @@ final class Reduction implements Workers.Task {
         FloatVector s3 = s0;
         int i = 0;
         for (; i <= n - 4 * L; i += 4 * L) {
-            s0 = s0.add(load(x, xo + i));
-            s1 = s1.add(load(x, xo + i + L));
-            s2 = s2.add(load(x, xo + i + 2 * L));
-            s3 = s3.add(load(x, xo + i + 3 * L));
+            s0 = s0.add(fromArray(SPECIES, x, xo + i));
+            s1 = s1.add(fromArray(SPECIES, x, xo + i + L));
+            s2 = s2.add(fromArray(SPECIES, x, xo + i + 2 * L));
+            s3 = s3.add(fromArray(SPECIES, x, xo + i + 3 * L));
         }
         float rest = 0;
         for (; i < n; i++) {

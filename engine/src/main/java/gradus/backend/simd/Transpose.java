@@ -1,8 +1,8 @@
 package gradus.backend.simd;
 
-import static gradus.backend.simd.Elementwise.load;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
+import static jdk.incubator.vector.FloatVector.fromArray;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -68,10 +68,10 @@ final class Transpose {
             int r = step == 1 ? 4 * i : i;
             int from = xo + r * xs;
             int to = yo + r * ys;
-            FloatVector a = load(x, from);
-            FloatVector b = load(x, from + step * xs);
-            FloatVector c = load(x, from + 2 * step * xs);
-            FloatVector d = load(x, from + 3 * step * xs);
+            FloatVector a = fromArray(SPECIES, x, from);
+            FloatVector b = fromArray(SPECIES, x, from + step * xs);
+            FloatVector c = fromArray(SPECIES, x, from + 2 * step * xs);
+            FloatVector d = fromArray(SPECIES, x, from + 3 * step * xs);
             FloatVector e = a.blend(b.rearrange(swap), high);
             FloatVector f = a.rearrange(swap).blend(b, high);
             FloatVector g = c.blend(d.rearrange(swap), high);
@@ -86,8 +86,8 @@ final class Transpose {
     /** Bit 4 of 8 rows. */
     private static void exchange(float[] x, int xo, int xs, float[] y, int yo, int ys) {
         for (int i = 0; i < L / 2; i++) {
-            FloatVector a = load(x, xo + i * xs);
-            FloatVector b = load(x, xo + (i + 4) * xs);
+            FloatVector a = fromArray(SPECIES, x, xo + i * xs);
+            FloatVector b = fromArray(SPECIES, x, xo + (i + 4) * xs);
             a.blend(b.rearrange(SWAP4), HIGH4).intoArray(y, yo + i * ys);
             a.rearrange(SWAP4).blend(b, HIGH4).intoArray(y, yo + (i + 4) * ys);
         }

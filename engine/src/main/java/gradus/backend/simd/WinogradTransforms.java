@@ -1,6 +1,5 @@
 package gradus.backend.simd;
 
-import static gradus.backend.simd.Elementwise.load;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.MicroKernel.NR;
@@ -55,12 +54,12 @@ final class WinogradTransforms {
             int a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3];
             int t1 = to + step, t2 = t1 + step, t3 = t2 + step;
             for (int c = 0; c < n; c += L) {
-                FloatVector d1 = load(x1, a1 + c);
-                FloatVector d2 = load(x2, a2 + c);
-                load(x0, a0 + c).sub(d2).intoArray(y, to + c);
+                FloatVector d1 = fromArray(SPECIES, x1, a1 + c);
+                FloatVector d2 = fromArray(SPECIES, x2, a2 + c);
+                fromArray(SPECIES, x0, a0 + c).sub(d2).intoArray(y, to + c);
                 d1.add(d2).intoArray(y, t1 + c);
                 d2.sub(d1).intoArray(y, t2 + c);
-                d1.sub(load(x3, a3 + c)).intoArray(y, t3 + c);
+                d1.sub(fromArray(SPECIES, x3, a3 + c)).intoArray(y, t3 + c);
             }
             return;
         }
@@ -75,11 +74,11 @@ final class WinogradTransforms {
         FloatVector b = FloatVector.broadcast(SPECIES, 2 * A);
         FloatVector minusB = FloatVector.broadcast(SPECIES, -2 * A);
         for (int c = 0; c < n; c += L) {
-            FloatVector d1 = load(x1, a1 + c);
-            FloatVector d2 = load(x2, a2 + c);
-            FloatVector d3 = load(x3, a3 + c);
-            FloatVector d4 = load(x4, a4 + c);
-            d2.fma(outer, load(x0, a0 + c).add(d4)).intoArray(y, to + c);
+            FloatVector d1 = fromArray(SPECIES, x1, a1 + c);
+            FloatVector d2 = fromArray(SPECIES, x2, a2 + c);
+            FloatVector d3 = fromArray(SPECIES, x3, a3 + c);
+            FloatVector d4 = fromArray(SPECIES, x4, a4 + c);
+            d2.fma(outer, fromArray(SPECIES, x0, a0 + c).add(d4)).intoArray(y, to + c);
             FloatVector even = d2.fma(minusTwo, d4);
             FloatVector odd = d1.fma(minusTwo, d3);
             odd.fma(a, even).intoArray(y, t1 + c);
@@ -88,7 +87,7 @@ final class WinogradTransforms {
             odd = d1.fma(minusHalf, d3);
             odd.fma(b, even).intoArray(y, t3 + c);
             odd.fma(minusB, even).intoArray(y, t4 + c);
-            d3.fma(outer, d1.add(load(x5, a5 + c))).intoArray(y, t5 + c);
+            d3.fma(outer, d1.add(fromArray(SPECIES, x5, a5 + c))).intoArray(y, t5 + c);
         }
     }
 
