@@ -683,11 +683,10 @@ public class AgreementTest {
     /** To the bit: which of the two a plan uses must not matter. */
     @Test
     void adamIsItsThreeParts() {
-        Tensor[] in = {
-            twins.numbers(50_000), twins.numbers(50_000), magnitude(twins.numbers(50_000), 1), twins.numbers(50_000)
-        };
+        int n = 50_003; // no multiple of a vector
+        Tensor[] in = {twins.numbers(n), twins.numbers(n), magnitude(twins.numbers(n), 1), twins.numbers(n)};
         Tensor rate = twins.numbers(1);
-        var results = new float[2][];
+        var results = new float[2][3][];
         for (int way = 0; way < 2; way++) {
             var m = new Object[5];
             for (int i = 0; i < 5; i++) {
@@ -696,13 +695,15 @@ public class AgreementTest {
                 twins.tested.write(t, m[i]);
             }
             if (way == 0) {
-                twins.tested.adam(50_000, 0.1, 0.001, 1e-7, m[0], m[1], m[2], m[3], m[4]);
+                twins.tested.adam(n, 0.1, 0.001, 1e-7, m[0], m[1], m[2], m[3], m[4]);
             } else {
-                twins.tested.lerp(50_000, 0.1, m[1], m[3], m[1]);
-                twins.tested.lerpSquare(50_000, 0.001, m[2], m[3], m[2]);
-                twins.tested.adamStep(50_000, 1e-7, m[0], m[1], m[2], m[4], m[0]);
+                twins.tested.lerp(n, 0.1, m[1], m[3], m[1]);
+                twins.tested.lerpSquare(n, 0.001, m[2], m[3], m[2]);
+                twins.tested.adamStep(n, 1e-7, m[0], m[1], m[2], m[4], m[0]);
             }
-            results[way] = twins.tested.read(m[0], in[0].shape()).floats();
+            for (int i = 0; i < 3; i++) { // weights and both averages
+                results[way][i] = twins.tested.read(m[i], in[i].shape()).floats();
+            }
         }
         assertArrayEquals(results[1], results[0]);
     }
