@@ -39,7 +39,11 @@ public class Pooling extends Measured {
         Value y = switch (pass) {
             case MAX -> graph.apply(max, x);
             case MAX_GRADIENT ->
-                graph.apply(new MaxPool2DGradient(max), graph.input("dy", Shape.of(batch, 56, 56, 64)), x);
+                graph.apply(
+                        new MaxPool2DGradient(max),
+                        graph.input("dy", Shape.of(batch, 56, 56, 64)),
+                        x,
+                        graph.input("largest", Shape.of(batch, 56, 56, 64)));
             case AVERAGE -> graph.apply(new AveragePool2D(7, 7, Sliding.valid(7, 7)), x);
         };
         graph.output("y", y);

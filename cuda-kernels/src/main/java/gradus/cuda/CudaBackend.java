@@ -285,7 +285,7 @@ public final class CudaBackend implements Backend<DeviceMemory> {
     }
 
     @Override
-    public void maxPoolGradient(Window g, DeviceMemory dy, DeviceMemory x, DeviceMemory dx) {
+    public void maxPoolGradient(Window g, DeviceMemory dy, DeviceMemory x, DeviceMemory y, DeviceMemory dx) {
         pooling().maxGradient(g, dy, x, dx);
     }
 

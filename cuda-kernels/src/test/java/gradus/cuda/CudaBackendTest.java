@@ -85,7 +85,7 @@ class CudaBackendTest {
         all.put("prepareKernel", (b, x, y, z) -> b.prepareKernel(WIDE, z, y));
         all.put("conv2dPrepared", (b, x, y, z) -> b.conv2dPrepared(WIDE, RELU, x, z, z, x, y));
         all.put("maxPool", (b, x, y, z) -> b.maxPool(POOL, x, y));
-        all.put("maxPoolGradient", (b, x, y, z) -> b.maxPoolGradient(POOL, z, x, y));
+        all.put("maxPoolGradient", (b, x, y, z) -> b.maxPoolGradient(POOL, z, x, z, y));
         all.put("averagePool", (b, x, y, z) -> b.averagePool(POOL, x, y));
         all.put("averagePoolGradient", (b, x, y, z) -> b.averagePoolGradient(POOL, z, y));
         all.put("moments", (b, x, y, z) -> b.moments(10_000, 24, x, y));

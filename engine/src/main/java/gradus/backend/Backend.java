@@ -194,8 +194,8 @@ public interface Backend<B> extends AutoCloseable {
     /** The largest value in each window; padding never wins. */
     void maxPool(Window g, B x, B y);
 
-    /** Sends dy to the first maximum of its window in row-major order. */
-    void maxPoolGradient(Window g, B dy, B x, B dx);
+    /** Sends dy to the first maximum of its window in row-major order, or its first NaN. y is what {@link #maxPool} has made of x. */
+    void maxPoolGradient(Window g, B dy, B x, B y, B dx);
 
     /** The mean of each window's values; padding is not counted. */
     void averagePool(Window g, B x, B y);

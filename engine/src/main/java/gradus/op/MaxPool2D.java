@@ -20,7 +20,7 @@ public record MaxPool2D(int height, int width, Sliding sliding) implements Op {
 
     @Override
     public List<Value> gradient(Builder b, List<Value> inputs, Value y, Value dy, boolean[] needed) {
-        return Collections.singletonList(b.apply(new MaxPool2DGradient(this), dy, inputs.get(0)));
+        return Collections.singletonList(b.apply(new MaxPool2DGradient(this), dy, inputs.get(0), y));
     }
 
     @Override

@@ -1,7 +1,12 @@
 package gradus.tests;
 
+import gradus.backend.BackendProvider.Options;
+import gradus.backend.BackendProvider.Precision;
+import gradus.backend.Backends;
 import gradus.backend.ScalarFunction;
+import gradus.graph.Graph;
 import gradus.op.*;
+import gradus.plan.Plan;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.util.ArrayList;
@@ -216,9 +221,11 @@ final class OpCases {
             Tensor x = r.nextBoolean()
                     ? c.inputs.get(0)
                     : integers(r, c.inputs.get(0).shape());
+            Tensor y = maxima((MaxPool2D) c.op, x);
             return new Case(
                     new MaxPool2DGradient((MaxPool2D) c.op),
-                    List.of(gaussian(r, c.op.shape(List.of(x.shape()))), x),
+                    List.of(gaussian(r, y.shape()), x, y),
+                    false,
                     false,
                     false);
         });
@@ -364,6 +371,17 @@ final class OpCases {
         Shape x = Shape.of(1 + r.nextInt(2), h, w, 1 + r.nextInt(r.nextInt(3) == 0 ? 37 : 4));
         Op op = max ? new MaxPool2D(kh, kw, sliding) : new AveragePool2D(kh, kw, sliding);
         return new Case(op, List.of(max ? distinct(r, x) : gaussian(r, x)), true);
+    }
+
+    private static Tensor maxima(MaxPool2D pool, Tensor x) {
+        var graph = new Graph();
+        graph.output("y", graph.apply(pool, graph.input("x", x.shape())));
+        try (var backend = Backends.open("reference", new Options(1, Precision.FLOAT64))) {
+            Plan<?> plan = Plan.of(graph, backend);
+            plan.feed("x", x);
+            plan.run();
+            return plan.output("y");
+        }
     }
 
     /** Rank 1 to {@code rank}, extents 1 to 6, now and then one of about 40. */

@@ -260,7 +260,7 @@ public final class ReferenceBackend implements Backend<Doubles> {
     }
 
     @Override
-    public void maxPoolGradient(Window g, Doubles dy, Doubles x, Doubles dx) {
+    public void maxPoolGradient(Window g, Doubles dy, Doubles x, Doubles y, Doubles dx) {
         Pooling.maxPoolGradient(g, dy, x, dx);
         store(g.n() * g.h() * g.w() * g.c(), dx);
     }

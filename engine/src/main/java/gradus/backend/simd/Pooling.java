@@ -5,7 +5,6 @@ import static gradus.backend.simd.Lanes.SPECIES;
 import static gradus.backend.simd.Lanes.bound;
 import static jdk.incubator.vector.FloatVector.fromArray;
 import static jdk.incubator.vector.VectorOperators.EQ;
-import static jdk.incubator.vector.VectorOperators.GE;
 import static jdk.incubator.vector.VectorOperators.GT;
 import static jdk.incubator.vector.VectorOperators.NE;
 
@@ -35,6 +34,7 @@ final class Pooling implements Workers.Task {
     private Window g;
     private Memory x;
     private Memory y;
+    private Memory largest;
     private Memory dx;
     private float fetched;
 
@@ -46,7 +46,8 @@ final class Pooling implements Workers.Task {
         run(Kind.MAX, g, x, y, null, g.n() * g.oh());
     }
 
-    void maxGradient(Window g, Memory dy, Memory x, Memory dx) {
+    void maxGradient(Window g, Memory dy, Memory x, Memory y, Memory dx) {
+        largest = y;
         run(Kind.MAX_GRADIENT, g, x, dy, dx, g.n());
     }
 
@@ -71,6 +72,7 @@ final class Pooling implements Workers.Task {
         }
         this.x = null;
         this.y = null;
+        largest = null;
         this.dx = null;
     }
 
@@ -140,6 +142,8 @@ final class Pooling implements Workers.Task {
                 maxGradient(
                         y.array(),
                         result,
+                        largest.array(),
+                        largest.offset() + result - y.offset(),
                         x.array(),
                         x.offset() + at,
                         height,
@@ -220,10 +224,12 @@ final class Pooling implements Workers.Task {
         s.intoArray(y, yo + 3 * L);
     }
 
-    /** The winner is the first maximum, or the first NaN, by number of its tap; it gets dy added. */
+    /** The first tap that is y's value, or NaN, gets dy added. */
     private static void maxGradient(
             float[] dy,
             int dyo,
+            float[] y,
+            int yo,
             float[] x,
             int xo,
             int height,
@@ -235,100 +241,78 @@ final class Pooling implements Workers.Task {
             int channels) {
         int c = 0;
         for (; c + 4 * L <= channels; c += 4 * L) {
-            maxGradientOfFour(dy, dyo + c, x, xo + c, height, down, width, over, dx, dxo + c);
+            maxGradientOfFour(dy, dyo + c, y, yo + c, x, xo + c, height, down, width, over, dx, dxo + c);
         }
         FloatVector zero = FloatVector.zero(SPECIES);
         for (; c < bound(channels); c += L) {
-            FloatVector best = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
-            FloatVector winner = zero;
-            for (int i = 0; i < height; i++) {
-                for (int j = 0; j < width; j++) {
-                    FloatVector u = fromArray(SPECIES, x, xo + i * down + j * over + c);
-                    // greater or NaN, unless a NaN came before
-                    var wins = best.compare(GE, u).not().and(best.compare(EQ, best));
-                    best = best.blend(u, wins);
-                    winner = winner.blend(i * width + j, wins);
-                }
-            }
+            FloatVector best = fromArray(SPECIES, y, yo + c);
             FloatVector d = fromArray(SPECIES, dy, dyo + c);
             for (int i = 0; i < height; i++) {
                 for (int j = 0; j < width; j++) {
+                    FloatVector u = fromArray(SPECIES, x, xo + i * down + j * over + c);
+                    var wins = u.compare(EQ, best).or(u.compare(NE, u));
                     int at = dxo + i * down + j * over + c;
-                    fromArray(SPECIES, dx, at)
-                            .add(zero.blend(d, winner.compare(EQ, i * width + j)))
-                            .intoArray(dx, at);
+                    fromArray(SPECIES, dx, at).add(zero.blend(d, wins)).intoArray(dx, at);
+                    d = d.blend(0, wins); // for the taps behind
                 }
             }
         }
-        for (; c < channels && height > 0; c++) {
-            float best = Float.NEGATIVE_INFINITY;
-            int winner = 0;
+        for (; c < channels; c++) {
+            float d = dy[dyo + c];
             for (int i = 0; i < height; i++) {
                 for (int j = 0; j < width; j++) {
                     float u = x[xo + i * down + j * over + c];
-                    if (u > best || u != u && best == best) {
-                        best = u;
-                        winner = i * down + j * over;
+                    if (u == y[yo + c] || u != u) {
+                        dx[dxo + i * down + j * over + c] += d;
+                        d = 0;
                     }
                 }
             }
-            dx[dxo + winner + c] += dy[dyo + c];
         }
     }
 
     private static void maxGradientOfFour(
-            float[] dy, int dyo, float[] x, int xo, int height, int down, int width, int over, float[] dx, int dxo) {
+            float[] dy,
+            int dyo,
+            float[] y,
+            int yo,
+            float[] x,
+            int xo,
+            int height,
+            int down,
+            int width,
+            int over,
+            float[] dx,
+            int dxo) {
         FloatVector zero = FloatVector.zero(SPECIES);
-        FloatVector p = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
-        FloatVector q = p;
-        FloatVector r = p;
-        FloatVector s = p;
-        FloatVector pw = zero;
-        FloatVector qw = zero;
-        FloatVector rw = zero;
-        FloatVector sw = zero;
+        FloatVector p = fromArray(SPECIES, y, yo);
+        FloatVector q = fromArray(SPECIES, y, yo + L);
+        FloatVector r = fromArray(SPECIES, y, yo + 2 * L);
+        FloatVector s = fromArray(SPECIES, y, yo + 3 * L);
+        FloatVector dp = fromArray(SPECIES, dy, dyo);
+        FloatVector dq = fromArray(SPECIES, dy, dyo + L);
+        FloatVector dr = fromArray(SPECIES, dy, dyo + 2 * L);
+        FloatVector ds = fromArray(SPECIES, dy, dyo + 3 * L);
         for (int i = 0; i < height; i++) {
             for (int j = 0; j < width; j++) {
-                int at = xo + i * down + j * over;
-                FloatVector tap = FloatVector.broadcast(SPECIES, i * width + j);
-                FloatVector u = fromArray(SPECIES, x, at);
-                var wins = p.compare(GE, u).not().and(p.compare(EQ, p));
-                p = p.blend(u, wins);
-                pw = pw.blend(tap, wins);
-                u = fromArray(SPECIES, x, at + L);
-                wins = q.compare(GE, u).not().and(q.compare(EQ, q));
-                q = q.blend(u, wins);
-                qw = qw.blend(tap, wins);
-                u = fromArray(SPECIES, x, at + 2 * L);
-                wins = r.compare(GE, u).not().and(r.compare(EQ, r));
-                r = r.blend(u, wins);
-                rw = rw.blend(tap, wins);
-                u = fromArray(SPECIES, x, at + 3 * L);
-                wins = s.compare(GE, u).not().and(s.compare(EQ, s));
-                s = s.blend(u, wins);
-                sw = sw.blend(tap, wins);
-            }
-        }
-        p = fromArray(SPECIES, dy, dyo);
-        q = fromArray(SPECIES, dy, dyo + L);
-        r = fromArray(SPECIES, dy, dyo + 2 * L);
-        s = fromArray(SPECIES, dy, dyo + 3 * L);
-        for (int i = 0; i < height; i++) {
-            for (int j = 0; j < width; j++) {
-                int at = dxo + i * down + j * over;
-                FloatVector tap = FloatVector.broadcast(SPECIES, i * width + j);
-                fromArray(SPECIES, dx, at)
-                        .add(zero.blend(p, pw.compare(EQ, tap)))
-                        .intoArray(dx, at);
-                fromArray(SPECIES, dx, at + L)
-                        .add(zero.blend(q, qw.compare(EQ, tap)))
-                        .intoArray(dx, at + L);
-                fromArray(SPECIES, dx, at + 2 * L)
-                        .add(zero.blend(r, rw.compare(EQ, tap)))
-                        .intoArray(dx, at + 2 * L);
-                fromArray(SPECIES, dx, at + 3 * L)
-                        .add(zero.blend(s, sw.compare(EQ, tap)))
-                        .intoArray(dx, at + 3 * L);
+                int from = xo + i * down + j * over;
+                int to = dxo + i * down + j * over;
+                FloatVector u = fromArray(SPECIES, x, from);
+                var wins = u.compare(EQ, p).or(u.compare(NE, u));
+                fromArray(SPECIES, dx, to).add(zero.blend(dp, wins)).intoArray(dx, to);
+                dp = dp.blend(0, wins);
+                u = fromArray(SPECIES, x, from + L);
+                wins = u.compare(EQ, q).or(u.compare(NE, u));
+                fromArray(SPECIES, dx, to + L).add(zero.blend(dq, wins)).intoArray(dx, to + L);
+                dq = dq.blend(0, wins);
+                u = fromArray(SPECIES, x, from + 2 * L);
+                wins = u.compare(EQ, r).or(u.compare(NE, u));
+                fromArray(SPECIES, dx, to + 2 * L).add(zero.blend(dr, wins)).intoArray(dx, to + 2 * L);
+                dr = dr.blend(0, wins);
+                u = fromArray(SPECIES, x, from + 3 * L);
+                wins = u.compare(EQ, s).or(u.compare(NE, u));
+                fromArray(SPECIES, dx, to + 3 * L).add(zero.blend(ds, wins)).intoArray(dx, to + 3 * L);
+                ds = ds.blend(0, wins);
             }
         }
     }

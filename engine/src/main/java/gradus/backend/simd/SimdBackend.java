@@ -253,8 +253,8 @@ final class SimdBackend implements Backend<Memory> {
     }
 
     @Override
-    public void maxPoolGradient(Window g, Memory dy, Memory x, Memory dx) {
-        pooling.maxGradient(g, dy, x, dx);
+    public void maxPoolGradient(Window g, Memory dy, Memory x, Memory y, Memory dx) {
+        pooling.maxGradient(g, dy, x, y, dx);
     }
 
     @Override

@@ -254,12 +254,14 @@ public class AgreementTest {
             Tensor x = withSpecials(twins.whole(inputs(g)));
             twins.within("maxPool " + g, (b, m, y) -> b.maxPool(g, m[0], y), same(results(g), 0), x);
             Tensor dy = twins.whole(results(g));
+            var y = Tensor.of(Shape.of(results(g)), twins.tested((b, m, r) -> b.maxPool(g, m[0], r), results(g), x));
             twins.within(
                     "maxPoolGradient " + g,
-                    (b, m, y) -> b.maxPoolGradient(g, m[0], m[1], y),
+                    (b, m, dx) -> b.maxPoolGradient(g, m[0], m[1], m[2], dx),
                     same(inputs(g), 0),
                     dy,
-                    x);
+                    x,
+                    y);
         }
     }
 

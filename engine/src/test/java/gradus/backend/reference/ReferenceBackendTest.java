@@ -287,9 +287,10 @@ class ReferenceBackendTest {
     @Test
     void theFirstMaximumGetsTheGradient() {
         var dx = memory(NAN, NAN, NAN, NAN);
-        backend.maxPoolGradient(pool(2, 2, 1, 1, 2, 1, 0), memory(3), memory(1, 2, 2, 2), dx);
+        backend.maxPoolGradient(pool(2, 2, 1, 1, 2, 1, 0), memory(3), memory(1, 2, 2, 2), memory(2), dx);
         assertValues(dx, 0, 3, 0, 0);
-        backend.maxPoolGradient(pool(2, 2, 1, 1, 2, 1, 0), memory(3), memory(-INFINITY, -INFINITY, NAN, NAN), dx);
+        backend.maxPoolGradient(
+                pool(2, 2, 1, 1, 2, 1, 0), memory(3), memory(-INFINITY, -INFINITY, NAN, NAN), memory(NAN), dx);
         assertValues(dx, 0, 0, 3, 0);
         backend.averagePoolGradient(pool(2, 2, 1, 1, 3, 1, 1), memory(4), dx);
         assertValues(dx, 1, 1, 1, 1);

@@ -326,7 +326,7 @@ class SteadyTest {
                 "relu gradient of batch norm",
                 (k, a, b, s, p, y) -> k.batchNormReluGradient(ROWS, C, 1e-3, a, b, p, b, b, b, y));
         m.put("max pool", (k, a, b, s, p, y) -> k.maxPool(POOL, a, y));
-        m.put("max pool gradient", (k, a, b, s, p, y) -> k.maxPoolGradient(POOL, a, b, y));
+        m.put("max pool gradient", (k, a, b, s, p, y) -> k.maxPoolGradient(POOL, a, b, a, y));
         m.put("average pool", (k, a, b, s, p, y) -> k.averagePool(POOL, a, y));
         m.put("average pool gradient", (k, a, b, s, p, y) -> k.averagePoolGradient(POOL, a, y));
         m.put("softmax", (k, a, b, s, p, y) -> k.softmax(N / 1000, 1000, a, y));
