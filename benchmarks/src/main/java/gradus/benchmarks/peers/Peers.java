@@ -46,7 +46,7 @@ public final class Peers {
     private static final int PROCESSES = 3;
 
     /** Seconds to warm up. */
-    private static final double WARM_UP = 4;
+    private static final double WARM_UP = 10;
 
     /** Seconds of a turn. */
     private static final double SLICE = 0.5;
