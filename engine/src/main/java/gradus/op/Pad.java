@@ -36,7 +36,8 @@ public record Pad(List<Integer> before, List<Integer> after, List<Integer> betwe
             }
             long padded = d[i] + (long) before.get(i) + after.get(i) + Math.max(0, d[i] - 1L) * between.get(i);
             if (padded > Integer.MAX_VALUE) {
-                throw new ShapeException("padding " + before + ", " + after + " makes more than 2^31 - 1 of " + d[i]);
+                throw new ShapeException("padding " + before + ", " + after + ", " + between
+                        + " makes more than 2^31 - 1 of " + d[i] + " on axis " + i);
             }
             d[i] = (int) padded;
         }

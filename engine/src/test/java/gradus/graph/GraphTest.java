@@ -141,6 +141,17 @@ class GraphTest {
         }
     }
 
+    /** Zeros around are not the only ones that an image may be too large for. */
+    @Test
+    void paddingThatIsTooLargeIsNamed() {
+        var graph = new Graph();
+        Value x = graph.input("x", Shape.of(2, 1000));
+        var pad = new Pad(List.of(0, 1), List.of(0, 2), List.of(0, 3_000_000));
+        var e = assertThrows(ShapeException.class, () -> graph.apply(pad, x));
+        assertTrue(e.getMessage().contains("[0, 1], [0, 2], [0, 3000000]"), e.getMessage());
+        assertTrue(e.getMessage().contains("1000 on axis 1"), e.getMessage());
+    }
+
     private static <B> double[] run(Graph graph, Backend<B> backend, Tensor x, Tensor w, String output) {
         Plan<B> plan = Plan.of(graph, backend);
         plan.parameters().set("w", w);
