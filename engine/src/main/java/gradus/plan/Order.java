@@ -185,9 +185,9 @@ final class Order {
     }
 
     /**
-     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, in front of these a
-     * batch norm that the first one adds, right behind a convolution statistics of its result, and behind an input gradient that of
-     * the kernel, if their other operands are there: the calls become one.
+     * Puts the convolution, or input gradient, that reads a batch norm's result, or gradient, first, right behind it, or in a first
+     * layer the kernel's gradient; in front of these a batch norm that the first one adds; right behind a convolution statistics of
+     * its result; and behind an input gradient that of the kernel, if their other operands are there: the calls become one.
      */
     private void bringTogether() {
         for (int i = hoisted; i < nodes.size(); i++) {
@@ -195,14 +195,16 @@ final class Order {
             if (i + 1 < nodes.size() && isMadeFor(nodes.get(i), nodes.get(i + 1))) {
                 joined.add(nodes.get(i));
             } else if (op instanceof FusedBatchNorm || op instanceof BatchNormGradient) {
-                bringTogether(i, i, Order::isConvolution, false);
+                Value y = nodes.get(i).output();
+                bringTogether(i, i, n -> isConvolution(n.op()) && n.inputs().get(0) == y, false);
                 bringResidual(i);
-                if (op instanceof BatchNormGradient) {
-                    bringFirstLayer(i);
+                if (op instanceof BatchNormGradient) { // of a first layer: only the kernel's gradient reads it
+                    bringTogether(i, i, n -> isKernelGradient(n, y) && isReadBy(y, List.of(n)), false);
                 }
             } else if (isConvolution(op)) {
                 int start = begin(i);
-                bringTogether(start, i, Order::isStatistics, true);
+                Value y = nodes.get(i).output();
+                bringTogether(start, i, n -> isStatistics(n.op()) && n.inputs().get(0) == y, true);
                 bringKernelGradient(start, i);
             }
         }
@@ -269,27 +271,6 @@ final class Order {
                 && isReadBy(first.output(), List.of(second));
     }
 
-    /** Right behind the derivative of batch norm that of the kernel before it, if only that reads the former: in a first layer. */
-    private void bringFirstLayer(int i) {
-        Value dy = nodes.get(i).output();
-        for (int at = i + 1; at < nodes.size(); at++) {
-            Node node = nodes.get(at);
-            if (node.inputs().contains(dy)) {
-                if (node.op() instanceof Conv2DKernelGradient
-                        && node.inputs().get(1) == dy
-                        && occursOnce(node, dy)
-                        && isReadBy(dy, List.of(node))
-                        && nodes.subList(i + 1, at).stream()
-                                .noneMatch(n -> node.inputs().contains(n.output()))) {
-                    nodes.remove(at);
-                    nodes.add(i + 1, node);
-                    joined.add(nodes.get(i));
-                }
-                return;
-            }
-        }
-    }
-
     private boolean isReadBy(Value v, List<Node> readers) {
         return !readAfter(v)
                 && readers.containsAll(
@@ -306,18 +287,19 @@ final class Order {
     }
 
     /**
+     * Right behind node i the first that reads its result, if that is the second, or the first second.
+     *
      * @param start the first node of the call
      * @param any whether others may have read the result before
      */
-    private void bringTogether(int start, int i, Predicate<Op> second, boolean any) {
+    private void bringTogether(int start, int i, Predicate<Node> second, boolean any) {
         Node first = nodes.get(i);
         for (int at = i + 1; at < nodes.size(); at++) {
             Node node = nodes.get(at);
-            if (!node.inputs().contains(first.output()) || any && !second.test(node.op())) {
+            if (!node.inputs().contains(first.output()) || any && !second.test(node)) {
                 continue;
             }
-            if (second.test(node.op())
-                    && node.inputs().get(0) == first.output()
+            if (second.test(node)
                     && occursOnce(node, first.output())
                     && nodes.subList(start, at).stream()
                             .noneMatch(n -> n != first && node.inputs().contains(n.output()))) {
@@ -335,6 +317,10 @@ final class Order {
 
     static boolean isConvolution(Op op) {
         return op instanceof FusedConv2D || op instanceof Conv2DInputGradient || op instanceof FusedConv2DInputGradient;
+    }
+
+    private static boolean isKernelGradient(Node node, Value dy) {
+        return node.op() instanceof Conv2DKernelGradient && node.inputs().get(1) == dy;
     }
 
     /** Of a convolution's result, channel by channel. */
