@@ -35,15 +35,15 @@ public class Pooling extends Measured {
     static Graph graph(Pass pass, int batch) {
         var graph = new Graph();
         var max = new MaxPool2D(3, 3, new Sliding(2, 2, 1, 1, 1, 1, 1, 1));
-        Value x = graph.input("x", pass == Pass.AVERAGE ? Shape.of(batch, 7, 7, 2048) : Shape.of(batch, 112, 112, 64));
+        Shape shape = pass == Pass.AVERAGE ? Shape.of(batch, 7, 7, 2048) : Shape.of(batch, 112, 112, 64);
+        // a parameter where the largest are to be found once
+        Value x = pass == Pass.MAX_GRADIENT ? graph.parameter("x", shape) : graph.input("x", shape);
         Value y = switch (pass) {
             case MAX -> graph.apply(max, x);
-            case MAX_GRADIENT ->
-                graph.apply(
-                        new MaxPool2DGradient(max),
-                        graph.input("dy", Shape.of(batch, 56, 56, 64)),
-                        x,
-                        graph.input("largest", Shape.of(batch, 56, 56, 64)));
+            case MAX_GRADIENT -> {
+                Value largest = graph.apply(max, x);
+                yield graph.apply(new MaxPool2DGradient(max), graph.input("dy", largest.shape()), x, largest);
+            }
             case AVERAGE -> graph.apply(new AveragePool2D(7, 7, Sliding.valid(7, 7)), x);
         };
         graph.output("y", y);
