@@ -68,7 +68,7 @@ record Recipe(
 
     /** The 1080 photographs of hand signs, judged on 120 others. */
     private static final Recipe SIGNS = new Recipe(
-            "resnet50", 0, 28, 16, "adam", 1.5e-3, 1.5, 0, 0.05, 0.9, 0, Augmentation.SIGNS, Preprocess.TF, 0, true);
+            "resnet50", 0, 24, 16, "adam", 1.5e-3, 1.5, 0, 0.05, 0.9, 0, Augmentation.SIGNS, Preprocess.TF, 0, true);
 
     /** CIFAR-10 with the network made for it (He et al., 2015). */
     private static final Recipe CIFAR10 = new Recipe(
