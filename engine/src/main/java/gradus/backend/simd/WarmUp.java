@@ -8,7 +8,6 @@ import static gradus.backend.simd.MicroKernel.TILES;
 import gradus.backend.Arithmetic;
 import gradus.backend.Broadcast;
 import gradus.backend.ScalarFunction;
-import gradus.backend.Window;
 import gradus.tensor.Shape;
 import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
@@ -155,7 +154,6 @@ final class WarmUp implements Runnable {
         for (int i = BASE; i < x.length; i++) {
             x[i] = -(i % 128);
         }
-        var first = new Window(1, 7, 32, 3, 1, 13, 2 * NR, 7, 7, 2, 2, 1, 1, 0, 0, 1);
         try (var b = new SimdBackend(1, false)) {
             int n = 16 * L;
             var bias = Broadcast.of(Shape.of(1, n), Shape.of(n));
@@ -166,7 +164,6 @@ final class WarmUp implements Runnable {
                     b.arithmetic(Arithmetic.ADD, bias, matrix, matrix, result);
                     b.softmax(1, n, matrix, result);
                     b.logSoftmax(1, n, matrix, result);
-                    b.conv2d(first, matrix, matrix, result);
                     b.map(new ScalarFunction.Exp(), 2 * L, matrix, result); // of a training step
                 }
                 LockSupport.parkNanos(PAUSE_NANOS);
