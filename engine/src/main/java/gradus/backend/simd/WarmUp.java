@@ -128,7 +128,7 @@ final class WarmUp implements Runnable {
             return;
         }
         switch (kernel - TILES.length) {
-            case 0 -> WinogradTransforms.kernelRows(m, round / 2 % 3, something ? 1 : 0, x, 0, y, 0, NR, 8 * NR);
+            case 0 -> WinogradTransforms.kernelRows(m, round / 2 % 3, something ? 1 : 0, x, 0, NR, y, 0, NR, 8 * NR);
             case 1 -> WinogradTransforms.input(m, n, rows, at, y, 0, 4 * L);
             case 2 -> WinogradTransforms.outputTile(m, something ? L : 0, x, 0, L, y, 64 * L, y, 0, 4 * L, L);
             case 3 -> Winograd.store(x, 0, something ? 1 + (round & 3) : 0, x, 0, x, 0, NR, relu, y, 0, NR);

@@ -67,7 +67,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     private final Workers workers;
     private final Scratch[] scratch;
 
-    /** Transformed kernel {@code [panel of NR output channels][position][input channel][NR]}. */
+    /** Transformed kernel {@code [panel of NR output channels][position][input channel][NR]}, a gap behind each position. */
     private float[] u = Lanes.array(0);
 
     /** Transformed tiles, where every worker reads them all. */
@@ -81,7 +81,9 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     private int together;
 
     private int layers;
-    private int block;
+    /** Parts of the work that tiles are shared out among. */
+    private int blocks;
+
     private boolean shared;
 
     /** Whether each worker transforms the part of the kernel that it needs. */
@@ -181,7 +183,8 @@ final class Winograd extends WinogradTiles implements Workers.Task {
 
     /** Whether a row of a transformed tile is no longer than a row of a block of A, and the kernel not too large. */
     private static boolean fits(Window g, int m) {
-        return (m + 2) * Math.max(g.c(), g.f()) <= MicroKernel.DEPTH && kernelSize(g, m) <= MOST;
+        return (m + 2) * Math.max(g.c(), g.f()) <= MicroKernel.DEPTH
+                && (m + 2) * (m + 2) * (long) g.c() * g.f() <= MOST;
     }
 
     /** Whether an image has enough tiles to earn back what transforming the kernel costs. */
@@ -191,8 +194,12 @@ final class Winograd extends WinogradTiles implements Workers.Task {
 
     /** Elements of the transformed kernel. */
     static int kernelSize(Window g, int m) {
-        int alpha = m + 2;
-        return alpha * alpha * g.c() * g.f();
+        return (m + 2) * (m + 2) * stride(g.c()) * (g.f() / NR);
+    }
+
+    /** From one position of a panel of so many input channels to the next, or from one tap. */
+    private static int stride(int channels) {
+        return channels * NR + GAP;
     }
 
     /** y = G w G' as {@link #forward} wants it. */
@@ -246,7 +253,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     }
 
     private void transformKernel() {
-        reserve(9 * Math.min(channels, KERNEL_CHANNELS) * NR, L * L, 0);
+        reserve(9 * stride(Math.min(channels, KERNEL_CHANNELS)), L * L, 0);
         workers.run(start(Phase.KERNEL), filters / NR * MatMul.ceil(channels, KERNEL_CHANNELS));
     }
 
@@ -256,7 +263,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     }
 
     private void ownKernel() {
-        u = atLeast(u, positions * channels * filters);
+        u = atLeast(u, positions * stride(channels) * (filters / NR));
         kernel = u;
         kernelAt = BASE;
     }
@@ -295,9 +302,9 @@ final class Winograd extends WinogradTiles implements Workers.Task {
         own = kernel == null && size > OWN && tiles <= OWN_TILES;
         shared = tiles <= FEW_TILES || own;
         if (own) {
-            reserve(9 * channels * NR, 0, 0);
+            reserve(9 * stride(channels), 0, 0);
             for (Scratch s : scratch) {
-                s.u = atLeast(s.u, 2 * alpha * channels * NR);
+                s.u = atLeast(s.u, 2 * alpha * stride(channels));
             }
         } else if (kernel == null) {
             ownKernel();
@@ -316,14 +323,13 @@ final class Winograd extends WinogradTiles implements Workers.Task {
         boolean large = size > LARGE;
         int most = large ? Math.clamp(LARGE / (4L * positions * channels), TILES, FEW_TILES) : TILES;
         int threads = workers.count();
-        int blocks = MatMul.ceil(MatMul.ceil(tiles, most), threads) * threads;
-        block = MatMul.ceil(tiles, blocks);
-        int room = block + MR;
+        blocks = Math.min(tiles, MatMul.ceil(MatMul.ceil(tiles, most), threads) * threads);
+        int room = MatMul.ceil(tiles, blocks) + MR;
         reserve(
                 layers * room * PITCH,
                 positions * room * NR,
                 Math.max(positions * (channels + L), positions * NR + m * m * NR));
-        workers.run(start(Phase.CONVOLVE), MatMul.ceil(tiles, block));
+        workers.run(start(Phase.CONVOLVE), blocks);
     }
 
     @Override
@@ -335,7 +341,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
                 int panel = part / blocks;
                 int c0 = part % blocks * KERNEL_CHANNELS;
                 int c1 = Math.min(channels, c0 + KERNEL_CHANNELS);
-                int step = channels * NR;
+                int step = stride(channels);
                 taps(s, panel, c0, c1);
                 for (int pair = 0; pair < alpha / 2; pair++) {
                     int to = panel(panel) + row(pair, 0) * alpha * step + c0 * NR;
@@ -351,8 +357,8 @@ final class Winograd extends WinogradTiles implements Workers.Task {
                 if (shared) {
                     convolve(s, v, 0, tiles, part, part + 1);
                 } else {
-                    int t0 = part * block;
-                    int count = Math.min(block, tiles - t0);
+                    int t0 = (int) ((long) tiles * part / blocks);
+                    int count = (int) ((long) tiles * (part + 1) / blocks) - t0;
                     fetchInputs(s, t0, count);
                     transformInputs(s, t0, count, s.v, BASE, (count + MR) * PITCH);
                     convolve(s, s.v, t0, count, 0, filters / NR);
@@ -365,18 +371,18 @@ final class Winograd extends WinogradTiles implements Workers.Task {
 
     /** Where a panel of the transformed kernel begins. */
     private int panel(int panel) {
-        return kernelAt + panel * positions * channels * NR;
+        return kernelAt + panel * positions * stride(channels);
     }
 
     /**
-     * Copies the taps of a panel's output channels and of input channels [c0, c1), to {@code s.v[tap][channel][NR]}. The turned
-     * kernel's are w's the other way round.
+     * Copies the taps of a panel's output channels and of input channels [c0, c1), to {@code s.v[tap][channel][NR]}, a gap behind
+     * each tap. The turned kernel's are w's the other way round.
      */
     private void taps(Scratch s, int panel, int c0, int c1) {
         int f0 = panel * NR;
         int size = (c1 - c0) * NR;
         for (int tap = 0; tap < 9; tap++) {
-            int to = BASE + tap * size;
+            int to = BASE + tap * stride(c1 - c0);
             if (!turned) {
                 copy(w.array(), w.offset() + (tap * channels + c0) * filters + f0, filters, s.v, to, size);
                 continue;
@@ -398,9 +404,9 @@ final class Winograd extends WinogradTiles implements Workers.Task {
         }
     }
 
-    /** Of the taps found last, {@code n} channels, position j of row r of the pair to {@code to[at + r down + j channels NR]}. */
+    /** Of the taps found last, {@code n} channels, position j of row r of the pair to {@code to[at + r down + j stride(channels)]}. */
     private void kernelRows(Scratch s, int pair, int n, float[] to, int at, int down) {
-        WinogradTransforms.kernelRows(m, pair, n, s.v, BASE, to, at, channels * NR, down);
+        WinogradTransforms.kernelRows(m, pair, n, s.v, BASE, stride(n), to, at, stride(channels), down);
     }
 
     /** The first and the second row of positions in a pair, which {@link WinogradTransforms#kernelRows} computes together. */
@@ -439,11 +445,11 @@ final class Winograd extends WinogradTiles implements Workers.Task {
             }
             for (int pair = 0; pair < alpha / 2; pair++) {
                 if (own) {
-                    kernelRows(s, pair, channels, s.u, BASE, alpha * channels * NR);
+                    kernelRows(s, pair, channels, s.u, BASE, alpha * stride(channels));
                 }
                 for (int r = 0; r < 2 * alpha; r++) {
                     int position = row(pair, r / alpha) * alpha + r % alpha;
-                    int b = own ? BASE + r * channels * NR : panel(panel) + position * channels * NR;
+                    int b = own ? BASE + r * stride(channels) : panel(panel) + position * stride(channels);
                     multiply(s, position, v, t0, count, own ? s.u : kernel, b);
                 }
             }

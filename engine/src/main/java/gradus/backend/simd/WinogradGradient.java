@@ -42,8 +42,8 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
 
     private static final int GRADIENT_FILTERS = 64;
 
-    /** As few tiles as this leave little to add up: then a worker transforms a block of the result as soon as it is summed. */
-    private static final int FEW_TILES = 60;
+    /** As few tiles as this are gathered at once: then a worker transforms a block of the result as soon as it is summed. */
+    private static final int FEW_TILES = 130;
 
     /** Transformed kernels of no more numbers than this have so many partial results, if there are enough tiles for all. */
     private static final int SMALL_KERNEL = 1 << 18;
@@ -83,7 +83,10 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
 
     private int pitch;
 
-    /** Tiles [first, first + count), transformed: x as {@code v[position][block][tile][pitch]}, dy as {@code d[position][panel][tile][NR]}. */
+    /**
+     * Tiles [first, first + count), transformed: x as {@code v[position][block][tile][pitch]}, dy as {@code d[position][panel][tile][NR]},
+     * with a gap behind each position.
+     */
     private static final class Tiles {
         float[] v = Lanes.array(0);
         float[] d = Lanes.array(0);
@@ -125,7 +128,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         for (Scratch s : scratch) {
             reservePixels(s);
             s.t = atLeast(s.t, positions * (Math.max(CHANNELS, filters) + L));
-            s.u = few ? atLeast(s.u, positions * GRADIENT_CHANNELS * GRADIENT_FILTERS) : s.u;
+            s.u = few ? atLeast(s.u, positions * (GRADIENT_CHANNELS * GRADIENT_FILTERS + GAP)) : s.u;
         }
         if (size <= SMALL_KERNEL && tiles >= PARTIALS * LEAST_TILES) {
             u = atLeast(u, PARTIALS * size);
@@ -163,7 +166,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
 
     private void reserve(Tiles tiles, int count) {
         tiles.v = atLeast(tiles.v, positions * blocks * count * pitch);
-        tiles.d = atLeast(tiles.d, positions * count * filters);
+        tiles.d = atLeast(tiles.d, positions * (count * filters + GAP));
     }
 
     private void gather(int tile) {
@@ -199,7 +202,8 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
             }
             case TRANSFORM -> {
                 if (tiles > FEW_TILES) {
-                    transform(s, part * 8, part * 8 + 8, 0, filters, u, BASE + part * 8 * filters, channels, filters);
+                    int at = BASE + part * 8 * filters;
+                    transform(s, part * 8, part * 8 + 8, 0, filters, u, at, channels * filters, filters);
                     return;
                 }
                 int wide = MatMul.ceil(filters, GRADIENT_FILTERS);
@@ -208,11 +212,11 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
                 int c1 = Math.min(channels, c0 + GRADIENT_CHANNELS);
                 int f1 = Math.min(filters, f0 + GRADIENT_FILTERS);
                 fetchResult(s, c0, c1, f0, f1);
+                int step = (c1 - c0) * (f1 - f0) + GAP;
                 for (int position = 0; position < positions; position++) {
-                    int to = BASE + position * (c1 - c0) * (f1 - f0);
-                    multiply(s, all, position, c0, c1, f0, f1, false, s.u, to, f1 - f0);
+                    multiply(s, all, position, c0, c1, f0, f1, false, s.u, BASE + position * step, f1 - f0);
                 }
-                transform(s, c0, c1, f0, f1, s.u, BASE, c1 - c0, f1 - f0);
+                transform(s, c0, c1, f0, f1, s.u, BASE, step, f1 - f0);
             }
         }
     }
@@ -257,7 +261,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
             }
         }
         for (int t = t0; t < t1; t++) {
-            gradientTile(s, to.first + t, to.d, BASE + t * NR, to.count * filters, to.count * NR);
+            gradientTile(s, to.first + t, to.d, BASE + t * NR, to.count * filters + GAP, to.count * NR);
         }
     }
 
@@ -273,7 +277,8 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         }
         n = own.count * NR;
         for (int i = 0; i < positions * (filters / NR); i++) {
-            System.arraycopy(own.d, BASE + i * n, all.d, BASE + (i * all.count + t0) * NR, n);
+            int gaps = i / (filters / NR) * GAP;
+            System.arraycopy(own.d, BASE + i * n + gaps, all.d, BASE + (i * all.count + t0) * NR + gaps, n);
         }
     }
 
@@ -325,7 +330,7 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
                 for (int r = 0; r < tile; r++) {
                     s.rows[r] = at + (c + r) * row + f - f0;
                 }
-                int b = BASE + (position * filters + f) * tiles.count + first * NR;
+                int b = BASE + position * GAP + (position * filters + f) * tiles.count + first * NR;
                 MicroKernel.columns(tile, depth, tiles.v, a + c, pitch, tiles.d, b, NR, to, s.rows, add);
             }
             c += tile;
@@ -342,13 +347,12 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
         s.t[BASE] = any;
     }
 
-    /** dw of a block of channels from what {@link #multiply} left at {@code u[at]}, {@code rows} rows for each position. */
-    private void transform(Scratch s, int c0, int c1, int f0, int f1, float[] u, int at, int rows, int pitch) {
+    /** dw of a block of channels from what {@link #multiply} left at {@code u[at]}, rows {@code pitch} and positions {@code step} apart. */
+    private void transform(Scratch s, int c0, int c1, int f0, int f1, float[] u, int at, int step, int pitch) {
         int tap = channels * filters;
         for (int c = 0; c < c1 - c0; c++) {
             int to = dw.offset() + (c0 + c) * filters + f0;
-            WinogradTransforms.kernelTransposedTile(
-                    f1 - f0, u, at + c * pitch, rows * pitch, s.t, BASE, dw.array(), to, tap);
+            WinogradTransforms.kernelTransposedTile(f1 - f0, u, at + c * pitch, step, s.t, BASE, dw.array(), to, tap);
         }
     }
 }

@@ -17,6 +17,12 @@ import java.util.Arrays;
 abstract class WinogradTiles {
     static final float[] ZEROS = new float[1 << 12];
 
+    /**
+     * Numbers, a cache line, between the end of one position or tap and the next where a transform writes or reads all of them
+     * side by side: whole pages apart, dozens of lines would have one set of the first cache to share.
+     */
+    static final int GAP = 16;
+
     int images;
     int inH;
     int inW;

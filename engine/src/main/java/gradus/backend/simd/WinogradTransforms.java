@@ -276,10 +276,11 @@ final class WinogradTransforms {
 
     /**
      * G w G' for NR output channels and a pair of the result's rows, the first and the last, or those of the points p and -p,
-     * numbered 2 pair - 1 and 2 pair. Tap (i, j) of input channel c begins at {@code x[at + ((3 i + j) channels + c) NR]},
+     * numbered 2 pair - 1 and 2 pair. Tap (i, j) of input channel c begins at {@code x[at + (3 i + j) tap + c NR]},
      * position j of the first row of the pair at {@code y[to + j step + c NR]}, of the second row {@code down} behind.
      */
-    static void kernelRows(int m, int pair, int channels, float[] x, int at, float[] y, int to, int step, int down) {
+    static void kernelRows(
+            int m, int pair, int channels, float[] x, int at, int tap, float[] y, int to, int step, int down) {
         // g0 + p^2 g2, once for both points, and p g1, each with 1 / (the products of differences)
         FloatVector near = FloatVector.broadcast(SPECIES, m == 2 ? 1 : 0.5f);
         FloatVector evenNear = FloatVector.broadcast(SPECIES, m == 2 ? 0.5f : -2 / 3f);
@@ -287,7 +288,6 @@ final class WinogradTransforms {
         FloatVector two = FloatVector.broadcast(SPECIES, 2);
         FloatVector sixth = FloatVector.broadcast(SPECIES, 1 / 6f);
         FloatVector oddFar = FloatVector.broadcast(SPECIES, A / 3);
-        int tap = channels * NR;
         if (pair == 0) {
             for (int c = 0; c < channels; c++) {
                 for (int r = 0; r < 4; r++) {
