@@ -81,8 +81,9 @@ final class Winograd extends WinogradTiles implements Workers.Task {
     private int together;
 
     private int layers;
-    /** Parts of the work that tiles are shared out among. */
-    private int blocks;
+
+    /** Parts of the work among which tiles are shared out. */
+    private int parts;
 
     private boolean shared;
 
@@ -323,13 +324,13 @@ final class Winograd extends WinogradTiles implements Workers.Task {
         boolean large = size > LARGE;
         int most = large ? Math.clamp(LARGE / (4L * positions * channels), TILES, FEW_TILES) : TILES;
         int threads = workers.count();
-        blocks = Math.min(tiles, MatMul.ceil(MatMul.ceil(tiles, most), threads) * threads);
-        int room = MatMul.ceil(tiles, blocks) + MR;
+        parts = Math.min(tiles, MatMul.ceil(MatMul.ceil(tiles, most), threads) * threads);
+        int room = MatMul.ceil(tiles, parts) + MR;
         reserve(
                 layers * room * PITCH,
                 positions * room * NR,
                 Math.max(positions * (channels + L), positions * NR + m * m * NR));
-        workers.run(start(Phase.CONVOLVE), blocks);
+        workers.run(start(Phase.CONVOLVE), parts);
     }
 
     @Override
@@ -357,8 +358,8 @@ final class Winograd extends WinogradTiles implements Workers.Task {
                 if (shared) {
                     convolve(s, v, 0, tiles, part, part + 1);
                 } else {
-                    int t0 = (int) ((long) tiles * part / blocks);
-                    int count = (int) ((long) tiles * (part + 1) / blocks) - t0;
+                    int t0 = (int) ((long) tiles * part / parts);
+                    int count = (int) ((long) tiles * (part + 1) / parts) - t0;
                     fetchInputs(s, t0, count);
                     transformInputs(s, t0, count, s.v, BASE, (count + MR) * PITCH);
                     convolve(s, s.v, t0, count, 0, filters / NR);
