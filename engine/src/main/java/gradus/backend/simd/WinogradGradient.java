@@ -84,8 +84,8 @@ final class WinogradGradient extends WinogradTiles implements Workers.Task {
     private int pitch;
 
     /**
-     * Tiles [first, first + count), transformed: x as {@code v[position][block][tile][pitch]}, dy as {@code d[position][panel][tile][NR]},
-     * with a gap behind each position.
+     * Tiles [first, first + count), transformed: x as {@code v[position][block][tile][pitch]}, dy as {@code d[position][panel][tile][NR]}
+     * with a gap behind each position of it.
      */
     private static final class Tiles {
         float[] v = Lanes.array(0);
