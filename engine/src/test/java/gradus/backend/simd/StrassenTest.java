@@ -61,6 +61,17 @@ class StrassenTest {
                     bias,
                     dy);
             agreeAsAWhole("dx " + g, (b, m, y) -> b.conv2dInputGradient(g, m[0], m[1], y), inputs(g), dy, kernel);
+            Tensor residual = twins.numbers(inputs(g));
+            Tensor z = twins.whole(inputs(g));
+            Twins.Call fused = (b, m, y) -> b.conv2dInputGradientFused(g, m[0], m[1], m[2], 1, 1, m[3], y);
+            agreeAsAWhole("fused dx " + g, fused, inputs(g), dy, kernel, residual, z);
+            Twins.Call inPlace = (b, m, y) -> {
+                b.map(new ScalarFunction.Affine(1, 0), inputs(g), m[2], y);
+                b.conv2dInputGradientFused(g, m[0], m[1], y, 1, 1, m[3], y);
+            };
+            assertArrayEquals(
+                    twins.tested(fused, inputs(g), dy, kernel, residual, z),
+                    twins.tested(inPlace, inputs(g), dy, kernel, residual, z));
         }
     }
 
