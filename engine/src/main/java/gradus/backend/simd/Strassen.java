@@ -22,7 +22,7 @@ import jdk.incubator.vector.VectorOperators;
  * </pre>
  *
  * The sums of A are made in the caches when a block of rows has been copied, those of B when it is packed; sums of products are
- * what a tile starts from, and none leaves the first cache before it is an element of C. So no sum costs a pass over memory, as in
+ * added up in a few tiles of scratch memory before they become elements of C. So no sum costs a pass over memory, as in
  * "Strassen's algorithm reloaded" (Huang, Smith, Henry, van de Geijn, 2016).
  *
  * <p>The price is accuracy: the error of an element is bounded by the largest elements of its block, not by its own row and column,
