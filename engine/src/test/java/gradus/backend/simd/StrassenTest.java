@@ -36,8 +36,8 @@ class StrassenTest {
         for (int t = 0; t < 24; t++) {
             int groups = t % 6 == 5 ? 2 : 1;
             int step = t % 3 == 2 ? 2 : 1;
-            int c = groups * 2 * NR * (2 + twins.random.nextInt(3));
-            int f = groups * 2 * NR * (2 + twins.random.nextInt(3));
+            int c = groups * 64 * (1 + twins.random.nextInt(3));
+            int f = groups * 64 * (1 + twins.random.nextInt(3));
             int h = 9 + twins.random.nextInt(12);
             int w = 9 + twins.random.nextInt(12);
             int oh = (h - 1) / step + 1;
@@ -80,16 +80,16 @@ class StrassenTest {
     void oddSizes() {
         for (int m : new int[] {256, 258, 262, 274, 298, 394, 1002}) {
             for (int c : new int[] {64, 66, 70, 98, 130}) {
-                var g = new Window(1, m / 2, 2, c, m / 2, 2, 4 * NR, 1, 1, 1, 1, 1, 1, 0, 0, 1);
-                assertTrue(Strassen.pays(m, 4 * NR, c));
+                var g = new Window(1, m / 2, 2, c, m / 2, 2, 128, 1, 1, 1, 1, 1, 1, 0, 0, 1);
+                assertTrue(Strassen.pays(m, 128, c));
                 Tensor x = twins.numbers(inputs(g));
                 Tensor kernel = twins.numbers(kernels(g));
                 agreeAsAWhole("y " + g, (b, n, y) -> b.conv2d(g, n[0], n[1], y), results(g), x, kernel);
             }
         }
-        assertFalse(Strassen.pays(1001, 4 * NR, 64), "rows that cannot be halved");
-        assertFalse(Strassen.pays(1000, 4 * NR, 65), "channels that cannot be halved");
-        assertFalse(Strassen.pays(1000, 5 * NR, 64), "panels that cannot be halved");
+        assertFalse(Strassen.pays(1001, 128, 64), "rows that cannot be halved");
+        assertFalse(Strassen.pays(1000, 128, 65), "channels that cannot be halved");
+        assertFalse(Strassen.pays(1000, 9 * NR, 64), "panels that cannot be halved");
     }
 
     @Test
