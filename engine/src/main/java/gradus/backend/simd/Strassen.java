@@ -26,8 +26,8 @@ import jdk.incubator.vector.VectorOperators;
  * "Strassen's algorithm reloaded" (Huang, Smith, Henry, van de Geijn, 2016).
  *
  * <p>The price is accuracy: the error of an element is bounded by the largest elements of its block, not by its own row and column,
- * and comes to about twice that of a direct product where all are of one size. Good enough where Winograd's convolutions are,
- * and like them it is used for convolutions alone, whose kernels change from step to step.
+ * and comes to about twice that of a direct product where all are of one size. That is good enough where Winograd's
+ * convolutions are; it is used for convolutions alone, and only where kernels change from step to step.
  */
 final class Strassen {
     /** Tiles that are under way for a tile in each quarter of C. */
