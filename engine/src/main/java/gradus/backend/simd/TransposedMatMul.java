@@ -10,7 +10,7 @@ import static gradus.backend.simd.MicroKernel.NR;
  * as {@link Panels}.
  *
  * <p>Blocks of rows of C belong to one tap and use the pixels at which it lies inside the image. The rows of A and B are read by
- * columns, where they are if they follow each other and do not {@link #collide}, else from copies. What is read where it is is
+ * columns, where they are if they follow each other, else from copies; where these {@link #collide}, whichever {@link Trials} find faster. What is read where it is is
  * fetched before: in the order of the tiles it would come from memory at half the speed. Where C has too few blocks to share among threads, the inner extent
  * is split as well, by shape alone, and the partial results are added in order.
  *
@@ -92,6 +92,11 @@ final class TransposedMatMul implements Workers.Task {
 
     /** Whether C is, so that nobody looks at tiles left of the diagonal. */
     private boolean symmetric;
+
+    /** Whether operands whose columns {@link #collide} are copied, and which of both was faster so far. */
+    private boolean copies = true;
+
+    private final Trials trials = new Trials();
 
     /** Whether it is another product's turn to begin; and whether partial results are being added. */
     private boolean waits;
@@ -239,9 +244,16 @@ final class TransposedMatMul implements Workers.Task {
         }
         int parts = groups * rowBlocks * columnBlocks * splits;
         if ((long) m * n * k * groups < MatMul.SMALL_WORK) {
+            copies = true;
             workers.runHere(this, parts);
         } else {
-            workers.run(this, parts);
+            boolean choice = a.isPlain() && collide(a.pitch()) || b.hasRows() && collide(b.pitch());
+            int place = choice ? trials.place(m, n, k) : -1;
+            copies = !trials.second(place);
+            long begin = System.nanoTime();
+            if (workers.run(this, parts)) {
+                trials.took(place, System.nanoTime() - begin);
+            }
         }
         if (splits > 1) {
             end();
@@ -303,7 +315,7 @@ final class TransposedMatMul implements Workers.Task {
         block(rest / splits, rest % splits, tap, m0, m1, n0, n1, worker);
     }
 
-    /** Whether so few sets of the first cache would have to keep a column that reading a copy is faster. */
+    /** Whether so few sets of the first cache would have to keep a column that reading a copy may be faster. */
     private boolean collide(int pitch) {
         return pitch % QUARTER == 0 && rowBlock <= ROWS; // a copy has room for no more
     }
@@ -326,10 +338,10 @@ final class TransposedMatMul implements Workers.Task {
         int length = ceil(pixels, splits);
         int first = Math.min(pixels, split * length);
         int end = Math.min(pixels, first + length);
-        boolean leftInPlace = a.isPlain() && !collide(a.pitch());
+        boolean leftInPlace = a.isPlain() && !(copies && collide(a.pitch()));
         boolean made = b.rows() != null;
         boolean rightInPlace =
-                made || b.hasRows() && height * width == a.positions() && !collide(b.pitch()); // all pixels in order
+                made || b.hasRows() && height * width == a.positions() && !(copies && collide(b.pitch())); // in order
         float[] left = leftInPlace ? a.array() : scratch;
         float[] right = rightInPlace && !made ? b.array() : scratch;
         int rightPitch = made ? rowOfB() : rightInPlace ? b.pitch() : NR;
