@@ -10,8 +10,9 @@ import static gradus.backend.simd.MicroKernel.NR;
  * as {@link Panels}.
  *
  * <p>Blocks of rows of C belong to one tap and use the pixels at which it lies inside the image. The rows of A and B are read by
- * columns, where they are if they follow each other, else from copies; where these {@link #collide}, whichever {@link Trials} find faster. What is read where it is is
- * fetched before: in the order of the tiles it would come from memory at half the speed. Where C has too few blocks to share among threads, the inner extent
+ * columns, where they are if they follow each other, else from copies; where these {@link #collide}, whichever {@link Trials}
+ * find faster. What is read where it is is fetched before: in the order of the tiles it would come from memory at half the speed.
+ * Where C has too few blocks to share among threads, the inner extent
  * is split as well, by shape alone, and the partial results are added in order.
  *
  * <p>The kernel's gradient of a 1 x 1 convolution can be added up while {@link MatMul} computes that of the image: see {@link #await}.
@@ -93,7 +94,7 @@ final class TransposedMatMul implements Workers.Task {
     /** Whether C is, so that nobody looks at tiles left of the diagonal. */
     private boolean symmetric;
 
-    /** Whether operands whose columns {@link #collide} are copied, and which of both was faster so far. */
+    /** Whether operands whose columns {@link #collide} are copied, and whether that was faster so far, shape by shape. */
     private boolean copies = true;
 
     private final Trials trials = new Trials();
