@@ -768,32 +768,22 @@ final class MatMul implements Workers.Task {
         boolean biased = !add && bias != null;
         float[] shifts = biased ? bias.array() : MicroKernel.ZEROS;
         int shiftsAt = biased ? bias.offset() + group * cGroup + column : 0;
-        if (valid == tile && column + NR <= n1) {
+        boolean oddSum = depth % 2 == 1 && (add || residual != null);
+        if (valid == tile && column + NR <= n1 && !oddSum) {
             float[] addend = add ? c : residual == null ? null : residual.array();
             int shift = add || residual == null ? 0 : residual.offset() - cBegin;
             MicroKernel.rows(
-                    tile,
-                    depth,
-                    scratch,
-                    aAt,
-                    right,
-                    panel,
-                    c,
-                    to,
-                    row,
-                    column,
-                    shifts,
-                    shiftsAt,
-                    addend,
-                    shift,
-                    last && relu);
+                    tile, depth, scratch, aAt, right, panel, c, to, row, column, shifts, shiftsAt, addend, shift);
+            if (last && relu) {
+                MicroKernel.relu(tile, c, to, row, column);
+            }
             return;
         }
         int[] at = addresses[worker];
         for (int r = 0; r < tile; r++) {
             at[r] = tileAt(worker, r);
         }
-        MicroKernel.rows(tile, depth, scratch, aAt, right, panel, scratch, at, 0, 0, shifts, shiftsAt, null, 0, false);
+        MicroKernel.rows(tile, depth, scratch, aAt, right, panel, scratch, at, 0, 0, shifts, shiftsAt, null, 0);
         for (int r = 0; r < valid; r++) {
             put(tileAt(worker, r), Math.min(NR, n1 - column), add, last, c, to[row + r] + column);
         }

@@ -5,7 +5,6 @@ import static gradus.backend.simd.Lanes.SPECIES;
 import static java.lang.invoke.VarHandle.loadLoadFence;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromArray;
-import static jdk.incubator.vector.VectorOperators.LE;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -49,6 +48,9 @@ final class MicroKernel {
     static final int[] TILES =
             FEW_REGISTERS ? new int[] {6, 5, 4} : X86 ? new int[] {14, 13, 12, 10, 8, 4} : new int[] {10, 8, 4};
 
+    /** Steps that a loop of 8 or 10 rows takes at a time; all other loops but those of 4 and 5 rows take two. */
+    private static final int STEPS = X86 ? 2 : 1;
+
     /** Most rows of a tile; a block of rows is shared out equally among tiles. */
     static final int MR = TILES[0];
 
@@ -58,7 +60,12 @@ final class MicroKernel {
     /** Most rows of a tile of {@link #columns}. */
     static final int MR_COLUMNS = FEW_REGISTERS ? 6 : 12;
 
-    /** Columns of either tile. */
+    /** Most rows of a tile of {@link #panels}, and elements from one k to the next in its panels of A: a cache line. */
+    static final int MR_PANELS = FEW_REGISTERS ? 6 : X86 ? 14 : 12;
+
+    static final int PANEL = FEW_REGISTERS ? 8 : 16;
+
+    /** Columns of any tile. */
     static final int NR = 2 * L;
 
     /** Most elements of a row of a block of A. */
@@ -105,13 +112,27 @@ final class MicroKernel {
     }
 
     /**
-     * A tile {@code c = bias + A B + addend}, then ReLU if wanted.
+     * The same for {@link #panels}: with AVX-512 14, but 8 or 4 as long as those that are left would not be whole tiles of 14. Where rows
+     * are a multiple of 4, all tiles are whole.
+     */
+    static int tilePanels(int rowsLeft) {
+        if (MR_PANELS < 14) {
+            return tileColumns(rowsLeft);
+        }
+        int rest = rowsLeft % (2 * MR_PANELS);
+        boolean large = rest % MR_PANELS == 0 || rowsLeft > MR_PANELS && (rest == 2 || rest % 2 == 1);
+        return large ? MR_PANELS : Math.min(rest, rowsLeft) >= 8 ? 8 : SMALL;
+    }
+
+    /**
+     * A tile {@code c = bias + A B + addend}.
      *
      * @param tile rows, as {@link #tile} says
      * @param at where rows of C start, those of the tile from number {@code row} on
      * @param column where in these rows the tile starts
      * @param bias NR numbers from biasAt on, the same for all rows; {@link #ZEROS} where there is none
-     * @param addend its element for {@code c[o]} is {@code addend[o + shift]}; may be c itself; null where there is none
+     * @param addend its element for {@code c[o]} is {@code addend[o + shift]}; may be c itself; null where there is none, and
+     *     always if the depth is odd
      */
     static void rows(
             int tile,
@@ -127,17 +148,44 @@ final class MicroKernel {
             float[] bias,
             int biasAt,
             float[] addend,
-            int shift,
-            boolean relu) {
+            int shift) {
+        if (depth > 0 && depth % 2 == 1) {
+            int even = depth - 1; // the loops take two steps at a time
+            rows(tile, even, a, aAt, b, bAt, c, at, row, column, bias, biasAt, null, 0);
+            step(tile, a, aAt + even, b, bAt + even * NR, c, at, row, column);
+            return;
+        }
         switch (tile) {
-            case 14 -> rows14(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-            case 13 -> rows13(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-            case 12 -> rows12(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-            case 10 -> rows10(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-            case 8 -> rows8(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-            case 6 -> rows6(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-            case 5 -> rows5(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
-            default -> rows4(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift, relu);
+            case 14 -> rows14(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift);
+            case 13 -> rows13(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift);
+            case 12 -> rows12(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift);
+            case 10 -> rows10(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift);
+            case 8 -> rows8(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift);
+            case 6 -> rows6(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift);
+            case 5 -> rows5(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift);
+            default -> rows4(depth, a, aAt, b, bAt, c, at, row, column, bias, biasAt, addend, shift);
+        }
+    }
+
+    /** One outer product more, for an odd depth: {@code c = c + a b}. */
+    static void step(int tile, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, int row, int column) {
+        var u = fromArray(SPECIES, b, bAt);
+        var v = fromArray(SPECIES, b, bAt + L);
+        for (int r = 0; r < tile; r++) {
+            int o = at[row + r] + column;
+            var x = broadcast(SPECIES, a[aAt + r * PITCH]);
+            x.fma(u, fromArray(SPECIES, c, o)).intoArray(c, o);
+            x.fma(v, fromArray(SPECIES, c, o + L)).intoArray(c, o + L);
+        }
+    }
+
+    /** {@code c = max(c, 0)} for a tile of {@link #rows}. */
+    static void relu(int tile, float[] c, int[] at, int row, int column) {
+        var zero = FloatVector.zero(SPECIES);
+        for (int r = 0; r < tile; r++) {
+            int o = at[row + r] + column;
+            fromArray(SPECIES, c, o).max(zero).intoArray(c, o);
+            fromArray(SPECIES, c, o + L).max(zero).intoArray(c, o + L);
         }
     }
 
@@ -184,8 +232,7 @@ final class MicroKernel {
             float[] bias,
             int biasAt,
             float[] addend,
-            int shift,
-            boolean relu) {
+            int shift) {
         if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
@@ -194,37 +241,67 @@ final class MicroKernel {
         FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
         FloatVector p9 = u, q9 = v, p10 = u, q10 = v, p11 = u, q11 = v;
         FloatVector p12 = u, q12 = v, p13 = u, q13 = v;
-        for (int k = 0; k < depth; k++) {
-            u = fromArray(SPECIES, b, bAt + k * NR);
-            v = fromArray(SPECIES, b, bAt + k * NR + L);
-            FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+        FloatVector x;
+        int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
+        for (; i < end; i += 2) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[i + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[i + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            x = broadcast(SPECIES, a[i + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            x = broadcast(SPECIES, a[i + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            x = broadcast(SPECIES, a[i + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            x = broadcast(SPECIES, a[i + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            x = broadcast(SPECIES, a[i + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 12 * PITCH]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
+            x = broadcast(SPECIES, a[i + 12 * PITCH]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 13 * PITCH]); p13 = x.fma(u, p13); q13 = x.fma(v, q13);
+            x = broadcast(SPECIES, a[i + 13 * PITCH]); p13 = x.fma(u, p13); q13 = x.fma(v, q13);
+            loadLoadFence();
+            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+            x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 12 * PITCH]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 13 * PITCH]); p13 = x.fma(u, p13); q13 = x.fma(v, q13);
         }
         int o;
         if (addend != null) {
@@ -242,23 +319,6 @@ final class MicroKernel {
             o = at[row + 11] + column + shift; p11 = p11.add(fromArray(SPECIES, addend, o)); q11 = q11.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 12] + column + shift; p12 = p12.add(fromArray(SPECIES, addend, o)); q12 = q12.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 13] + column + shift; p13 = p13.add(fromArray(SPECIES, addend, o)); q13 = q13.add(fromArray(SPECIES, addend, o + L));
-        }
-        if (relu) {
-            var z = FloatVector.zero(SPECIES);
-            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
-            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
-            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
-            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
-            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
-            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
-            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
-            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
-            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
-            p9 = p9.blend(z, p9.compare(LE, z)); q9 = q9.blend(z, q9.compare(LE, z));
-            p10 = p10.blend(z, p10.compare(LE, z)); q10 = q10.blend(z, q10.compare(LE, z));
-            p11 = p11.blend(z, p11.compare(LE, z)); q11 = q11.blend(z, q11.compare(LE, z));
-            p12 = p12.blend(z, p12.compare(LE, z)); q12 = q12.blend(z, q12.compare(LE, z));
-            p13 = p13.blend(z, p13.compare(LE, z)); q13 = q13.blend(z, q13.compare(LE, z));
         }
         o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
         o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
@@ -289,8 +349,7 @@ final class MicroKernel {
             float[] bias,
             int biasAt,
             float[] addend,
-            int shift,
-            boolean relu) {
+            int shift) {
         if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
@@ -299,35 +358,63 @@ final class MicroKernel {
         FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
         FloatVector p9 = u, q9 = v, p10 = u, q10 = v, p11 = u, q11 = v;
         FloatVector p12 = u, q12 = v;
-        for (int k = 0; k < depth; k++) {
-            u = fromArray(SPECIES, b, bAt + k * NR);
-            v = fromArray(SPECIES, b, bAt + k * NR + L);
-            FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+        FloatVector x;
+        int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
+        for (; i < end; i += 2) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[i + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[i + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            x = broadcast(SPECIES, a[i + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            x = broadcast(SPECIES, a[i + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            x = broadcast(SPECIES, a[i + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            x = broadcast(SPECIES, a[i + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            x = broadcast(SPECIES, a[i + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 12 * PITCH]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
+            x = broadcast(SPECIES, a[i + 12 * PITCH]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
+            loadLoadFence();
+            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+            x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 12 * PITCH]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
         }
         int o;
         if (addend != null) {
@@ -344,22 +431,6 @@ final class MicroKernel {
             o = at[row + 10] + column + shift; p10 = p10.add(fromArray(SPECIES, addend, o)); q10 = q10.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 11] + column + shift; p11 = p11.add(fromArray(SPECIES, addend, o)); q11 = q11.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 12] + column + shift; p12 = p12.add(fromArray(SPECIES, addend, o)); q12 = q12.add(fromArray(SPECIES, addend, o + L));
-        }
-        if (relu) {
-            var z = FloatVector.zero(SPECIES);
-            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
-            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
-            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
-            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
-            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
-            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
-            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
-            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
-            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
-            p9 = p9.blend(z, p9.compare(LE, z)); q9 = q9.blend(z, q9.compare(LE, z));
-            p10 = p10.blend(z, p10.compare(LE, z)); q10 = q10.blend(z, q10.compare(LE, z));
-            p11 = p11.blend(z, p11.compare(LE, z)); q11 = q11.blend(z, q11.compare(LE, z));
-            p12 = p12.blend(z, p12.compare(LE, z)); q12 = q12.blend(z, q12.compare(LE, z));
         }
         o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
         o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
@@ -389,8 +460,7 @@ final class MicroKernel {
             float[] bias,
             int biasAt,
             float[] addend,
-            int shift,
-            boolean relu) {
+            int shift) {
         if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
@@ -398,33 +468,59 @@ final class MicroKernel {
         FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
         FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
         FloatVector p9 = u, q9 = v, p10 = u, q10 = v, p11 = u, q11 = v;
-        for (int k = 0; k < depth; k++) {
-            u = fromArray(SPECIES, b, bAt + k * NR);
-            v = fromArray(SPECIES, b, bAt + k * NR + L);
-            FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+        FloatVector x;
+        int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
+        for (; i < end; i += 2) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            x = broadcast(SPECIES, a[i + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            x = broadcast(SPECIES, a[i + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            x = broadcast(SPECIES, a[i + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            x = broadcast(SPECIES, a[i + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            x = broadcast(SPECIES, a[i + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            x = broadcast(SPECIES, a[i + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
             loadLoadFence();
-            x = broadcast(SPECIES, a[aAt + k + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            x = broadcast(SPECIES, a[i + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            loadLoadFence();
+            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+            x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 10 * PITCH]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1 + 11 * PITCH]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
         }
         int o;
         if (addend != null) {
@@ -440,21 +536,6 @@ final class MicroKernel {
             o = at[row + 9] + column + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 10] + column + shift; p10 = p10.add(fromArray(SPECIES, addend, o)); q10 = q10.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 11] + column + shift; p11 = p11.add(fromArray(SPECIES, addend, o)); q11 = q11.add(fromArray(SPECIES, addend, o + L));
-        }
-        if (relu) {
-            var z = FloatVector.zero(SPECIES);
-            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
-            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
-            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
-            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
-            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
-            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
-            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
-            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
-            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
-            p9 = p9.blend(z, p9.compare(LE, z)); q9 = q9.blend(z, q9.compare(LE, z));
-            p10 = p10.blend(z, p10.compare(LE, z)); q10 = q10.blend(z, q10.compare(LE, z));
-            p11 = p11.blend(z, p11.compare(LE, z)); q11 = q11.blend(z, q11.compare(LE, z));
         }
         o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
         o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
@@ -483,8 +564,7 @@ final class MicroKernel {
             float[] bias,
             int biasAt,
             float[] addend,
-            int shift,
-            boolean relu) {
+            int shift) {
         if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
@@ -492,20 +572,53 @@ final class MicroKernel {
         FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
         FloatVector p6 = u, q6 = v, p7 = u, q7 = v, p8 = u, q8 = v;
         FloatVector p9 = u, q9 = v;
-        for (int k = 0; k < depth; k++) {
-            u = fromArray(SPECIES, b, bAt + k * NR);
-            v = fromArray(SPECIES, b, bAt + k * NR + L);
-            FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
-            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
-            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
-            x = broadcast(SPECIES, a[aAt + k + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
-            x = broadcast(SPECIES, a[aAt + k + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+        FloatVector x;
+        int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
+        for (; i < end; i += STEPS) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            if (STEPS == 2) {
+                loadLoadFence();
+                u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+                x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 8 * PITCH]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 9 * PITCH]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            }
         }
         int o;
         if (addend != null) {
@@ -519,19 +632,6 @@ final class MicroKernel {
             o = at[row + 7] + column + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 8] + column + shift; p8 = p8.add(fromArray(SPECIES, addend, o)); q8 = q8.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 9] + column + shift; p9 = p9.add(fromArray(SPECIES, addend, o)); q9 = q9.add(fromArray(SPECIES, addend, o + L));
-        }
-        if (relu) {
-            var z = FloatVector.zero(SPECIES);
-            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
-            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
-            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
-            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
-            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
-            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
-            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
-            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
-            p8 = p8.blend(z, p8.compare(LE, z)); q8 = q8.blend(z, q8.compare(LE, z));
-            p9 = p9.blend(z, p9.compare(LE, z)); q9 = q9.blend(z, q9.compare(LE, z));
         }
         o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
         o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
@@ -558,26 +658,52 @@ final class MicroKernel {
             float[] bias,
             int biasAt,
             float[] addend,
-            int shift,
-            boolean relu) {
+            int shift) {
         if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
         FloatVector p0 = u, q0 = v, p1 = u, q1 = v, p2 = u, q2 = v;
         FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
         FloatVector p6 = u, q6 = v, p7 = u, q7 = v;
-        for (int k = 0; k < depth; k++) {
-            u = fromArray(SPECIES, b, bAt + k * NR);
-            v = fromArray(SPECIES, b, bAt + k * NR + L);
-            FloatVector x;
-            x = broadcast(SPECIES, a[aAt + k]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            x = broadcast(SPECIES, a[aAt + k + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            x = broadcast(SPECIES, a[aAt + k + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            x = broadcast(SPECIES, a[aAt + k + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            x = broadcast(SPECIES, a[aAt + k + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            x = broadcast(SPECIES, a[aAt + k + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
-            x = broadcast(SPECIES, a[aAt + k + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
-            x = broadcast(SPECIES, a[aAt + k + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+        FloatVector x;
+        int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
+        for (; i < end; i += STEPS) {
+            int j = ahead + i * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            if (X86) { loadLoadFence(); }
+            x = broadcast(SPECIES, a[i + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            if (STEPS == 2) {
+                loadLoadFence();
+                u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+                x = broadcast(SPECIES, a[i + 1]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 6 * PITCH]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+                loadLoadFence();
+                x = broadcast(SPECIES, a[i + 1 + 7 * PITCH]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            }
         }
         int o;
         if (addend != null) {
@@ -589,17 +715,6 @@ final class MicroKernel {
             o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 6] + column + shift; p6 = p6.add(fromArray(SPECIES, addend, o)); q6 = q6.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 7] + column + shift; p7 = p7.add(fromArray(SPECIES, addend, o)); q7 = q7.add(fromArray(SPECIES, addend, o + L));
-        }
-        if (relu) {
-            var z = FloatVector.zero(SPECIES);
-            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
-            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
-            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
-            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
-            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
-            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
-            p6 = p6.blend(z, p6.compare(LE, z)); q6 = q6.blend(z, q6.compare(LE, z));
-            p7 = p7.blend(z, p7.compare(LE, z)); q7 = q7.blend(z, q7.compare(LE, z));
         }
         o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
         o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
@@ -624,8 +739,7 @@ final class MicroKernel {
             float[] bias,
             int biasAt,
             float[] addend,
-            int shift,
-            boolean relu) {
+            int shift) {
         if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
@@ -633,7 +747,7 @@ final class MicroKernel {
         FloatVector p3 = u, q3 = v, p4 = u, q4 = v, p5 = u, q5 = v;
         FloatVector x;
         int i = Math.max(aAt, 0), end = i + depth, ahead = bAt - i * NR;
-        for (; i < end - 1; i += 2) {
+        for (; i < end; i += 2) {
             int j = ahead + i * NR;
             u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
             x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
@@ -662,21 +776,6 @@ final class MicroKernel {
             x = broadcast(SPECIES, a[i + 1 + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
             loadLoadFence();
         }
-        if (i < end) {
-            int j = ahead + i * NR;
-            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
-            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
-            loadLoadFence();
-            x = broadcast(SPECIES, a[i + PITCH]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
-            loadLoadFence();
-            x = broadcast(SPECIES, a[i + 2 * PITCH]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
-            loadLoadFence();
-            x = broadcast(SPECIES, a[i + 3 * PITCH]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
-            loadLoadFence();
-            x = broadcast(SPECIES, a[i + 4 * PITCH]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
-            loadLoadFence();
-            x = broadcast(SPECIES, a[i + 5 * PITCH]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
-        }
         int o;
         if (addend != null) {
             o = at[row] + column + shift; p0 = p0.add(fromArray(SPECIES, addend, o)); q0 = q0.add(fromArray(SPECIES, addend, o + L));
@@ -685,15 +784,6 @@ final class MicroKernel {
             o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 5] + column + shift; p5 = p5.add(fromArray(SPECIES, addend, o)); q5 = q5.add(fromArray(SPECIES, addend, o + L));
-        }
-        if (relu) {
-            var z = FloatVector.zero(SPECIES);
-            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
-            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
-            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
-            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
-            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
-            p5 = p5.blend(z, p5.compare(LE, z)); q5 = q5.blend(z, q5.compare(LE, z));
         }
         o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
         o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
@@ -716,8 +806,7 @@ final class MicroKernel {
             float[] bias,
             int biasAt,
             float[] addend,
-            int shift,
-            boolean relu) {
+            int shift) {
         if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
@@ -746,19 +835,27 @@ final class MicroKernel {
             o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 4] + column + shift; p4 = p4.add(fromArray(SPECIES, addend, o)); q4 = q4.add(fromArray(SPECIES, addend, o + L));
         }
-        if (relu) {
-            var z = FloatVector.zero(SPECIES);
-            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
-            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
-            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
-            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
-            p4 = p4.blend(z, p4.compare(LE, z)); q4 = q4.blend(z, q4.compare(LE, z));
-        }
         o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
         o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
         o = at[row + 2] + column; p2.intoArray(c, o); q2.intoArray(c, o + L);
         o = at[row + 3] + column; p3.intoArray(c, o); q3.intoArray(c, o + L);
         o = at[row + 4] + column; p4.intoArray(c, o); q4.intoArray(c, o + L);
+    }
+
+    /**
+     * The same for A in panels of a few rows: element k of row r is {@code a[aAt + k * PANEL + r]}, and of B {@code b[bAt + k * NR + j]}.
+     *
+     * @param tile rows, as {@link #tilePanels} says
+     * @param depth even
+     */
+    static void panels(
+            int tile, int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        switch (tile) {
+            case 14 -> panels14(depth, a, aAt, b, bAt, c, at, add);
+            case 8 -> panels8(depth, a, aAt, b, bAt, c, at, add);
+            case 6 -> panels6(depth, a, aAt, b, bAt, c, at, add);
+            default -> columns(tile, depth, a, aAt, PANEL, b, bAt, NR, c, at, add);
+        }
     }
 
     private static void rows4(
@@ -774,8 +871,7 @@ final class MicroKernel {
             float[] bias,
             int biasAt,
             float[] addend,
-            int shift,
-            boolean relu) {
+            int shift) {
         if (depth == NOTHING) { return; }
         var u = fromArray(SPECIES, bias, biasAt);
         var v = fromArray(SPECIES, bias, biasAt + L);
@@ -796,13 +892,6 @@ final class MicroKernel {
             o = at[row + 1] + column + shift; p1 = p1.add(fromArray(SPECIES, addend, o)); q1 = q1.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 2] + column + shift; p2 = p2.add(fromArray(SPECIES, addend, o)); q2 = q2.add(fromArray(SPECIES, addend, o + L));
             o = at[row + 3] + column + shift; p3 = p3.add(fromArray(SPECIES, addend, o)); q3 = q3.add(fromArray(SPECIES, addend, o + L));
-        }
-        if (relu) {
-            var z = FloatVector.zero(SPECIES);
-            p0 = p0.blend(z, p0.compare(LE, z)); q0 = q0.blend(z, q0.compare(LE, z));
-            p1 = p1.blend(z, p1.compare(LE, z)); q1 = q1.blend(z, q1.compare(LE, z));
-            p2 = p2.blend(z, p2.compare(LE, z)); q2 = q2.blend(z, q2.compare(LE, z));
-            p3 = p3.blend(z, p3.compare(LE, z)); q3 = q3.blend(z, q3.compare(LE, z));
         }
         o = at[row] + column; p0.intoArray(c, o); q0.intoArray(c, o + L);
         o = at[row + 1] + column; p1.intoArray(c, o); q1.intoArray(c, o + L);
@@ -962,6 +1051,230 @@ final class MicroKernel {
         o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
         o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
         o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+    }
+
+    private static void panels14(
+            int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        var zero = FloatVector.zero(SPECIES);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
+        FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
+        FloatVector p4 = zero, q4 = zero, p5 = zero, q5 = zero;
+        FloatVector p6 = zero, q6 = zero, p7 = zero, q7 = zero;
+        FloatVector p8 = zero, q8 = zero, p9 = zero, q9 = zero;
+        FloatVector p10 = zero, q10 = zero, p11 = zero, q11 = zero;
+        FloatVector p12 = zero, q12 = zero, p13 = zero, q13 = zero;
+        FloatVector u, v, x;
+        int i = Math.max(aAt, 0), end = i + depth * PANEL, ahead = bAt - i / PANEL * NR;
+        for (; i < end; i += 2 * PANEL) {
+            int j = ahead + i / PANEL * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 6]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 7]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 8]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 9]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 10]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 11]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 12]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 13]); p13 = x.fma(u, p13); q13 = x.fma(v, q13);
+            loadLoadFence();
+            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+            x = broadcast(SPECIES, a[i + PANEL]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 6]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 7]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 8]); p8 = x.fma(u, p8); q8 = x.fma(v, q8);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 9]); p9 = x.fma(u, p9); q9 = x.fma(v, q9);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 10]); p10 = x.fma(u, p10); q10 = x.fma(v, q10);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 11]); p11 = x.fma(u, p11); q11 = x.fma(v, q11);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 12]); p12 = x.fma(u, p12); q12 = x.fma(v, q12);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 13]); p13 = x.fma(u, p13); q13 = x.fma(v, q13);
+        }
+        int o;
+        if (add) {
+            o = at[0]; p0 = p0.add(fromArray(SPECIES, c, o)); q0 = q0.add(fromArray(SPECIES, c, o + L));
+            o = at[1]; p1 = p1.add(fromArray(SPECIES, c, o)); q1 = q1.add(fromArray(SPECIES, c, o + L));
+            o = at[2]; p2 = p2.add(fromArray(SPECIES, c, o)); q2 = q2.add(fromArray(SPECIES, c, o + L));
+            o = at[3]; p3 = p3.add(fromArray(SPECIES, c, o)); q3 = q3.add(fromArray(SPECIES, c, o + L));
+            o = at[4]; p4 = p4.add(fromArray(SPECIES, c, o)); q4 = q4.add(fromArray(SPECIES, c, o + L));
+            o = at[5]; p5 = p5.add(fromArray(SPECIES, c, o)); q5 = q5.add(fromArray(SPECIES, c, o + L));
+            o = at[6]; p6 = p6.add(fromArray(SPECIES, c, o)); q6 = q6.add(fromArray(SPECIES, c, o + L));
+            o = at[7]; p7 = p7.add(fromArray(SPECIES, c, o)); q7 = q7.add(fromArray(SPECIES, c, o + L));
+            o = at[8]; p8 = p8.add(fromArray(SPECIES, c, o)); q8 = q8.add(fromArray(SPECIES, c, o + L));
+            o = at[9]; p9 = p9.add(fromArray(SPECIES, c, o)); q9 = q9.add(fromArray(SPECIES, c, o + L));
+            o = at[10]; p10 = p10.add(fromArray(SPECIES, c, o)); q10 = q10.add(fromArray(SPECIES, c, o + L));
+            o = at[11]; p11 = p11.add(fromArray(SPECIES, c, o)); q11 = q11.add(fromArray(SPECIES, c, o + L));
+            o = at[12]; p12 = p12.add(fromArray(SPECIES, c, o)); q12 = q12.add(fromArray(SPECIES, c, o + L));
+            o = at[13]; p13 = p13.add(fromArray(SPECIES, c, o)); q13 = q13.add(fromArray(SPECIES, c, o + L));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
+        o = at[8]; p8.intoArray(c, o); q8.intoArray(c, o + L);
+        o = at[9]; p9.intoArray(c, o); q9.intoArray(c, o + L);
+        o = at[10]; p10.intoArray(c, o); q10.intoArray(c, o + L);
+        o = at[11]; p11.intoArray(c, o); q11.intoArray(c, o + L);
+        o = at[12]; p12.intoArray(c, o); q12.intoArray(c, o + L);
+        o = at[13]; p13.intoArray(c, o); q13.intoArray(c, o + L);
+    }
+
+    private static void panels8(
+            int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        var zero = FloatVector.zero(SPECIES);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
+        FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
+        FloatVector p4 = zero, q4 = zero, p5 = zero, q5 = zero;
+        FloatVector p6 = zero, q6 = zero, p7 = zero, q7 = zero;
+        FloatVector u, v, x;
+        int i = Math.max(aAt, 0), end = i + depth * PANEL, ahead = bAt - i / PANEL * NR;
+        for (; i < end; i += 2 * PANEL) {
+            int j = ahead + i / PANEL * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 6]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 7]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+            loadLoadFence();
+            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+            x = broadcast(SPECIES, a[i + PANEL]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 6]); p6 = x.fma(u, p6); q6 = x.fma(v, q6);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 7]); p7 = x.fma(u, p7); q7 = x.fma(v, q7);
+        }
+        int o;
+        if (add) {
+            o = at[0]; p0 = p0.add(fromArray(SPECIES, c, o)); q0 = q0.add(fromArray(SPECIES, c, o + L));
+            o = at[1]; p1 = p1.add(fromArray(SPECIES, c, o)); q1 = q1.add(fromArray(SPECIES, c, o + L));
+            o = at[2]; p2 = p2.add(fromArray(SPECIES, c, o)); q2 = q2.add(fromArray(SPECIES, c, o + L));
+            o = at[3]; p3 = p3.add(fromArray(SPECIES, c, o)); q3 = q3.add(fromArray(SPECIES, c, o + L));
+            o = at[4]; p4 = p4.add(fromArray(SPECIES, c, o)); q4 = q4.add(fromArray(SPECIES, c, o + L));
+            o = at[5]; p5 = p5.add(fromArray(SPECIES, c, o)); q5 = q5.add(fromArray(SPECIES, c, o + L));
+            o = at[6]; p6 = p6.add(fromArray(SPECIES, c, o)); q6 = q6.add(fromArray(SPECIES, c, o + L));
+            o = at[7]; p7 = p7.add(fromArray(SPECIES, c, o)); q7 = q7.add(fromArray(SPECIES, c, o + L));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
+        o = at[6]; p6.intoArray(c, o); q6.intoArray(c, o + L);
+        o = at[7]; p7.intoArray(c, o); q7.intoArray(c, o + L);
+    }
+
+    private static void panels6(
+            int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        var zero = FloatVector.zero(SPECIES);
+        FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
+        FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
+        FloatVector p4 = zero, q4 = zero, p5 = zero, q5 = zero;
+        FloatVector u, v, x;
+        int i = Math.max(aAt, 0), end = i + depth * PANEL, ahead = bAt - i / PANEL * NR;
+        for (; i < end; i += 2 * PANEL) {
+            int j = ahead + i / PANEL * NR;
+            u = fromArray(SPECIES, b, j); v = fromArray(SPECIES, b, j + L);
+            x = broadcast(SPECIES, a[i]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+            loadLoadFence();
+            u = fromArray(SPECIES, b, j + NR); v = fromArray(SPECIES, b, j + NR + L);
+            x = broadcast(SPECIES, a[i + PANEL]); p0 = x.fma(u, p0); q0 = x.fma(v, q0);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 1]); p1 = x.fma(u, p1); q1 = x.fma(v, q1);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 2]); p2 = x.fma(u, p2); q2 = x.fma(v, q2);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 3]); p3 = x.fma(u, p3); q3 = x.fma(v, q3);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 4]); p4 = x.fma(u, p4); q4 = x.fma(v, q4);
+            loadLoadFence();
+            x = broadcast(SPECIES, a[i + PANEL + 5]); p5 = x.fma(u, p5); q5 = x.fma(v, q5);
+        }
+        int o;
+        if (add) {
+            o = at[0]; p0 = p0.add(fromArray(SPECIES, c, o)); q0 = q0.add(fromArray(SPECIES, c, o + L));
+            o = at[1]; p1 = p1.add(fromArray(SPECIES, c, o)); q1 = q1.add(fromArray(SPECIES, c, o + L));
+            o = at[2]; p2 = p2.add(fromArray(SPECIES, c, o)); q2 = q2.add(fromArray(SPECIES, c, o + L));
+            o = at[3]; p3 = p3.add(fromArray(SPECIES, c, o)); q3 = q3.add(fromArray(SPECIES, c, o + L));
+            o = at[4]; p4 = p4.add(fromArray(SPECIES, c, o)); q4 = q4.add(fromArray(SPECIES, c, o + L));
+            o = at[5]; p5 = p5.add(fromArray(SPECIES, c, o)); q5 = q5.add(fromArray(SPECIES, c, o + L));
+        }
+        o = at[0]; p0.intoArray(c, o); q0.intoArray(c, o + L);
+        o = at[1]; p1.intoArray(c, o); q1.intoArray(c, o + L);
+        o = at[2]; p2.intoArray(c, o); q2.intoArray(c, o + L);
+        o = at[3]; p3.intoArray(c, o); q3.intoArray(c, o + L);
+        o = at[4]; p4.intoArray(c, o); q4.intoArray(c, o + L);
+        o = at[5]; p5.intoArray(c, o); q5.intoArray(c, o + L);
     }
     // spotless:on
 }

@@ -2,6 +2,7 @@ package gradus.backend.simd;
 
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.Lanes.SPECIES;
+import static gradus.backend.simd.MicroKernel.PANEL;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -277,10 +278,10 @@ final class Patches extends Rows.Operand {
 
     /**
      * Elements {@code [k0, k1)} of {@code count} rows that follow each other along one row of the grid, or anywhere if
-     * {@link #plain}; of one tap, which lies inside the image for all of them. Each goes to the next
-     * {@link TransposedMatMul#PITCH} of y; up to a vector of garbage may be written behind it.
+     * {@link #plain}; of one tap, which lies inside the image for all of them. They go to panels of {@link MicroKernel#panels}, the
+     * first at {@code y[at]} and each {@code panel} behind the one before, where garbage may be written behind a tile's elements.
      */
-    void columns(int row, int count, int k0, int k1, int channel, float[] y, int at) {
+    void panels(int row, int count, int k0, int k1, int channel, float[] y, int at, int panel) {
         int from = start + row * pixel + channel + k0;
         int step = pixel;
         if (!plain) {
@@ -290,27 +291,35 @@ final class Patches extends Rows.Operand {
             from = start + ((row / gridW / gridH * h + ih) * w + iw) * pixel + channel + k0 - tap * channels;
             step = stepW * pixel;
         }
-        int n = k1 - k0;
-        int c = 0;
-        for (; c + 4 * L <= n; c += 4 * L) {
-            fourColumns(from + c, step, count, y, at + c);
-        }
-        for (int r = 0; r < count && c < n; r++) {
-            copy(from + r * step + c, y, at + r * TransposedMatMul.PITCH + c, n - c);
+        for (int left = k1 - k0; left > 0; ) {
+            int tile = MicroKernel.tilePanels(left);
+            int tiles = 1;
+            while (left > tiles * tile && MicroKernel.tilePanels(left - tiles * tile) == tile) {
+                tiles++;
+            }
+            panels(from, step, count, tile, tiles, Math.min(tile, left), y, at, panel);
+            from += tile * tiles;
+            left -= tile * tiles;
+            at += tiles * panel;
         }
     }
 
-    private void fourColumns(int from, int step, int count, float[] y, int to) {
+    /** Some panels of equally many rows, {@code whole} of them elements of A. */
+    private void panels(int from, int step, int count, int tile, int tiles, int whole, float[] y, int to, int panel) {
         float[] x = this.x;
-        for (int r = 0; r < count; r++, from += step, to += TransposedMatMul.PITCH) {
-            var a = FloatVector.fromArray(SPECIES, x, from);
-            var b = FloatVector.fromArray(SPECIES, x, from + L);
-            var c = FloatVector.fromArray(SPECIES, x, from + 2 * L);
-            var d = FloatVector.fromArray(SPECIES, x, from + 3 * L);
-            a.intoArray(y, to);
-            b.intoArray(y, to + L);
-            c.intoArray(y, to + 2 * L);
-            d.intoArray(y, to + 3 * L);
+        int behind = from + (tiles - 1) * tile + PANEL;
+        int safe = behind > x.length ? 0 : Math.min(count, (x.length - behind) / step + 1);
+        for (int r = 0; r < safe; r++, from += step, to += PANEL) {
+            for (int t = 0, i = from, o = to; t < tiles; t++, i += tile, o += panel) {
+                for (int j = 0; j < PANEL; j += L) {
+                    FloatVector.fromArray(SPECIES, x, i + j).intoArray(y, o + j);
+                }
+            }
+        }
+        for (int r = safe; r < count; r++, from += step, to += PANEL) { // a vector would go beyond the end
+            for (int t = 0; t < tiles; t++) {
+                System.arraycopy(x, from + t * tile, y, to + t * panel, whole);
+            }
         }
     }
 

@@ -67,7 +67,7 @@ final class Strassen {
                 && k <= DEPTH
                 && m % 2 == 0
                 && n % (2 * NR) == 0
-                && k % 2 == 0;
+                && k % 4 == 0; // products that are added to others have even depths
     }
 
     /** Elements of a panel: NR columns of each of the seven right factors. */
@@ -189,7 +189,7 @@ final class Strassen {
 
     private static void product(
             int tile, int k, float[] a, int aAt, float[] b, int bAt, int[] at, int column, float[] addend, int shift) {
-        MicroKernel.rows(tile, k, a, aAt, b, bAt, a, at, 0, column, MicroKernel.ZEROS, 0, addend, shift, false);
+        MicroKernel.rows(tile, k, a, aAt, b, bAt, a, at, 0, column, MicroKernel.ZEROS, 0, addend, shift);
     }
 
     /**

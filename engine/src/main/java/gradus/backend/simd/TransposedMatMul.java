@@ -3,7 +3,11 @@ package gradus.backend.simd;
 import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.MatMul.ceil;
 import static gradus.backend.simd.MicroKernel.MR_COLUMNS;
+import static gradus.backend.simd.MicroKernel.MR_PANELS;
 import static gradus.backend.simd.MicroKernel.NR;
+import static gradus.backend.simd.MicroKernel.PANEL;
+
+import java.util.Arrays;
 
 /**
  * C = A^T B, for gradients of kernels: few rows and columns and a long inner extent, the pixels. A is given as {@link Patches}, B
@@ -47,9 +51,6 @@ final class TransposedMatMul implements Workers.Task {
     /** From one k to the next in a copy of A's columns: an odd number of cache lines, to use every cache set. */
     static final int PITCH = ROWS + 16;
 
-    /** Elements of a quarter of a page: rows at multiples of it use a quarter of the first cache's sets, or fewer. */
-    private static final int QUARTER = 256;
-
     /** Channels of a tap from which on C is computed tap by tap. */
     private static final int LEAST_CHANNELS = 32;
 
@@ -57,9 +58,9 @@ final class TransposedMatMul implements Workers.Task {
     private static final int ENOUGH = 8;
 
     // a worker's scratch memory: rows of A, panels of B, one tile of C
-    private static final int A_SIZE = DEPTH * PITCH + 16;
+    private static final int A_SIZE = DEPTH * (ceil(ROWS, MR_PANELS) + 6) * PANEL;
     private static final int B_SIZE = 1 << 17;
-    private static final int SCRATCH = A_SIZE + B_SIZE + MR_COLUMNS * NR;
+    private static final int SCRATCH = A_SIZE + B_SIZE + Math.max(MR_COLUMNS, MR_PANELS) * NR;
 
     /** Numbers between what two workers write: two pairs of cache lines, or each would wait for the other's. */
     private static final int APART = 64;
@@ -94,7 +95,7 @@ final class TransposedMatMul implements Workers.Task {
     /** Whether C is, so that nobody looks at tiles left of the diagonal. */
     private boolean symmetric;
 
-    /** Whether operands whose columns {@link #collide} are copied, and whether that was faster so far, shape by shape. */
+    /** Whether operands that could be read where they are are copied, and whether that was faster so far, shape by shape. */
     private boolean copies = true;
 
     private final Trials trials = new Trials();
@@ -245,12 +246,13 @@ final class TransposedMatMul implements Workers.Task {
         }
         int parts = groups * rowBlocks * columnBlocks * splits;
         if ((long) m * n * k * groups < MatMul.SMALL_WORK) {
-            copies = true;
+            copies = false;
             workers.runHere(this, parts);
         } else {
-            boolean choice = a.isPlain() && collide(a.pitch()) || b.hasRows() && collide(b.pitch());
+            boolean choice =
+                    a.isPlain() && b.hasRows() && b.rows() == null && rowBlock <= ROWS; // there is room for no more
             int place = choice ? trials.place(m, n, k) : -1;
-            copies = !trials.second(place);
+            copies = choice && !trials.second(place);
             long begin = System.nanoTime();
             if (workers.run(this, parts)) {
                 trials.took(place, System.nanoTime() - begin);
@@ -316,11 +318,6 @@ final class TransposedMatMul implements Workers.Task {
         block(rest / splits, rest % splits, tap, m0, m1, n0, n1, worker);
     }
 
-    /** Whether so few sets of the first cache would have to keep a column that reading a copy may be faster. */
-    private boolean collide(int pitch) {
-        return pitch % QUARTER == 0 && rowBlock <= ROWS; // a copy has room for no more
-    }
-
     private static int tileAt(int worker, int r) {
         return BASE + worker * SCRATCH + A_SIZE + B_SIZE + r * NR;
     }
@@ -339,10 +336,10 @@ final class TransposedMatMul implements Workers.Task {
         int length = ceil(pixels, splits);
         int first = Math.min(pixels, split * length);
         int end = Math.min(pixels, first + length);
-        boolean leftInPlace = a.isPlain() && !(copies && collide(a.pitch()));
+        boolean leftInPlace = a.isPlain() && !copies;
         boolean made = b.rows() != null;
-        boolean rightInPlace =
-                made || b.hasRows() && height * width == a.positions() && !(copies && collide(b.pitch())); // in order
+        boolean panels = (byTap || copies) && b.hasRows();
+        boolean rightInPlace = made || b.hasRows() && !panels;
         float[] left = leftInPlace ? a.array() : scratch;
         float[] right = rightInPlace && !made ? b.array() : scratch;
         int rightPitch = made ? rowOfB() : rightInPlace ? b.pitch() : NR;
@@ -358,6 +355,7 @@ final class TransposedMatMul implements Workers.Task {
             }
             int leftAt = aAt;
             int rightAt = bAt;
+            int rows = k1 - k0 + (panels ? (k1 - k0) % 2 : 0);
             if (means != null) {
                 center(k0, k1, aAt);
                 int to = aAt + m0;
@@ -385,8 +383,8 @@ final class TransposedMatMul implements Workers.Task {
             for (int i = leftInPlace && (rightInPlace || !b.hasRows()) ? k1 : k0; i < k1; ) {
                 int row = image * a.positions() + (p0 + p) * pitch + q0 + q;
                 int run = byTap ? Math.min(width - q, k1 - i) : k1 - i; // rows that follow each other
-                if (byTap) {
-                    a.columns(row, run, m0, m1, group * aGroup, scratch, aAt + (i - k0) * PITCH);
+                if (panels) {
+                    a.panels(row, run, m0, m1, group * aGroup, scratch, aAt + (i - k0) * PANEL, rows * PANEL);
                 } else if (m0 == 0 && m1 == m && a.shortRuns()) {
                     a.rows(row, run, group * aGroup, scratch, aAt + (i - k0) * PITCH, PITCH, starts[worker]);
                 } else {
@@ -395,7 +393,7 @@ final class TransposedMatMul implements Workers.Task {
                     }
                 }
                 if (b.hasRows() && !rightInPlace) {
-                    b.packRows(group, row, run, i - k0, k1 - k0, n0, n1, scratch, bAt);
+                    b.packRows(group, row, run, i - k0, rows, n0, n1, scratch, bAt);
                 }
                 i += run;
                 q += run;
@@ -407,8 +405,11 @@ final class TransposedMatMul implements Workers.Task {
                     }
                 }
             }
-            int leftPitch = leftInPlace ? a.pitch() : PITCH;
-            int panel = rightInPlace ? NR : NR * (k1 - k0);
+            if (rows > k1 - k0) {
+                zeroRow(m1 - m0, n1 - n0, k1 - k0, rows, aAt, bAt);
+            }
+            int leftPitch = panels ? 0 : leftInPlace ? a.pitch() : PITCH;
+            int panel = rightInPlace ? NR : NR * rows;
             boolean add = block > 0;
             tiles(
                     group,
@@ -417,7 +418,7 @@ final class TransposedMatMul implements Workers.Task {
                     m1,
                     n0,
                     n1,
-                    k1 - k0,
+                    rows,
                     left,
                     leftAt,
                     leftPitch,
@@ -427,6 +428,18 @@ final class TransposedMatMul implements Workers.Task {
                     panel,
                     add,
                     worker);
+        }
+    }
+
+    /** Row number k of panels so deep, which has to be even, of so many rows and columns of C. */
+    private void zeroRow(int rows, int columns, int k, int depth, int aAt, int bAt) {
+        for (int at = aAt + k * PANEL; rows > 0; at += depth * PANEL) {
+            Arrays.fill(scratch, at, at + PANEL, 0);
+            rows -= MicroKernel.tilePanels(rows);
+        }
+        for (int at = bAt + k * NR; columns > 0; at += depth * NR) {
+            Arrays.fill(scratch, at, at + NR, 0);
+            columns -= NR;
         }
     }
 
@@ -458,7 +471,10 @@ final class TransposedMatMul implements Workers.Task {
         tiles(0, split, 0, m, 0, n, k1 - k0, left, at, pitch, right, rightAt, rightPitch, NR, add, worker);
     }
 
-    /** Rows [m0, m1) of C and columns [n0, n1), tile by tile; {@code panel} from NR columns of B to the next. */
+    /**
+     * Rows [m0, m1) of C and columns [n0, n1), tile by tile; {@code leftPitch} from one k to the next in A, 0 if it is in panels, and
+     * {@code panel} from NR columns of B to the next.
+     */
     private void tiles(
             int group,
             int split,
@@ -477,10 +493,11 @@ final class TransposedMatMul implements Workers.Task {
             boolean add,
             int worker) {
         float[] to = splits > 1 ? partials : c;
+        boolean panels = leftPitch == 0;
+        int a = leftAt;
         for (int row = m0; row < m1; ) {
-            int tile = MicroKernel.tileColumns(m1 - row);
+            int tile = panels ? MicroKernel.tilePanels(m1 - row) : MicroKernel.tileColumns(m1 - row);
             int valid = Math.min(tile, m1 - row);
-            int a = leftAt + row - m0;
             for (int column = n0, b = rightAt; column < n1; column += NR, b += panel) {
                 if (symmetric && column + NR <= row) {
                     continue;
@@ -488,7 +505,11 @@ final class TransposedMatMul implements Workers.Task {
                 boolean whole = valid == tile && column + NR <= n1;
                 int[] at = startsOf(worker, group, split, row, tile, whole, column);
                 float[] c = whole ? to : scratch;
-                MicroKernel.columns(tile, depth, left, a, leftPitch, right, b, rightPitch, c, at, whole && add);
+                if (panels) {
+                    MicroKernel.panels(tile, depth, left, a, right, b, c, at, whole && add);
+                } else {
+                    MicroKernel.columns(tile, depth, left, a, leftPitch, right, b, rightPitch, c, at, whole && add);
+                }
                 for (int r = 0; r < valid && !whole; r++) {
                     int from = tileAt(worker, r);
                     int o = startOf(group, split, row + r) + column;
@@ -498,6 +519,7 @@ final class TransposedMatMul implements Workers.Task {
                 }
             }
             row += valid;
+            a += panels ? depth * PANEL : valid;
         }
     }
 

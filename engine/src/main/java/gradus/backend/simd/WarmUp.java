@@ -91,7 +91,7 @@ final class WarmUp implements Runnable {
     }
 
     private void kernels() {
-        boolean[] fast = new boolean[TILES.length + 11];
+        boolean[] fast = new boolean[TILES.length + 13];
         long end = System.nanoTime() + LONGEST_NANOS;
         int left = fast.length;
         for (int round = 0; left > 0 && System.nanoTime() < end; round++) {
@@ -124,7 +124,7 @@ final class WarmUp implements Runnable {
         if (kernel < TILES.length) {
             int depth = something ? 32 : MicroKernel.NOTHING;
             float[] addend = odd ? null : y;
-            MicroKernel.rows(TILES[kernel], depth, x, 0, x, 0, y, at, 0, 0, MicroKernel.ZEROS, 0, addend, 0, relu);
+            MicroKernel.rows(TILES[kernel], depth, x, 0, x, 0, y, at, 0, 0, MicroKernel.ZEROS, 0, addend, 0);
             return;
         }
         switch (kernel - TILES.length) {
@@ -141,6 +141,8 @@ final class WarmUp implements Runnable {
             case 7 -> Elementwise.multiply(x, 0, x, 0, y, 0, n);
             case 8 -> patches.border(something ? 1 : 0, BASE, odd ? -1 : 0, 0, y, BASE);
             case 9 -> WinogradTransforms.inputTile(something ? L : 0, x, 0, 8 * L, L, y, 64 * L, y, 0, L);
+            case 10 -> MicroKernel.step(something ? 4 : 0, x, 0, x, 0, y, at, 0, 0);
+            case 11 -> MicroKernel.relu(something ? 4 : 0, y, at, 0, 0);
             default -> Pooling.max(x, 0, 3, 3 * L, 3, L, y, 0, something ? L : 0);
         }
     }

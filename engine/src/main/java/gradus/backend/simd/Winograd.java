@@ -485,8 +485,7 @@ final class Winograd extends WinogradTiles implements Workers.Task {
                     MicroKernel.ZEROS,
                     0,
                     null,
-                    0,
-                    false);
+                    0);
             t += tile;
         }
     }
