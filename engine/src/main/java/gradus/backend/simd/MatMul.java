@@ -359,10 +359,14 @@ final class MatMul implements Workers.Task {
                 a.makeRows();
             }
             int parts = joint ? splits : groups * rowBlocks * columnBlocks;
+            if (joint) {
+                gradient.begin(rowsOfBlock());
+            }
+            long begin = System.nanoTime();
             if (small) {
                 workers.runHere(this, parts);
-            } else {
-                workers.run(this, parts);
+            } else if (workers.run(this, parts) && joint) {
+                gradient.took(System.nanoTime() - begin);
             }
             a.madeBy(null, null);
             if (joint) {
@@ -464,6 +468,15 @@ final class MatMul implements Workers.Task {
     /** Blocks in which so many rows of k numbers are copied; the same for any number of threads. */
     static int blocks(int rows, int k) {
         return ceil(ceil(rows, MR), Math.clamp(BLOCK_SIZE / Math.max(1, k), MR, BLOCK) / MR);
+    }
+
+    /** Most rows of a block. */
+    private int rowsOfBlock() {
+        int most = 0;
+        for (int block = 0; block < rowBlocks; block++) {
+            most = Math.max(most, rowAt(block + 1) - rowAt(block));
+        }
+        return most;
     }
 
     /** Where a block of rows begins. */

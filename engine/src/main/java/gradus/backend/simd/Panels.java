@@ -100,6 +100,14 @@ final class Panels extends Rows.Operand {
         }
     }
 
+    /** A panel of rows {@code step} apart; what lies behind a row may be read too. */
+    static void panel(float[] x, int from, int step, int rows, float[] y, int to) {
+        for (int end = to + rows * NR; to < end; to += NR, from += step) {
+            FloatVector.fromArray(SPECIES, x, from).intoArray(y, to);
+            FloatVector.fromArray(SPECIES, x, from + L).intoArray(y, to + L);
+        }
+    }
+
     /** Columns [n0, n1) of a row of the first matrix, as row {@code i} of panels so deep, the first of them at {@code y[at]}. */
     void packRow(int group, int row, int i, int depth, int n0, int n1, float[] y, int at) {
         packRow(rowAt(group, row), i, depth, n0, n1, y, at);

@@ -291,13 +291,18 @@ final class Patches extends Rows.Operand {
             from = start + ((row / gridW / gridH * h + ih) * w + iw) * pixel + channel + k0 - tap * channels;
             step = stepW * pixel;
         }
-        for (int left = k1 - k0; left > 0; ) {
+        panels(x, from, step, count, k1 - k0, y, at, panel);
+    }
+
+    /** Rows of n numbers, {@code step} apart, to panels. */
+    static void panels(float[] x, int from, int step, int count, int n, float[] y, int at, int panel) {
+        for (int left = n; left > 0; ) {
             int tile = MicroKernel.tilePanels(left);
             int tiles = 1;
             while (left > tiles * tile && MicroKernel.tilePanels(left - tiles * tile) == tile) {
                 tiles++;
             }
-            panels(from, step, count, tile, tiles, Math.min(tile, left), y, at, panel);
+            panels(x, from, step, count, tile, tiles, Math.min(tile, left), y, at, panel);
             from += tile * tiles;
             left -= tile * tiles;
             at += tiles * panel;
@@ -305,8 +310,8 @@ final class Patches extends Rows.Operand {
     }
 
     /** Some panels of equally many rows, {@code whole} of them elements of A. */
-    private void panels(int from, int step, int count, int tile, int tiles, int whole, float[] y, int to, int panel) {
-        float[] x = this.x;
+    private static void panels(
+            float[] x, int from, int step, int count, int tile, int tiles, int whole, float[] y, int to, int panel) {
         int behind = from + (tiles - 1) * tile + PANEL;
         int safe = behind > x.length ? 0 : Math.min(count, (x.length - behind) / step + 1);
         for (int r = 0; r < safe; r++, from += step, to += PANEL) {

@@ -14,8 +14,8 @@ import java.util.Arrays;
  * as {@link Panels}.
  *
  * <p>Blocks of rows of C belong to one tap and use the pixels at which it lies inside the image. The rows of A and B are read by
- * columns, where they are if they follow each other, else from copies; where these {@link #collide}, whichever {@link Trials}
- * find faster. What is read where it is is fetched before: in the order of the tiles it would come from memory at half the speed.
+ * columns, where they are if they follow each other, or from copies in panels, whichever {@link Trials} find faster. What is read
+ * where it is is fetched before: in the order of the tiles it would come from memory at half the speed.
  * Where C has too few blocks to share among threads, the inner extent
  * is split as well, by shape alone, and the partial results are added in order.
  *
@@ -60,6 +60,10 @@ final class TransposedMatMul implements Workers.Task {
     // a worker's scratch memory: rows of A, panels of B, one tile of C
     private static final int A_SIZE = DEPTH * (ceil(ROWS, MR_PANELS) + 6) * PANEL;
     private static final int B_SIZE = 1 << 17;
+
+    /** Room for rows of A that are made, before panels of them. */
+    private static final int MADE = 100 * PITCH;
+
     private static final int SCRATCH = A_SIZE + B_SIZE + Math.max(MR_COLUMNS, MR_PANELS) * NR;
 
     /** Numbers between what two workers write: two pairs of cache lines, or each would wait for the other's. */
@@ -99,6 +103,7 @@ final class TransposedMatMul implements Workers.Task {
     private boolean copies = true;
 
     private final Trials trials = new Trials();
+    private int place;
 
     /** Whether it is another product's turn to begin; and whether partial results are being added. */
     private boolean waits;
@@ -249,18 +254,34 @@ final class TransposedMatMul implements Workers.Task {
             copies = false;
             workers.runHere(this, parts);
         } else {
-            boolean choice =
-                    a.isPlain() && b.hasRows() && b.rows() == null && rowBlock <= ROWS; // there is room for no more
-            int place = choice ? trials.place(m, n, k) : -1;
-            copies = choice && !trials.second(place);
+            boolean room = rowBlock <= ROWS;
+            choose(room && a.isPlain() && b.hasRows() && b.rows() == null, 0);
             long begin = System.nanoTime();
             if (workers.run(this, parts)) {
-                trials.took(place, System.nanoTime() - begin);
+                took(System.nanoTime() - begin);
             }
         }
         if (splits > 1) {
             end();
         }
+    }
+
+    /** Whether the next product is computed from copies; {@code way} tells those apart that are computed with another one. */
+    private void choose(boolean choice, int way) {
+        place = choice ? trials.place(m, n, 2L * k + way) : -1;
+        copies = choice && !trials.second(place);
+    }
+
+    /** The time that it took, with what was computed with it. */
+    void took(long nanos) {
+        trials.took(place, nanos);
+    }
+
+    /** Before {@link #add}: the other product's blocks have no more than so many rows. */
+    void begin(int rows) {
+        int even = rows + rows % 2;
+        boolean room = MADE + MicroKernel.panelsOf(m) * even * PANEL <= A_SIZE && ceil(n, NR) * NR * even <= B_SIZE;
+        choose(room && rows * PITCH <= MADE, 1);
     }
 
     /** Adds the partial results. */
@@ -431,14 +452,14 @@ final class TransposedMatMul implements Workers.Task {
         }
     }
 
-    /** Row number k of panels so deep, which has to be even, of so many rows and columns of C. */
+    /** Row number k of panels so deep, which has to be even, of so many rows and columns of C: its products are -0 and change no sum. */
     private void zeroRow(int rows, int columns, int k, int depth, int aAt, int bAt) {
         for (int at = aAt + k * PANEL; rows > 0; at += depth * PANEL) {
             Arrays.fill(scratch, at, at + PANEL, 0);
             rows -= MicroKernel.tilePanels(rows);
         }
         for (int at = bAt + k * NR; columns > 0; at += depth * NR) {
-            Arrays.fill(scratch, at, at + NR, 0);
+            Arrays.fill(scratch, at, at + NR, -0f);
             columns -= NR;
         }
     }
@@ -468,7 +489,21 @@ final class TransposedMatMul implements Workers.Task {
         } else {
             scratch[tileAt(worker, 0)] = Memory.fetch(left, at, k1 - k0, m, pitch);
         }
-        tiles(0, split, 0, m, 0, n, k1 - k0, left, at, pitch, right, rightAt, rightPitch, NR, add, worker);
+        if (!copies) {
+            tiles(0, split, 0, m, 0, n, k1 - k0, left, at, pitch, right, rightAt, rightPitch, NR, add, worker);
+            return;
+        }
+        int rows = k1 - k0 + (k1 - k0) % 2;
+        int aAt = BASE + worker * SCRATCH + MADE;
+        int bAt = BASE + worker * SCRATCH + A_SIZE;
+        Patches.panels(left, at, pitch, k1 - k0, m, scratch, aAt, rows * PANEL);
+        for (int column = 0; column < n; column += NR) {
+            Panels.panel(right, rightAt + column, rightPitch, k1 - k0, scratch, bAt + column * rows);
+        }
+        if (rows > k1 - k0) {
+            zeroRow(m, n, k1 - k0, rows, aAt, bAt);
+        }
+        tiles(0, split, 0, m, 0, n, rows, scratch, aAt, 0, scratch, bAt, NR, rows * NR, add, worker);
     }
 
     /**

@@ -8,7 +8,7 @@ final class Trials {
     /** Calls that do not count, and those of both ways together that do. */
     static final int FIRST = 4;
 
-    static final int CALLS = 16;
+    static final int CALLS = 10;
 
     /** Shapes that are told apart; another one that finds the place of its number taken is never tried. */
     private static final int SHAPES = 256;
