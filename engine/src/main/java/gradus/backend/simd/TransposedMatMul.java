@@ -103,6 +103,8 @@ final class TransposedMatMul implements Workers.Task {
     private boolean copies = true;
 
     private final Trials trials = new Trials();
+
+    /** Where they keep the shape of the product in progress. */
     private int place;
 
     /** Whether it is another product's turn to begin; and whether partial results are being added. */

@@ -8,9 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import gradus.backend.Backend;
 import gradus.backend.Window;
 import gradus.backend.agreement.Twins;
 import gradus.tensor.Tensor;
+import java.util.Arrays;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class TrialsTest {
@@ -56,5 +59,42 @@ class TrialsTest {
         } finally {
             twins.close();
         }
+    }
+
+    /** The same for one that is computed with the gradient of the image. */
+    @Test
+    void bitsAreTheSameTogether() {
+        var g = new Window(3, 37, 37, 96, 37, 37, 70, 1, 1, 1, 1, 1, 1, 0, 0, 1);
+        try (var k = new SimdBackend(2, false)) {
+            assertTrue(k.joinsGradients(g));
+            Memory x = numbers(k, 3 * 37 * 37 * 96);
+            Memory dy = numbers(k, 3 * 37 * 37 * 70);
+            Memory w = numbers(k, 96 * 70);
+            Memory dx = k.allocate(3 * 37 * 37 * 96);
+            Memory alone = k.allocate(96 * 70);
+            Memory together = k.allocate(96 * 70);
+            k.conv2dKernelGradient(g, x, dy, alone);
+            Runnable product = () -> k.conv2dInputGradient(g, dy, w, dx);
+            Runnable gradient = () -> k.conv2dKernelGradient(g, x, dy, together);
+            var joined = new Backend.Joined(null, false, product, null, null, gradient);
+            for (int i = 0; i < Trials.FIRST + Trials.CALLS + 2; i++) {
+                Arrays.fill(together.array(), together.offset(), together.offset() + 96 * 70, Float.NaN);
+                k.joined(joined);
+                assertArrayEquals(elements(alone), elements(together));
+            }
+        }
+    }
+
+    private static float[] elements(Memory m) {
+        return Arrays.copyOfRange(m.array(), m.offset(), m.offset() + 96 * 70);
+    }
+
+    private static Memory numbers(SimdBackend k, int count) {
+        var random = new Random(count);
+        Memory m = k.allocate(count);
+        for (int i = 0; i < count; i++) {
+            m.array()[m.offset() + i] = random.nextFloat() - 0.5f;
+        }
+        return m;
     }
 }
