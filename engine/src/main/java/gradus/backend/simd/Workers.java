@@ -6,7 +6,8 @@ import java.util.concurrent.locks.LockSupport;
 
 /**
  * A few threads that work through the parts of one task at a time. The caller is worker 0 and works too; the others spin
- * for a short while after each task, because the next one usually follows within microseconds, and sleep when it does not.
+ * during a task and for a short while after it, because the next one usually follows within microseconds, and sleep when it does not:
+ * where processors are shared with others, one that sleeps may have to wait for milliseconds until it is woken.
  *
  * <p>Each worker begins with its own share of neighbouring parts, the same for equal tasks, so that it finds in its cache
  * what it wrote there last time or in the task before; on two cores that makes a third of the speed of a matrix product.
@@ -20,7 +21,7 @@ final class Workers implements AutoCloseable {
         void run(int part, int worker);
     }
 
-    private static final long SPIN_NANOS = 100_000;
+    private static final long SPIN_NANOS = 1_000_000;
     private static final int SPINS_PER_LOOK = 64;
 
     private final Thread[] threads;
@@ -178,7 +179,9 @@ final class Workers implements AutoCloseable {
             for (int i = 0; i < SPINS_PER_LOOK && !work(); i++) {
                 Thread.onSpinWait();
             }
-            if (System.nanoTime() - idleSince > SPIN_NANOS) {
+            if (unfinished.get() > 0) {
+                idleSince = System.nanoTime();
+            } else if (System.nanoTime() - idleSince > SPIN_NANOS) {
                 self.asleep = true;
                 if (!work() && !closed) {
                     LockSupport.park(this);
