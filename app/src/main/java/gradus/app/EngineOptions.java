@@ -35,8 +35,7 @@ final class EngineOptions {
 
     @Option(
             names = "--exact",
-            description =
-                    "sum every product one by one: no convolutions by Winograd's or Strassen's method, which round a little more")
+            description = "sum every product one by one: no Winograd convolutions, which round a little more")
     boolean exact;
 
     /** @throws UsageException for a precision that does not exist */

@@ -19,7 +19,7 @@ public interface BackendProvider {
     /**
      * @param threads number of threads to compute with, 0 for all processors
      * @param precision what numbers are stored and rounded to
-     * @param exact whether methods that save multiplications at the cost of some rounding, such as Winograd's and Strassen's, are left out
+     * @param exact whether methods that save multiplications at the cost of some rounding, such as Winograd's, are left out
      */
     record Options(int threads, Precision precision, boolean exact) {
         public Options(int threads, Precision precision) {

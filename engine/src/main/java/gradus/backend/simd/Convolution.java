@@ -52,7 +52,6 @@ final class Convolution {
     }
 
     void direct(Window g, Memory x, Memory w, Memory y) {
-        product.strassen(winograd != null);
         int channels = g.c() / g.groups();
         int filters = g.f() / g.groups();
         int depth = g.kh() * g.kw() * channels;
@@ -299,7 +298,6 @@ final class Convolution {
                 g.h() * rowOfPixels,
                 g.strideH() * rowOfPixels,
                 g.strideW() * g.c());
-        product.strassen(winograd != null);
         product.run(g.n() * rows * columns, channels, tapsH * tapsW * filters);
     }
 

@@ -28,11 +28,8 @@ import java.util.Arrays;
  * the same window position of different images and the taps that fall outside are the same for all of its rows. In a
  * 3 x 3 convolution of 4 x 4 pixels that is 31 % of all products, of 2 x 2 pixels 56 %.
  *
- * <p>Large products of the first kind may be computed by {@link Strassen}'s method, block of rows by block.
- *
  * <p>An element of C is a sum over fixed blocks in fixed order whatever the number of rows, columns or threads, however the
- * work was cut and whether its tile was whole; products with padding that are made or left out add nothing to it. With Strassen's
- * method it depends on the other rows as well, but not on threads.
+ * work was cut and whether its tile was whole; products with padding that are made or left out add nothing to it.
  */
 final class MatMul implements Workers.Task {
     /** Inner extent of a block of gathered rows. */
@@ -77,10 +74,10 @@ final class MatMul implements Workers.Task {
     /** Multiply-adds below which the caller computes alone. */
     static final long SMALL_WORK = 100_000;
 
-    // a worker's scratch memory: block of A, panels of B, tiles of C
+    // a worker's scratch memory: block of A, panels of B, one tile of C
     private static final int A_SIZE = BLOCK * PITCH + 16;
     private static final int B_SIZE = Math.max(DEPTH * COLUMNS, 1 << 17);
-    private static final int SCRATCH = A_SIZE + B_SIZE + Strassen.STRIP * Strassen.TILES * MR * NR;
+    private static final int SCRATCH = A_SIZE + B_SIZE + MR * NR;
 
     private enum Phase {
         PACK,
@@ -178,9 +175,6 @@ final class MatMul implements Workers.Task {
     private boolean joint;
     private boolean wasJoint;
 
-    /** Whether the product may be, and from {@link #partition} on whether it is, computed by {@link Strassen}'s method. */
-    private boolean strassen;
-
     /** Elements of a run, and its blocks; images if rows go position by position, else 1. */
     private int run;
 
@@ -256,12 +250,12 @@ final class MatMul implements Workers.Task {
 
     /** B, which is used once, in panels of our own: every worker then reads it as if it had been packed before. */
     private void packOwn(boolean small) {
-        long size = strassen ? (long) groups * Strassen.panels(n) * Strassen.panel(k) : packedSize(groups, k, n);
+        long size = packedSize(groups, k, n);
         own = own.length >= size + BASE ? own : Lanes.array(Math.toIntExact(size));
         packed = own;
         packedAt = BASE;
         phase = Phase.PACK;
-        int parts = groups * ceil(panels(), PANELS) * (strassen ? Strassen.SHARES : 1);
+        int parts = groups * ceil(panels(), PANELS);
         if (small) {
             workers.runHere(this, parts);
         } else {
@@ -271,7 +265,7 @@ final class MatMul implements Workers.Task {
 
     /** Panels of B, of each group. */
     private int panels() {
-        return strassen ? Strassen.panels(n) : ceil(n, NR);
+        return ceil(n, NR);
     }
 
     /** The next product's B is one that was packed. */
@@ -306,11 +300,6 @@ final class MatMul implements Workers.Task {
         this.stepW = stepW;
     }
 
-    /** Whether the next product, if its B has not been packed, may be computed by {@link Strassen}'s method. */
-    void strassen(boolean yes) {
-        strassen = yes;
-    }
-
     /** Products until this is called with null may be followed by statistics of C, block of rows by block. */
     void followedBy(Normalization statistics) {
         this.statistics = statistics;
@@ -343,7 +332,6 @@ final class MatMul implements Workers.Task {
             afterwards(null);
             afterwards(null, 1, 1);
             followed = false;
-            strassen = false;
             gradient = null;
             joint = false;
         }
@@ -386,14 +374,13 @@ final class MatMul implements Workers.Task {
         if (a.direct() && k <= MicroKernel.DEPTH) {
             images = 1;
             rowBlock = 0;
-            strassen = strassen && packed == null && Strassen.pays(m, n, k);
             splits = groups == 1 && a.isPlain() && pixels == m ? TransposedMatMul.splits(n, k, m) : 1;
             rowBlocks = splits * blocks(ceil(m, splits), k);
             joint = splits > 1 && gradient != null && gradient.waitsFor(a, m, k, n);
             a.alone(joint || a.isAlone());
             follow();
             Arrays.fill(copied, -1);
-            if (packed == null && !joint && !strassen && fewRows()) {
+            if (packed == null && !joint && fewRows()) {
                 phase = Phase.FEW_ROWS;
                 rowBlocks = 1;
                 columnBlock = Math.clamp(B_SIZE / (NR * Math.max(1, k)), 1, PANELS) * NR;
@@ -408,7 +395,6 @@ final class MatMul implements Workers.Task {
             return;
         }
         phase = Phase.PLAIN;
-        strassen = false;
         boolean aligned = a.run() >= SHORT_RUN && k > a.run();
         run = aligned ? a.run() : k;
         runBlocks = Math.max(1, ceil(run, DEPTH));
@@ -486,7 +472,7 @@ final class MatMul implements Workers.Task {
 
     /** The same for rows in equal shares of so many blocks each. */
     static int rowAt(int block, int rows, int shares, int blocks) {
-        int length = ceil(ceil(rows, shares), 2) * 2; // a block can be halved, if there is an even number of rows
+        int length = ceil(ceil(rows, shares), 2) * 2; // tiles of kernel gradients take two rows of B at a time
         int from = Math.min(rows, block / blocks * length);
         return from + share(Math.min(length, rows - from), MR, block % blocks, blocks);
     }
@@ -517,17 +503,10 @@ final class MatMul implements Workers.Task {
         }
         if (phase == Phase.PACK) {
             int blocks = ceil(panels(), PANELS);
-            int shares = strassen ? Strassen.SHARES : 1;
-            int group = part / shares / blocks;
-            int first = part / shares % blocks * PANELS;
+            int group = part / blocks;
+            int first = part % blocks * PANELS;
             int end = Math.min(panels(), first + PANELS);
             int blockAt = BASE + worker * SCRATCH;
-            if (strassen) {
-                int to = packedAt + group * panels() * Strassen.panel(k);
-                Strassen.pack(
-                        b, group, first, end, part % shares, k, n, packed, to, scratch, blockAt + A_SIZE, blockAt);
-                return;
-            }
             int to = packedAt + group * panels() * NR * k;
             b.pack(group, first, end, k, n, packed, to, scratch, blockAt);
             return;
@@ -561,12 +540,9 @@ final class MatMul implements Workers.Task {
         int group = block / rowBlocks;
         int m0 = rowAt(block % rowBlocks);
         int rows = rowAt(block % rowBlocks + 1) - m0;
-        int all = strassen ? n / 2 : n;
-        int n0 = share(all, NR, columns, columnBlocks);
-        int n1 = share(all, NR, columns + 1, columnBlocks);
-        int most = strassen
-                ? Math.clamp(STRIP_SIZE / Strassen.panel(k), 1, Strassen.STRIP)
-                : Math.clamp(STRIP_SIZE / Math.max(1, k) / NR, 1, STRIP);
+        int n0 = share(n, NR, columns, columnBlocks);
+        int n1 = share(n, NR, columns + 1, columnBlocks);
+        int most = Math.clamp(STRIP_SIZE / Math.max(1, k) / NR, 1, STRIP);
         int width = ceil(n1 - n0, ceil(n1 - n0, most * NR));
         width = ceil(width, NR) * NR;
         if (copied[worker * APART] != block) {
@@ -581,9 +557,6 @@ final class MatMul implements Workers.Task {
                 }
                 copy(group, m0, rows, worker);
             }
-            if (strassen) {
-                Strassen.sums(scratch, BASE + worker * SCRATCH, rows, k);
-            }
         }
         if (mask != null && residual != null && inBlocks()) {
             int pixel = piece(block * pieces());
@@ -591,10 +564,6 @@ final class MatMul implements Workers.Task {
         }
         for (int strip = n0; strip < n1; strip += width) {
             int end = Math.min(n1, strip + width);
-            if (strassen) {
-                quarters(group, rows, strip, end, worker);
-                continue;
-            }
             for (int r = 0; r < rows; ) {
                 int tile = MicroKernel.tile(rows - r);
                 int valid = Math.min(tile, rows - r);
@@ -607,48 +576,6 @@ final class MatMul implements Workers.Task {
         }
         if (inBlocks()) {
             finish(block, worker);
-        }
-    }
-
-    /** A block of rows, and columns [n0, n1) of the left half with those that are as far in the right half. */
-    private void quarters(int group, int rows, int n0, int n1, int worker) {
-        int half = rows / 2;
-        int[] at = addresses[worker];
-        for (int r = 0; r < MR; r++) {
-            at[r] = tileAt(worker, r);
-        }
-        float[] shifts = bias == null ? MicroKernel.ZEROS : bias.array();
-        int shiftsAt = bias == null ? 0 : bias.offset() + group * cGroup + n0;
-        int next = bias == null ? 0 : NR;
-        float[] addend = residual == null ? null : residual.array();
-        int shift = residual == null ? 0 : residual.offset() - cBegin;
-        for (int r = 0; r < half; ) {
-            int tile = MicroKernel.tile(half - r);
-            int valid = Math.min(tile, half - r);
-            int aAt = BASE + worker * SCRATCH + r * PITCH;
-            for (int column = n0; column < n1; column += NR) {
-                int panel = packedAt + (group * panels() + column / NR) * Strassen.panel(k);
-                int tiles = (column - n0) * Strassen.TILES * MR;
-                Strassen.multiply(tile, rows, k, scratch, aAt, packed, panel, at, tiles);
-            }
-            Strassen.finish(
-                    valid,
-                    (n1 - n0) / NR,
-                    scratch,
-                    at[0],
-                    c,
-                    starts[worker],
-                    r,
-                    half,
-                    n0,
-                    n / 2,
-                    shifts,
-                    shiftsAt,
-                    next,
-                    addend,
-                    shift,
-                    relu);
-            r += valid;
         }
     }
 

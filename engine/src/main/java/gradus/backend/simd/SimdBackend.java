@@ -35,7 +35,7 @@ final class SimdBackend implements Backend<Memory> {
     private final Normalization statistics; // another, because a product may be between the two
     private final Loss loss;
 
-    /** @param exact whether no convolution is computed by Winograd's or Strassen's method */
+    /** @param exact whether no convolution is computed by Winograd's method */
     SimdBackend(int threads, boolean exact) {
         workers = new Workers(threads);
         elementwise = new Elementwise(workers);
