@@ -70,6 +70,11 @@ final class MicroKernel {
 
     static final int PANEL = FEW_REGISTERS ? 8 : 16;
 
+    /** All sizes of tiles of {@link #columns}, and those of {@link #panels} that are not computed as these are. */
+    static final int[] TILES_COLUMNS = FEW_REGISTERS ? TILES : new int[] {MR_COLUMNS, SMALL};
+
+    static final int[] TILES_PANELS = FEW_REGISTERS ? new int[] {6} : X86 ? new int[] {MR_PANELS, 8} : new int[0];
+
     /** Columns of any tile. */
     static final int NR = 2 * L;
 
@@ -82,7 +87,7 @@ final class MicroKernel {
      */
     static final int PITCH = DEPTH + 16;
 
-    /** A depth with which {@link #rows} returns at once: see {@link WarmUp}. */
+    /** A depth with which a tile's method returns at once: see {@link WarmUp}. */
     static final int NOTHING = -1;
 
     /** Where there is no bias. */
@@ -915,6 +920,7 @@ final class MicroKernel {
 
     private static void columns12(
             int depth, float[] a, int aAt, int aPitch, float[] b, int bAt, int bPitch, float[] c, int[] at, boolean add) {
+        if (depth == NOTHING) { return; }
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
@@ -970,6 +976,7 @@ final class MicroKernel {
 
     private static void columns6(
             int depth, float[] a, int aAt, int aPitch, float[] b, int bAt, int bPitch, float[] c, int[] at, boolean add) {
+        if (depth == NOTHING) { return; }
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero, p2 = zero, q2 = zero;
         FloatVector p3 = zero, q3 = zero, p4 = zero, q4 = zero, p5 = zero, q5 = zero;
@@ -1008,6 +1015,7 @@ final class MicroKernel {
 
     private static void columns5(
             int depth, float[] a, int aAt, int aPitch, float[] b, int bAt, int bPitch, float[] c, int[] at, boolean add) {
+        if (depth == NOTHING) { return; }
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero, p2 = zero, q2 = zero;
         FloatVector p3 = zero, q3 = zero, p4 = zero, q4 = zero;
@@ -1042,6 +1050,7 @@ final class MicroKernel {
 
     private static void columns4(
             int depth, float[] a, int aAt, int aPitch, float[] b, int bAt, int bPitch, float[] c, int[] at, boolean add) {
+        if (depth == NOTHING) { return; }
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
@@ -1069,6 +1078,7 @@ final class MicroKernel {
 
     private static void panels14(
             int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        if (depth == NOTHING) { return; }
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
@@ -1174,6 +1184,7 @@ final class MicroKernel {
 
     private static void panels8(
             int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        if (depth == NOTHING) { return; }
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;
@@ -1240,6 +1251,7 @@ final class MicroKernel {
 
     private static void panels6(
             int depth, float[] a, int aAt, float[] b, int bAt, float[] c, int[] at, boolean add) {
+        if (depth == NOTHING) { return; }
         var zero = FloatVector.zero(SPECIES);
         FloatVector p0 = zero, q0 = zero, p1 = zero, q1 = zero;
         FloatVector p2 = zero, q2 = zero, p3 = zero, q3 = zero;

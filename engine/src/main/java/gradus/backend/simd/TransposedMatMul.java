@@ -221,6 +221,7 @@ final class TransposedMatMul implements Workers.Task {
         this.m = m;
         this.n = n;
         this.k = k;
+        WarmUp.gradients();
         if (waits) {
             splits = splits(m, n, k);
             return;

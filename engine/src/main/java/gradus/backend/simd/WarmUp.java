@@ -4,6 +4,8 @@ import static gradus.backend.simd.Lanes.BASE;
 import static gradus.backend.simd.Lanes.L;
 import static gradus.backend.simd.MicroKernel.NR;
 import static gradus.backend.simd.MicroKernel.TILES;
+import static gradus.backend.simd.MicroKernel.TILES_COLUMNS;
+import static gradus.backend.simd.MicroKernel.TILES_PANELS;
 
 import gradus.backend.Arithmetic;
 import gradus.backend.Broadcast;
@@ -26,6 +28,8 @@ import java.util.concurrent.locks.LockSupport;
  * has not seen and unrolls loops as often as it has seen them go round.
  *
  * <p>A kernel that has its something to do is compiled when it is fast.
+ *
+ * <p>The tiles of kernels' gradients follow as soon as it is known that there are any, while a plan is made. Nobody waits for those.
  */
 final class WarmUp implements Runnable {
     /** Calls with nothing to do for each with something. */
@@ -44,6 +48,7 @@ final class WarmUp implements Runnable {
 
     private static final CountDownLatch COMPILED = new CountDownLatch(1);
     private static Thread thread;
+    private static volatile boolean gradientsToo;
 
     private final float[] x = Lanes.array(1 << 17);
     private final float[] y = Lanes.array(1 << 17);
@@ -54,7 +59,11 @@ final class WarmUp implements Runnable {
     private final Patches patches = new Patches();
     private final Panels panels = new Panels();
 
-    private WarmUp() {
+    /** Whether this is for the tiles of gradients. */
+    private final boolean gradients;
+
+    private WarmUp(boolean gradients) {
+        this.gradients = gradients;
         Arrays.fill(rows, x);
         patches.matrix(matrix, 3 * L);
         panels.groups(0);
@@ -63,8 +72,21 @@ final class WarmUp implements Runnable {
     /** Begins, once in a JVM, on a thread that ends itself. */
     static synchronized void start() {
         if (thread == null) {
-            thread = Thread.ofPlatform().daemon().name("gradus-warm-up").unstarted(new WarmUp());
+            thread = Thread.ofPlatform().daemon().name("gradus-warm-up").unstarted(new WarmUp(false));
             thread.start();
+        }
+    }
+
+    /** Goes on with the tiles of kernels' gradients, once in a JVM, if it has begun at all. */
+    static void gradients() {
+        if (gradientsToo || thread == null) {
+            return;
+        }
+        synchronized (WarmUp.class) {
+            if (!gradientsToo) {
+                gradientsToo = true;
+                Thread.ofPlatform().daemon().name("gradus-warm-up-gradients").start(new WarmUp(true));
+            }
         }
     }
 
@@ -82,6 +104,11 @@ final class WarmUp implements Runnable {
 
     @Override
     public void run() {
+        if (gradients) {
+            await();
+            kernels();
+            return;
+        }
         try {
             kernels();
         } finally {
@@ -91,7 +118,7 @@ final class WarmUp implements Runnable {
     }
 
     private void kernels() {
-        boolean[] fast = new boolean[TILES.length + 13];
+        boolean[] fast = new boolean[gradients ? TILES_COLUMNS.length + TILES_PANELS.length : TILES.length + 13];
         long end = System.nanoTime() + LONGEST_NANOS;
         int left = fast.length;
         for (int round = 0; left > 0 && System.nanoTime() < end; round++) {
@@ -119,6 +146,15 @@ final class WarmUp implements Runnable {
     private void call(int kernel, int round, boolean something) {
         boolean odd = (round & 1) == 1;
         boolean relu = (round & 2) == 2;
+        if (gradients) {
+            int depth = something ? 32 : MicroKernel.NOTHING;
+            if (kernel < TILES_COLUMNS.length) {
+                MicroKernel.columns(TILES_COLUMNS[kernel], depth, x, 0, L, x, 0, NR, y, at, odd);
+            } else {
+                MicroKernel.panels(TILES_PANELS[kernel - TILES_COLUMNS.length], depth, x, 0, x, 0, y, at, odd);
+            }
+            return;
+        }
         int m = odd ? 2 : 4;
         int n = something ? 16 * L : 0;
         if (kernel < TILES.length) {
