@@ -46,6 +46,8 @@ final class WarmUp implements Runnable {
     /** The longest that anybody waits: the compiler may be switched off. */
     private static final long LONGEST_NANOS = 1_500_000_000;
 
+    private static final String NAME = "gradus-warm-up";
+
     private static final CountDownLatch COMPILED = new CountDownLatch(1);
     private static Thread thread;
     private static volatile boolean gradientsToo;
@@ -72,7 +74,7 @@ final class WarmUp implements Runnable {
     /** Begins, once in a JVM, on a thread that ends itself. */
     static synchronized void start() {
         if (thread == null) {
-            thread = Thread.ofPlatform().daemon().name("gradus-warm-up").unstarted(new WarmUp(false));
+            thread = Thread.ofPlatform().daemon().name(NAME).unstarted(new WarmUp(false));
             thread.start();
         }
     }
@@ -85,7 +87,7 @@ final class WarmUp implements Runnable {
         synchronized (WarmUp.class) {
             if (!gradientsToo) {
                 gradientsToo = true;
-                Thread.ofPlatform().daemon().name("gradus-warm-up-gradients").start(new WarmUp(true));
+                Thread.ofPlatform().daemon().name(NAME).start(new WarmUp(true));
             }
         }
     }
