@@ -568,7 +568,7 @@ final class MatMul implements Workers.Task {
                 int tile = MicroKernel.tile(rows - r);
                 int valid = Math.min(tile, rows - r);
                 for (int column = strip; column < end; column += NR) {
-                    int panel = packedAt + (group * ceil(n, NR) * NR + column) * k;
+                    int panel = packedAt + (group * panels() * NR + column) * k;
                     multiply(worker, group, r * PITCH, r, tile, valid, k, panel, packed, column, n1, false, true);
                 }
                 r += valid;
@@ -762,8 +762,7 @@ final class MatMul implements Workers.Task {
             a.rows(row, rows, group * aGroup, scratch, BASE + worker * SCRATCH, PITCH, starts[worker]);
             start(group, row, rows, worker);
             for (int column = n0; column < n1; column += NR) {
-                int panel =
-                        packed == null ? bAt + (column - n0) * k : packedAt + (group * ceil(n, NR) * NR + column) * k;
+                int panel = packed == null ? bAt + (column - n0) * k : packedAt + (group * panels() * NR + column) * k;
                 float[] right = packed == null ? scratch : packed;
                 for (int r = 0; r < rows; ) {
                     int tile = MicroKernel.tile(rows - r);
@@ -813,7 +812,7 @@ final class MatMul implements Workers.Task {
         for (int column = n0; column < n1; column += NR) {
             int panel = packed == null
                     ? bAt + (column - n0) * (k1 - k0) + (from - k0) * NR
-                    : packedAt + (group * ceil(n, NR) * NR + column) * k + from * NR;
+                    : packedAt + (group * panels() * NR + column) * k + from * NR;
             multiply(worker, group, 0, 0, tile, valid, to - from, panel, right, column, n1, add, last);
         }
     }
