@@ -74,7 +74,9 @@ public class ConvolutionLadder extends Measured {
 
         @Override
         public List<String> files() {
-            return this == ENGINE ? Rung.engine("Winograd", "WinogradTransforms", "MicroKernel") : Rung.super.files();
+            return this == ENGINE
+                    ? Rung.engine("Winograd", "WinogradTransforms", "MicroKernel", "MicroKernelRows")
+                    : Rung.super.files();
         }
 
         @Override

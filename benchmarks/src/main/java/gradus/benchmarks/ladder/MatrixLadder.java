@@ -91,7 +91,9 @@ public class MatrixLadder extends Measured {
 
         @Override
         public List<String> files() {
-            return make == null ? Rung.engine("MatMul", "Panels", "MicroKernel") : Rung.super.files();
+            return make == null
+                    ? Rung.engine("MatMul", "Panels", "MicroKernel", "MicroKernelRows")
+                    : Rung.super.files();
         }
 
         @Override
