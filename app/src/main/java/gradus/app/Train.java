@@ -179,20 +179,30 @@ final class Train implements Callable<Integer> {
             return Json.write(map);
         }
 
-        static Settings of(Checkpoint from, Path file) {
+        /** @param epochs null for as many as it was begun with */
+        static Settings of(Checkpoint from, Path file, Integer epochs) {
             try {
                 String data = from.metadata().get(ModelFile.DATA);
                 var map = (Map<?, ?>) Json.parse(from.metadata().get(KEY));
                 long seed = (Long) Json.parse(from.metadata().get(Checkpoint.SEED));
-                var recipe = Recipe.of(data)
-                        .model((String) map.get("model"))
-                        .examples(integer(map, "examples"))
-                        .epochs(integer(map, "epochs"))
-                        .batch(integer(map, "batch"));
-                recipe = (Double) map.get("small") == 0 ? recipe.sameSize() : recipe;
-                boolean augmented = (Boolean) map.get("augmentation");
-                int size = integer(map, "size");
-                return new Settings(data, augmented ? recipe : recipe.withoutAugmentation(), size, seed, from);
+                Recipe r = Recipe.of(data); // learning rate and the like are the optimizer's, which is in the file
+                var recipe = new Recipe(
+                        (String) map.get("model"),
+                        integer(map, "examples"),
+                        epochs == null ? integer(map, "epochs") : epochs,
+                        integer(map, "batch"),
+                        r.optimizer(),
+                        r.learningRate(),
+                        r.warmUp(),
+                        r.weightDecay(),
+                        r.labelSmoothing(),
+                        r.momentum(),
+                        r.average(),
+                        (Boolean) map.get("augmentation") ? r.augmentation() : Augmentation.NONE,
+                        r.preprocess(),
+                        (Double) map.get("small"),
+                        r.trainOnValidation());
+                return new Settings(data, recipe, integer(map, "size"), seed, from);
             } catch (ClassCastException | NullPointerException | ArithmeticException e) {
                 throw new UsageException(file + ": this model was not left by 'gradus train', it cannot be resumed", e);
             }
@@ -209,21 +219,24 @@ final class Train implements Callable<Integer> {
         if (examples != null && !Recipe.kind(set).equals("generated")) {
             throw new UsageException("--examples is for generated data; " + set + " has the pictures it has");
         }
-        r = model == null ? r : r.model(model);
-        r = model == null && size == null ? r : r.sameSize();
-        r = examples == null ? r : r.examples(positive("--examples", examples));
-        r = epochs == null ? r : r.epochs(positive("--epochs", epochs));
-        r = batch == null ? r : r.batch(positive("--batch", batch));
-        r = optimizer == null ? r : r.optimizer(optimizer.toLowerCase(Locale.ROOT));
-        r = learningRate == null ? r : r.learningRate(atLeast0("--learning-rate", learningRate));
-        r = warmUp == null ? r : r.warmUp(atLeast0("--warm-up", warmUp));
-        r = weightDecay == null ? r : r.weightDecay(atLeast0("--weight-decay", weightDecay));
-        r = labelSmoothing == null ? r : r.labelSmoothing(atLeast0("--label-smoothing", labelSmoothing));
-        r = momentum == null ? r : r.momentum(atLeast0("--momentum", momentum));
-        r = average == null ? r : r.average(atLeast0("--average", average));
-        r = noAugmentation ? r.withoutAugmentation() : r;
+        var recipe = new Recipe(
+                given(model, r.model()),
+                examples == null ? r.examples() : positive("--examples", examples),
+                epochs == null ? r.epochs() : positive("--epochs", epochs),
+                batch == null ? r.batch() : positive("--batch", batch),
+                given(optimizer, r.optimizer()).toLowerCase(Locale.ROOT),
+                atLeast0("--learning-rate", given(learningRate, r.learningRate())),
+                atLeast0("--warm-up", given(warmUp, r.warmUp())),
+                atLeast0("--weight-decay", given(weightDecay, r.weightDecay())),
+                atLeast0("--label-smoothing", given(labelSmoothing, r.labelSmoothing())),
+                atLeast0("--momentum", given(momentum, r.momentum())),
+                atLeast0("--average", given(average, r.average())),
+                noAugmentation ? Augmentation.NONE : r.augmentation(),
+                r.preprocess(),
+                model == null && size == null ? r.small() : 0, // not every network can compute with small pictures
+                r.trainOnValidation());
         int side = size == null ? 0 : positive("--size", size);
-        return new Settings(r.data(set), r, side, seed == null ? 0 : seed, null);
+        return new Settings(recipe.data(set), recipe, side, given(seed, 0L), null);
     }
 
     private Settings resumed() {
@@ -257,13 +270,16 @@ final class Train implements Callable<Integer> {
         if (!from.hasTraining()) {
             throw new UsageException(file + " holds a model but no training to go on with");
         }
-        var settings = Settings.of(from, file);
+        var settings = Settings.of(from, file, epochs == null ? null : positive("--epochs", epochs));
         String where = data == null || data.equals("generated") ? settings.data : data;
         if (!Recipe.kind(where).equals(Recipe.kind(settings.data))) {
             throw new UsageException(file + " was trained on " + settings.data + ", not on " + data);
         }
-        Recipe recipe = epochs == null ? settings.recipe : settings.recipe.epochs(positive("--epochs", epochs));
-        return new Settings(where, recipe, settings.size, settings.seed, from);
+        return new Settings(where, settings.recipe, settings.size, settings.seed, from);
+    }
+
+    private static <T> T given(T option, T otherwise) {
+        return option == null ? otherwise : option;
     }
 
     private static int positive(String option, int value) {
