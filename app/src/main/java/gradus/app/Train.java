@@ -222,8 +222,8 @@ final class Train implements Callable<Integer> {
         var recipe = new Recipe(
                 given(model, r.model()),
                 examples == null ? r.examples() : positive("--examples", examples),
-                epochs == null ? r.epochs() : positive("--epochs", epochs),
-                batch == null ? r.batch() : positive("--batch", batch),
+                positive("--epochs", given(epochs, r.epochs())),
+                positive("--batch", given(batch, r.batch())),
                 given(optimizer, r.optimizer()).toLowerCase(Locale.ROOT),
                 atLeast0("--learning-rate", given(learningRate, r.learningRate())),
                 atLeast0("--warm-up", given(warmUp, r.warmUp())),

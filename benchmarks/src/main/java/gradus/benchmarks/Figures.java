@@ -59,7 +59,7 @@ final class Figures {
                 "train --data signs:DIR",
                 ACCURACY,
                 "{time}; {1} % of the {2} test photographs of SIGNS (12 of them are copies of training photographs: the"
-                        + " data set is like that)"),
+                        + " data set is like that; recipes were compared by this figure)"),
         train_cifar(
                 "train --data cifar10:TRAIN,TEST",
                 ACCURACY,

@@ -15,8 +15,8 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * The tiles of {@link MicroKernel#rows}, one method for each number of rows: A's rows are {@link MicroKernel#PITCH} apart, B is in
- * panels. Loops count A's index and take two steps at a time, but those of 4 and 5 rows. What they have in common and why they are
- * spelled out is told at {@link MicroKernel}.
+ * panels. Loops count A's index and take two steps at a time, {@link MicroKernel#STEPS} with 8 or 10 rows, one with 4 or 5. What they
+ * have in common and why they are spelled out is told at {@link MicroKernel}.
  */
 final class MicroKernelRows {
     private MicroKernelRows() {}
