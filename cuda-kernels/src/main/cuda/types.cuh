@@ -70,9 +70,10 @@ __device__ __forceinline__ float derivative(int f, float p, float q, float z) {
         case LEAKY_RELU: return z <= 0 ? p : 1;
         case ELU: return z <= 0 ? p * expf(z) : 1;
         case GELU: return normalDistribution(z) + z * normalDensity(z);
-        case SILU: {
-            float s = 1 / (1 + expf(-z));
-            return s * (1 + z * (1 - s));
+        case SILU: { // 1 / (1 + e^-z) and its complement, each without cancellation: they are r and e r
+            float e = expf(-fabsf(z));
+            float r = 1 / (1 + e);
+            return z < 0 ? e * r * (1 + z * r) : r * (1 + z * (e * r));
         }
         case SIGMOID: return z * (1 - z);
         case TANH: return 1 - z * z;

@@ -89,6 +89,25 @@ static void functions() {
     check("NaN through Relu", y, {NAN, INFINITY, 0}, 0, 0);
 }
 
+/// Where a derivative's terms are small beside 1, they must be right to the last bits all the same: k 2^-24 of the result, and below 0
+/// of the two terms that cancel.
+static void tails() {
+    const int n = 200001;
+    Buffer z(n), dy(n, 1), dx(n);
+    std::vector<double> silu(n), siluTerms(n);
+    for (int i = 0; i < n; i++) {
+        z[i] = -90 + 180.0f * i / (n - 1);
+        double x = z[i];
+        double e = std::exp(-std::fabs(x));
+        double s = x < 0 ? e / (1 + e) : 1 / (1 + e);
+        double t = x < 0 ? 1 / (1 + e) : e / (1 + e); // 1 - s
+        silu[i] = s * (1 + x * t);
+        siluTerms[i] = std::fabs(silu[i]) + (x < 0 ? 2 * s * t * -x : 0);
+    }
+    LAUNCH(1, dim3(3), dim3(256), 0, map_gradient(SILU, 0, 0, n, dy, z, dx));
+    check("tails of Silu'", dx, silu, [&](size_t i) { return 6 * 0x1p-24 * siluTerms[i] + 1.2e-38; });
+}
+
 static void optimizers() {
     each("combine", [&](const char* what, int n, bool aligned, dim3 grid, uint64_t seed) {
         Operand a(n, aligned), b(n, aligned), y(n, aligned), s(1, true);
@@ -304,6 +323,7 @@ static void dropouts() {
 
 int main() {
     functions();
+    tails();
     optimizers();
     fills();
     views();

@@ -88,16 +88,16 @@ public sealed interface ScalarFunction {
         }
     }
 
-    /** x Phi(x) with the normal distribution function Phi(x) = (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel, 2016). */
+    /** x Phi(x) with the normal distribution function Phi(x) = erfc(-x / sqrt 2) / 2 (Hendrycks and Gimpel, 2016). */
     record Gelu() implements ScalarFunction {
         @Override
         public double apply(double x) {
-            return 0.5 * x * (1 + Erf.erf(x * Math.sqrt(0.5)));
+            return 0.5 * x * Erf.erfc(-x * Math.sqrt(0.5)); // 1 + erf would cancel below 0
         }
 
         @Override
         public double derivative(double x) {
-            return 0.5 * (1 + Erf.erf(x * Math.sqrt(0.5))) + x * Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
+            return 0.5 * Erf.erfc(-x * Math.sqrt(0.5)) + x * Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
         }
 
         @Override

@@ -148,6 +148,31 @@ class ReferenceBackendTest {
         assertValues(dy, 2, 4, 6, 8);
     }
 
+    /** Far below 0 Gelu is a small number, not a difference of large ones; values to 17 digits from 80. */
+    @Test
+    void geluHasItsTail() {
+        double[][] cases = { // x, Gelu(x), Gelu'(x)
+            {-12, -2.13177853449321471e-32, -2.55789566167489564e-31},
+            {-8.5, -8.05760459887282000e-17, -6.84650493869708461e-16},
+            {-7, -8.95868780720084554e-12, -6.26632303146663133e-11},
+            {-3, -4.04969409489028351e-03, -1.19456472041839269e-02},
+            {-2, -4.55002638963584172e-02, -8.52318010781969032e-02},
+            {-1, -1.58655253931457046e-01, -8.33154705876863050e-02},
+            {0.5, 3.45731230637006559e-01, 8.67495124656162853e-01},
+            {3, 2.99595030590510980e+00, 1.01194564720418390e+00}
+        };
+        var gelu = new ScalarFunction.Gelu();
+        for (double[] c : cases) {
+            assertEquals(c[1], gelu.apply(c[0]), 1e-13 * Math.abs(c[1]));
+            assertEquals(c[2], gelu.derivative(c[0]), 1e-13 * Math.abs(c[2]));
+        }
+        assertEquals(-0.0, gelu.apply(-100));
+        assertEquals(100, gelu.apply(100));
+        assertEquals(INFINITY, gelu.apply(INFINITY));
+        assertTrue(Double.isNaN(gelu.apply(NAN)));
+        assertEquals(-0.0, gelu.apply(-1e300));
+    }
+
     @Test
     void broadcasts() {
         var y = memory(0, 0, 0, 0, 0, 0);
