@@ -60,6 +60,13 @@ CUresult enter(const char* name) {
 #define CURRENT(name) \
     CALL(name) \
     if (currentContext == nullptr) { return INVALID_CONTEXT; }
+/// A call that a stream's recording forbids.
+#define UNRECORDED(name) \
+    CURRENT(name) \
+    if (capturing != nullptr) { return CAPTURE_UNSUPPORTED; }
+
+struct Stream;
+Stream* capturing; // at most one
 
 // ---- memory ----
 
@@ -91,7 +98,6 @@ struct Op { std::function<void()> run; Event* waitFor; long long generation; };
 struct Graph { std::vector<std::function<void()>> nodes; };
 struct Stream { std::deque<Op> queue; bool capturing = false; Graph* graph = nullptr; };
 std::vector<Stream*> streams;
-Stream* capturing; // at most one
 
 bool step(Stream* s) {
     if (s->queue.empty()) {
@@ -286,10 +292,7 @@ API cuCtxSetCurrent(void* context) {
 // ---- modules ----
 
 API cuModuleLoadData(Module** module, const void* image) {
-    CURRENT(cuModuleLoadData)
-    if (capturing != nullptr) {
-        return CAPTURE_UNSUPPORTED;
-    }
+    UNRECORDED(cuModuleLoadData)
     std::string ptx(static_cast<const char*>(image));
     const std::string mark = "// gradus ";
     if (ptx.compare(0, mark.size(), mark) != 0 || ptx.find(".version") == std::string::npos) {
@@ -349,7 +352,7 @@ API cuFuncSetAttribute(Function* function, int attribute, int value) {
 // ---- memory ----
 
 API cuMemAlloc_v2(void** p, size_t bytes) {
-    CURRENT(cuMemAlloc)
+    UNRECORDED(cuMemAlloc)
     if (bytes == 0) {
         return INVALID_VALUE;
     }
@@ -367,7 +370,7 @@ API cuMemAlloc_v2(void** p, size_t bytes) {
 }
 
 API cuMemFree_v2(void* p) {
-    CURRENT(cuMemFree)
+    UNRECORDED(cuMemFree)
     for (Stream* s : streams) { // as the real one: everything is waited for
         drain(s);
     }
@@ -398,14 +401,14 @@ API cuMemGetInfo_v2(size_t* free, size_t* total) {
 }
 
 API cuMemHostAlloc(void** p, size_t bytes, unsigned) {
-    CURRENT(cuMemHostAlloc)
+    UNRECORDED(cuMemHostAlloc)
     *p = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
     hostMemory[reinterpret_cast<uintptr_t>(*p)] = {bytes};
     return SUCCESS;
 }
 
 API cuMemFreeHost(void* p) {
-    CURRENT(cuMemFreeHost)
+    UNRECORDED(cuMemFreeHost)
     for (Stream* s : streams) {
         drain(s);
     }
@@ -467,10 +470,7 @@ API cuStreamDestroy_v2(Stream* s) {
 }
 
 API cuStreamSynchronize(Stream* s) {
-    CURRENT(cuStreamSynchronize)
-    if (capturing != nullptr) {
-        return CAPTURE_UNSUPPORTED;
-    }
+    UNRECORDED(cuStreamSynchronize)
     drain(s);
     return SUCCESS;
 }
@@ -502,10 +502,7 @@ API cuStreamWaitEvent(Stream* s, Event* e, unsigned) {
 }
 
 API cuEventSynchronize(Event* e) {
-    CURRENT(cuEventSynchronize)
-    if (capturing != nullptr) {
-        return CAPTURE_UNSUPPORTED;
-    }
+    UNRECORDED(cuEventSynchronize)
     if (e->stream != nullptr && e->happened < e->asked) {
         drain(e->stream);
     }
@@ -541,10 +538,7 @@ API cuLaunchKernel(Function* f, unsigned gridX, unsigned gridY, unsigned gridZ, 
 }
 
 API cuStreamBeginCapture_v2(Stream* s, int) {
-    CURRENT(cuStreamBeginCapture)
-    if (capturing != nullptr) {
-        return CAPTURE_UNSUPPORTED;
-    }
+    UNRECORDED(cuStreamBeginCapture)
     capturing = s;
     s->capturing = true;
     s->graph = new Graph();

@@ -1,5 +1,6 @@
 package gradus.cuda;
 
+import gradus.backend.BackendException;
 import gradus.backend.ScalarFunction;
 import gradus.backend.Window;
 
@@ -80,6 +81,11 @@ final class Convolution {
             DeviceMemory bias,
             DeviceMemory residual,
             DeviceMemory y) {
+        if (!MatMul.aligned(x, prepared, residual, y)) { // nothing else reads a prepared kernel
+            throw new BackendException(
+                    "cuda backend: a convolution with a prepared kernel takes memory that begins at a"
+                            + " multiple of 4 elements; cut slices there, or use the kernel as it is");
+        }
         hopper.convolution(g, f, true, x, prepared, bias, residual, y);
     }
 

@@ -42,7 +42,7 @@ final class Device {
         multiprocessors = driver.attribute(Driver.MULTIPROCESSORS, ORDINAL);
         stream = driver.createStream();
         kernels = new Kernels(driver, stream, capability, precision);
-        pool = new MemoryPool(driver, () -> driver.synchronize(stream));
+        pool = new MemoryPool(driver, this::synchronize);
         transfers = new Transfers(driver, stream, pool::allocate);
         description = String.format(
                 Locale.ROOT,
@@ -77,17 +77,20 @@ final class Device {
         if (closed) {
             throw new BackendException("cuda backend: it was closed");
         }
-        if (current != Thread.currentThread()) {
+        Thread thread = Thread.currentThread();
+        if (current != thread || thread.isVirtual()) { // the driver knows the carrier, which changes
             driver.setCurrent(context);
-            current = Thread.currentThread();
+            current = thread;
         }
         return kernels;
     }
 
-    /** Memory for partial results of one operation, until the next one asks. */
+    /**
+     * Memory for partial results of one operation, until the next one asks. It never shrinks, not even when there is no memory
+     * for a larger one: so what has run once finds what it needs when it is recorded, and a record cannot allocate.
+     */
     DeviceMemory workspace(long n) {
         if (workspace == null || workspace.length() < n) {
-            workspace = null;
             workspace = pool.allocate(n);
         }
         return workspace;
@@ -133,7 +136,7 @@ final class Device {
                 driver.beginCapture(stream);
                 try {
                     calls.run();
-                } catch (RuntimeException e) {
+                } catch (RuntimeException | Error e) { // or the stream would record for ever
                     abandon(e);
                     throw e;
                 }
@@ -145,7 +148,7 @@ final class Device {
             driver.launch(graph, stream);
         }
 
-        private void abandon(RuntimeException cause) {
+        private void abandon(Throwable cause) {
             try {
                 driver.destroy(driver.endCapture(stream));
             } catch (CudaException e) {

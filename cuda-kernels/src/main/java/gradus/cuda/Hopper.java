@@ -46,10 +46,10 @@ final class Hopper {
     }
 
     /** Whether {@link #product} is the better way. */
-    boolean takes(int m, int n, int k, DeviceMemory a, DeviceMemory b) {
+    boolean takes(int m, int n, int k, DeviceMemory a, DeviceMemory b, DeviceMemory y) {
         return offered
                 && k % 8 == 0
-                && MatMul.aligned(a, b)
+                && MatMul.aligned(a, b, y)
                 && (long) m * n >= USES * ((long) m + n)
                 && fills(m, n, k, 1);
     }

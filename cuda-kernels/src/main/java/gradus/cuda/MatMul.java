@@ -51,11 +51,11 @@ final class MatMul {
         if (size == 0 || k == 0) {
             return;
         }
-        if (hopper.takes(m, n, k, a, b)) {
+        if (hopper.takes(m, n, k, a, b, y)) {
             hopper.product(m, n, k, transposeA, transposeB, a, b, y);
             return;
         }
-        boolean vectors = fours(transposeA ? m : k) && fours(transposeB ? k : n) && aligned(a, b);
+        boolean vectors = fours(transposeA ? m : k) && fours(transposeB ? k : n) && aligned(a, b, y);
         var t = Tiling.of(m, n, k, 1, vectors, LEAST);
         String name = "matmul_" + (transposeA ? "t" : "n") + (transposeB ? "t" : "n") + "_" + t.tile().suffix;
         DeviceMemory result = result(t, size, y);

@@ -39,7 +39,7 @@ final class MemoryPool {
         }
     }
 
-    /** @param synchronize waits for the stream */
+    /** @param synchronize waits for the stream, and makes the device ready for calls from this thread */
     MemoryPool(Driver driver, Runnable synchronize) {
         this.driver = driver;
         this.synchronize = synchronize;

@@ -211,6 +211,25 @@ class CudaBackendTest {
             assertEquals("matmul_nn_64x64_any", driver.launches.getLast().kernel());
             backend.matMul(8, 8, 8, false, false, slab, backend.slice(slab, 64, 64), y);
             assertEquals("matmul_nn_64x64", driver.launches.getLast().kernel());
+            backend.matMul(8, 8, 8, false, false, slab, slab, backend.slice(y, 1, 64));
+            assertEquals("matmul_nn_64x64_any", driver.launches.getLast().kernel());
+        }
+        try (var backend = new CudaBackend(driver, Precision.BF16)) {
+            DeviceMemory x = backend.allocate(4 << 20);
+            DeviceMemory y = backend.allocate((4 << 20) + 4);
+            DeviceMemory shifted = backend.slice(y, 1, 4 << 20);
+            backend.matMul(2048, 2048, 256, false, false, x, x, y);
+            assertEquals("hopper_matmul_128x256", driver.launches.getLast().kernel());
+            backend.matMul(2048, 2048, 256, false, false, x, x, shifted);
+            assertEquals("matmul_nn_64x64_any", driver.launches.getLast().kernel());
+            backend.conv2dPrepared(WIDE, RELU, x, x, backend.slice(x, 1, 256), x, y);
+            for (int i = 0; i < 4; i++) { // x, kernel, residual and y; a bias is read number by number
+                DeviceMemory[] m = {x, x, x, y};
+                m[i] = shifted;
+                var e = assertThrows(
+                        BackendException.class, () -> backend.conv2dPrepared(WIDE, RELU, m[0], m[1], null, m[2], m[3]));
+                assertTrue(e.getMessage().contains("multiple of 4 elements"), e::getMessage);
+            }
         }
     }
 
@@ -277,6 +296,25 @@ class CudaBackendTest {
         assertThrows(BackendException.class, () -> open().allocate(-1));
     }
 
+    /** A step that ran, then no memory for a larger one's partial results: the first is recorded as if nothing had been. */
+    @Test
+    void exhaustedMemoryLeavesStepsThatRan() {
+        driver.memory = 8 << 20;
+        try (var backend = open()) {
+            DeviceMemory x = backend.allocate(1_000_000);
+            DeviceMemory y = backend.allocate(100_000);
+            Runnable step = backend.recorded(() -> backend.matMul(64, 64, 10_000, false, false, x, x, y));
+            step.run();
+            var first = List.copyOf(driver.launches);
+            assertTrue(first.getLast().kernel().equals("sum_splits"), "needs a workspace");
+            assertThrows(DeviceMemoryException.class, () -> backend.matMul(320, 320, 3000, false, false, x, x, y));
+            driver.launches.clear();
+            step.run();
+            assertEquals(first, driver.launches);
+            assertEquals(1, driver.count("cuGraphLaunch"));
+        }
+    }
+
     /** What nobody can reach is used again, and given back when the device has nothing else. */
     @Test
     void memoryIsTakenBack() {
@@ -325,21 +363,30 @@ class CudaBackendTest {
             }
             assertEquals(1, driver.count("cuStreamBeginCapture"));
             assertEquals(4, driver.count("cuGraphLaunch"));
-            Runnable broken = backend.recorded(new Runnable() {
-                private int times;
-
-                @Override
-                public void run() {
-                    if (times++ == 1) {
+            List<Runnable> failures = List.of(
+                    () -> {
                         throw new IllegalStateException("in the middle");
+                    },
+                    () -> {
+                        throw new StackOverflowError();
+                    });
+            for (Runnable failure : failures) {
+                Runnable broken = backend.recorded(new Runnable() {
+                    private int times;
+
+                    @Override
+                    public void run() {
+                        if (times++ == 1) {
+                            failure.run();
+                        }
                     }
-                }
-            });
-            broken.run();
-            assertThrows(IllegalStateException.class, broken::run);
-            backend.synchronize(); // no recording is under way
+                });
+                broken.run();
+                assertThrows(Throwable.class, broken::run);
+                backend.synchronize(); // no recording is under way
+            }
         }
-        assertEquals(1, driver.count("cuGraphExecDestroy") - 1);
+        assertEquals(3, driver.count("cuGraphExecDestroy"));
     }
 
     /** The context belongs to a thread: the first call of another makes it that thread's too. */
@@ -356,6 +403,30 @@ class CudaBackendTest {
             assertEquals(before + 2, driver.count("cuCtxSetCurrent"));
             backend.fill(10, 1, x);
             assertEquals(before + 2, driver.count("cuCtxSetCurrent"));
+        }
+    }
+
+    /** A virtual thread may go on on another thread of the system at any time, even within an allocation that waits. */
+    @Test
+    void virtualThreadsGetItEachTime() throws InterruptedException {
+        driver.memory = 10 << 20;
+        try (var backend = open()) {
+            DeviceMemory x = backend.allocate(10);
+            long before = driver.count("cuCtxSetCurrent");
+            Thread.ofVirtual()
+                    .start(() -> {
+                        backend.fill(10, 1, x);
+                        backend.fill(10, 1, x);
+                        backend.fill(10, 1, x);
+                    })
+                    .join();
+            assertEquals(before + 3, driver.count("cuCtxSetCurrent"));
+            driver.calls.clear();
+            Thread.ofVirtual()
+                    .start(() -> assertThrows(DeviceMemoryException.class, () -> backend.allocate(1 << 24)))
+                    .join();
+            assertEquals(4, driver.count("cuMemAlloc"));
+            assertEquals(4, driver.count("cuCtxSetCurrent"), "before the first attempt and after each wait");
         }
     }
 

@@ -29,6 +29,8 @@ final class FakeDriver implements Driver {
 
     private record FakeMemory(ByteBuffer buffer) implements HostMemory {}
 
+    private static final List<String> NOT_WHILE_RECORDING = List.of("Synchronize", "Alloc", "MemFree", "Load");
+
     final List<String> calls = new ArrayList<>();
     final List<Launch> launches = new ArrayList<>();
     final Map<String, Integer> failures = new HashMap<>(); // code by call
@@ -44,7 +46,7 @@ final class FakeDriver implements Driver {
 
     private void enter(String call) {
         calls.add(call);
-        if (captured != null && (call.contains("Synchronize") || call.contains("Alloc") || call.contains("Load"))) {
+        if (captured != null && NOT_WHILE_RECORDING.stream().anyMatch(call::contains)) {
             throw new CudaException(call, 900, "");
         }
         CudaException.check(call, failures.getOrDefault(call, 0));
