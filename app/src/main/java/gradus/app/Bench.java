@@ -8,6 +8,7 @@ import gradus.layers.Model;
 import gradus.layers.Predictor;
 import gradus.plan.Plan;
 import gradus.plan.Profile;
+import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import gradus.train.Adam;
 import gradus.train.SparseCategoricalCrossentropy;
@@ -23,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
@@ -217,11 +219,10 @@ final class Bench implements Callable<Integer> {
     }
 
     private <B> void matMul(int n, Backend<B> backend, PrintWriter out) {
-        B a = backend.allocate((long) n * n);
-        B b = backend.allocate((long) n * n);
+        var random = new SplittableRandom(1);
+        B a = matrix(n, random, backend);
+        B b = matrix(n, random, backend);
         B y = backend.allocate((long) n * n);
-        backend.fill(n * n, 0.5, a);
-        backend.fill(n * n, 0.25, b);
         peak = backend.peakGflops();
         Runnable product = backend.recorded(() -> backend.matMul(n, n, n, false, false, a, b, y));
         Runnable step = () -> {
@@ -229,6 +230,19 @@ final class Bench implements Callable<Integer> {
             backend.synchronize();
         };
         time("matmul" + n, 1, 2e-9 * n * n * n, step, backend, out);
+    }
+
+    /** Numbers from 0 to 1: multiplying equal ones takes less power, so that a device that is held to some would run faster. */
+    private static <B> B matrix(int n, SplittableRandom random, Backend<B> backend) {
+        B matrix = backend.allocate((long) n * n);
+        for (int row = 0; row < n; row++) {
+            var values = new float[n];
+            for (int i = 0; i < n; i++) {
+                values[i] = random.nextFloat();
+            }
+            backend.write(Tensor.of(Shape.of(n), values), backend.slice(matrix, (long) row * n, n));
+        }
+        return matrix;
     }
 
     private void time(String name, int batch, double gflop, Runnable step, Backend<?> backend, PrintWriter out) {
