@@ -8,7 +8,6 @@ import datetime
 import os
 import platform
 import re
-import subprocess
 import sys
 import time
 
@@ -96,8 +95,8 @@ def measure(seconds, matrix, small):
         torch.backends.cuda.matmul.allow_tf32 = precision != "float32"
         torch.backends.cudnn.allow_tf32 = precision != "float32"
 
-        def cast():
-            return torch.autocast("cuda", dtype=torch.bfloat16, enabled=precision == "bf16")
+        # Autocast rounds the weights in every step, as training must; for inference they are rounded once.
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
 
         def line(case, step, suffix=""):
             try:
@@ -106,11 +105,11 @@ def measure(seconds, matrix, small):
                 print(f"# failed: {case} {precision} {suffix}: {type(e).__name__} {str(e).splitlines()[0] if str(e) else ''}", flush=True)
 
         def inference(batch):
-            net = resnet50(torch).cuda().to(memory_format=torch.channels_last).eval()
-            x = torch.rand(batch, 3, side, side, device="cuda").to(memory_format=torch.channels_last)
+            net = resnet50(torch).cuda().to(dtype).to(memory_format=torch.channels_last).eval()
+            x = torch.rand(batch, 3, side, side, device="cuda").to(dtype).to(memory_format=torch.channels_last)
 
             def step():
-                with torch.inference_mode(), cast():
+                with torch.inference_mode():
                     torch.softmax(net(x), 1)
 
             return step
@@ -123,7 +122,7 @@ def measure(seconds, matrix, small):
 
             def step():
                 optimizer.zero_grad(set_to_none=True)
-                with cast():
+                with torch.autocast("cuda", dtype=torch.bfloat16, enabled=precision == "bf16"):
                     loss = torch.nn.functional.cross_entropy(net(x), y)
                 loss.backward()
                 optimizer.step()
@@ -131,7 +130,6 @@ def measure(seconds, matrix, small):
             return step
 
         def product():
-            dtype = torch.bfloat16 if precision == "bf16" else torch.float32
             a = torch.rand(matrix, matrix, device="cuda").to(dtype)
             b = torch.rand(matrix, matrix, device="cuda").to(dtype)
             y = torch.empty_like(a)
@@ -149,13 +147,6 @@ def fields(line):
     return dict(re.findall(r"(\w+)=(\S+)", line))
 
 
-def command(*words):
-    try:
-        return subprocess.run(words, capture_output=True, text=True, timeout=20).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-
-
 def read(folder, name):
     try:
         with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as f:
@@ -165,10 +156,9 @@ def read(folder, name):
 
 
 def report(folder, revision):
-    device = command("nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit", "--format=csv,noheader")
-    first = device.splitlines()[0] if device else "no nvidia-smi"
+    first = (read(folder, "device").splitlines() or ["no nvidia-smi"])[0]
     peaks = next((v for k, v in PEAKS.items() if all(w in first for w in k.split())), None)
-    nvcc = command("nvcc", "--version").splitlines()
+    nvcc = read(folder, "nvcc").splitlines()
     ours = [fields(x) for x in read(folder, "measured").splitlines() if x.startswith("peer=")]
     torch_text = read(folder, "pytorch")
     theirs = {}
@@ -188,8 +178,9 @@ def report(folder, revision):
     print(read(folder, "checks").strip())
     print("\n## Speed, beside PyTorch in the same run\n")
     print("Medians in milliseconds, inputs on the device, the host waits after every step. PyTorch: channels_last, cuDNN with")
-    print("benchmark = True, fused Adam. The ratio is PyTorch's time by ours: above 1 we are faster. `graph`: as a CUDA graph, which")
-    print("gradus always uses.\n")
+    print("benchmark = True, fused Adam; in bf16 weights and pictures are bfloat16 for inference, and autocast trains. The ratio is")
+    print("PyTorch's time by ours: above 1 we are faster. `graph`: as a CUDA graph, which gradus always uses. For inference gradus")
+    print("folds batch norm into the convolutions' kernels; PyTorch's network is run as it is, batch norm by itself.\n")
     print("| case | precision | gradus ms | PyTorch eager ms | ratio | PyTorch graph ms | ratio |\n|---|---|---|---|---|---|---|")
     for x in ours:
         t = float(x["p50_ms"])

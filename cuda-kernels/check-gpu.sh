@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Proves and measures the CUDA backend on a machine that has a GPU and no Java.
 #
-#   cuda-kernels/check-gpu.sh pack DIR    on a machine that builds: everything the other needs, in one folder
+#   cuda-kernels/check-gpu.sh pack DIR    on a machine that builds: everything the other needs, in one folder, and as DIR.tar.gz
 #   DIR/check-gpu.sh run [RESULTS]        on the machine with the GPU (driver 580 or newer; nvcc and Python with PyTorch if the
 #                                         figures of cuBLAS, cuDNN and compute-sanitizer are wanted): correctness, then the
 #                                         table against PyTorch, then shares of the device's limits, into RESULTS
-#                                         (gpu-results.md); below 8 minutes on an H200
+#                                         (gpu-results.md), which is written anew after every part. It takes at most 8 minutes:
+#                                         what there is no time for is left out, and RESULTS says so
 #
-# Exit status of run: 0 all is correct, 1 something is not, 2 it cannot run here.
-# GRADUS_JAVA_OPTS: more options for the JVM. CHECK_GPU_SMALL=1: small cases alone, to test this script on an emulated driver.
+# Exit status of run: 0 nothing is wrong, 1 something is, 2 it cannot run here.
+# GRADUS_JAVA_OPTS: more options for the JVM. CHECK_GPU_SECONDS: another limit than 480.
+# CHECK_GPU_SMALL=1: small cases alone, to test this script on an emulated driver.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -28,9 +30,6 @@ pack() {
     cd "$root" || exit 2
     say "building"
     ./mvnw -q --projects app,cuda-kernels --also-make -DskipTests -Dspotless.check.skip=true package || die "the build failed"
-    say "runtime"
-    "$jdk/bin/jlink" --add-modules java.se,jdk.unsupported,jdk.incubator.vector --strip-debug --no-man-pages --no-header-files \
-        --output "$out/runtime" || exit 2
     cp -r app/target/lib "$out/lib"
     cp -r tests/src/test/resources/golden "$out/golden"
     # The complete set of reference cases where it lies beside the project.
@@ -38,9 +37,19 @@ pack() {
     cp -r cuda-kernels/target/test-classes "$out/test-classes"
     ./mvnw -q -pl . dependency:copy -Dmdep.stripVersion=true "-DoutputDirectory=$out" \
         "-Dartifact=org.junit.platform:junit-platform-console-standalone:6.1.3" || exit 2
+    say "runtime"
+    # What the code and its libraries use of Java, and no more: the whole is to fit where files are limited to 64 MiB.
+    modules=$("$jdk/bin/jdeps" --multi-release 25 --ignore-missing-deps --print-module-deps --module-path "$out/lib" \
+        "$out"/lib/*.jar "$out"/*.jar "$out/test-classes" | tail -n 1)
+    "$jdk/bin/jlink" --add-modules "$modules" --strip-debug --no-man-pages --no-header-files --compress zip-9 \
+        --output "$out/runtime" || exit 2
+    # shellcheck disable=SC2034 # gradus reads it
+    here=$out gradus --version >/dev/null || die "the runtime of $modules does not run gradus"
     cp "$here/check-gpu.sh" "$here/check-gpu.py" "$out/"
     git log -1 --format='%h of %cs' >"$out/revision" 2>/dev/null || echo unknown >"$out/revision"
-    say "ready: $(du -sh "$out" | cut -f1) in $out; copy it to the machine with the GPU and run ./check-gpu.sh run there"
+    tar -C "$(dirname "$out")" -czf "$out.tar.gz" "$(basename "$out")" || exit 2
+    say "ready: $out.tar.gz, $(du -h "$out.tar.gz" | cut -f1); on the machine with the GPU:"
+    say "    tar xzf $(basename "$out").tar.gz && $(basename "$out")/check-gpu.sh run"
 }
 
 options=(-XX:+UseParallelGC -XX:MaxRAMPercentage=60 --enable-native-access=gradus.cuda,jcuda)
@@ -52,39 +61,95 @@ gradus() {
 
 failed=0
 late=FAILED # what a check that takes too long is
+wrong=      # what in its output says that something is wrong, whatever its status
+refused=    # ... that it cannot look at this device
+end=0       # of the present phase, in seconds since this script began
+running=    # the process group of what is under way
 
-# check NAME SECONDS CMD...: a line for the table; what it printed is kept.
-check() {
-    name=$1 limit=$2
-    shift 2
-    start=$SECONDS
-    say "$name"
+# limited SECONDS CMD...: runs it for so long at most, and not beyond the end of the phase. Sets limit to what it was given, 0 if
+# there was no time to begin, and status, which is 124 if it was not done.
+limited() {
+    limit=$1
+    shift
+    left=$((end - SECONDS))
+    [ "$limit" -le "$left" ] || limit=$left
+    if [ "$limit" -lt 5 ]; then
+        limit=0 status=0
+        return
+    fi
+    began=$SECONDS
     # A function cannot be run by timeout, a shell that knows it can.
-    timeout "$limit" bash -c 'source "$0" functions; "$@"' "$here/check-gpu.sh" "$@" >"$work/out" 2>&1
+    timeout -k 5 "$limit" bash -c 'source "$0" functions; "$@"' "$here/check-gpu.sh" "$@" &
+    running=$!
+    wait "$running"
     status=$?
-    cp "$work/out" "$work/$(echo "$name" | tr -c 'a-zA-Z0-9\n' _).log"
+    # What it started and left behind: timeout waits for the shell alone.
+    kill -KILL -- "-$running" 2>/dev/null
+    running=
+    # Where asking it to end was not enough.
+    if [ "$status" -eq 137 ] && [ $((SECONDS - began)) -ge "$limit" ]; then status=124; fi
+}
+
+# check NAME SECONDS CMD...: a line for the table; what a check that failed has printed is kept beside the report.
+check() {
+    name=$1
+    say "$name"
+    start=$SECONDS
+    limited "${@:2}" >"$work/out" 2>&1
     # golden ends with 'N passed, N failed', the suite with a count of tests, others with what they say
     what=$(grep -E 'passed, [0-9]+ failed|tests (successful|failed)|ERROR SUMMARY|same bits' "$work/out" | sed 's/[][|]//g' | tr -s ' \n' ' ')
     [ -n "$what" ] || what=$(grep -v '^$' "$work/out" | tail -n 1 | tr '|' '/')
-    [ "$status" -ne 124 ] || what="not done after $limit s; $what"
-    if [ "$status" -eq 0 ]; then
+    if [ "$limit" -eq 0 ]; then
+        verdict='not run' what='there was no time left'
+    elif [ -n "$wrong" ] && grep -E "$wrong" "$work/out" | grep -viE "$refused" >"$work/found"; then
+        verdict=FAILED what="$(wc -l <"$work/found") times, first: $(head -n 1 "$work/found" | tr '|' '/')"
+    elif [ "$status" -eq 0 ]; then
         verdict=passed
-    elif [ "$status" -eq 124 ] && [ "$late" != FAILED ]; then
-        verdict=$late
+    elif [ -n "$refused" ] && grep -qiE "$refused" "$work/out"; then
+        verdict='not run' what=$(grep -m 1 -iE "$refused" "$work/out" | tr '|' '/')
+    elif [ "$status" -eq 124 ]; then
+        verdict=$late what="not done after $limit s; $what"
     else
         verdict=FAILED
+    fi
+    if [ "$verdict" = FAILED ]; then
         failed=1
         tail -n 5 "$work/out" >&2
+        mkdir -p "$results.logs" && cp "$work/out" "$results.logs/$(echo "$name" | tr -c 'a-zA-Z0-9\n' _)"
     fi
-    printf '| %s | %s | %s | %d s |\n' "$name" "$verdict" "$what" $((SECONDS - start)) >>"$work/checks"
+    line "$name" "$verdict" "$what" "$((SECONDS - start)) s"
 }
 
-agreement() {
+# line NAME VERDICT WHAT TIME: into the table, and the report with it.
+line() {
+    printf '| %s | %s | %s | %s |\n' "$@" >>"$work/checks"
+    report
+}
+
+# The report so far: whole, or as it was before.
+report() {
+    if ! python3 "$here/check-gpu.py" report "$work" "$(cat "$here/revision")" >"$results.tmp" 2>/dev/null; then
+        cat "$work/checks" "$work/measured" >"$results.tmp"
+    fi
+    mv "$results.tmp" "$results"
+}
+
+# Somebody wants this to end.
+interrupted() {
+    trap '' TERM INT HUP
+    [ -z "$running" ] || kill -KILL -- "-$running" 2>/dev/null
+    line "${name:-all}" "interrupted" "after $SECONDS s" ""
+    say "interrupted; wrote $results"
+    exit 1
+}
+
+# suite CLASS OPTION...: a class of tests on the device.
+suite() {
     # shellcheck disable=SC2086
-    "$here/runtime/bin/java" --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED ${GRADUS_JAVA_OPTS:-} \
-        -Dgradus.test.backend=cuda -Dgradus.test.times="$1" \
+    "$here/runtime/bin/java" -XX:+UseParallelGC -XX:MaxRAMPercentage=60 --add-modules jdk.incubator.vector \
+        --enable-native-access=ALL-UNNAMED ${GRADUS_JAVA_OPTS:-} -Dgradus.test.backend=cuda "${@:2}" \
         -cp "$here/junit-platform-console-standalone.jar:$here/test-classes:$here/lib/*" \
-        org.junit.platform.console.ConsoleLauncher execute --select-class gradus.backend.agreement.AgreementTest \
+        org.junit.platform.console.ConsoleLauncher execute --select-class "$1" \
         --details=summary --disable-banner --fail-if-no-tests
 }
 
@@ -111,13 +176,24 @@ sanitized() {
 measure() { # precision, case or option...
     precision=$1
     shift
-    say "gradus $precision $*"
-    timeout 90 bash -c 'source "$0" functions; "$@"' "$here/check-gpu.sh" \
-        gradus bench --backend cuda --precision "$precision" --resident --seconds "$seconds" "$@" \
-        >>"$work/measured" 2>>"$work/measured.err" || {
-        echo "# failed: $precision $*" >>"$work/measured"
-        tail -n 1 "$work/measured.err" >&2
-    }
+    name="gradus $precision $*"
+    say "$name"
+    limited 90 gradus bench --backend cuda --precision "$precision" --resident --seconds "$seconds" "$@" \
+        >>"$work/measured" 2>>"$work/measured.err"
+    note "$name" "$work/measured" "$work/measured.err"
+    report
+}
+
+# note NAME FILE ERRORS: into the file, how a measurement ended that gave nothing, or not all.
+note() {
+    if [ "$limit" -eq 0 ]; then
+        echo "# $1: not run, there was no time left" >>"$2"
+    elif [ "$status" -eq 124 ]; then
+        echo "# $1: not done after $limit s" >>"$2"
+    elif [ "$status" -ne 0 ]; then
+        echo "# $1: failed: $(tail -n 1 "$3")" >>"$2"
+        tail -n 1 "$3" >&2
+    fi
 }
 
 run() {
@@ -126,11 +202,30 @@ run() {
     work=$(mktemp -d)
     export work
     trap 'rm -rf "$work"' EXIT
+    trap interrupted TERM INT HUP
+    : >"$work/checks"
+    : >"$work/measured"
+    : >"$work/profile"
+    : >"$work/pytorch"
+    whole=${CHECK_GPU_SECONDS:-480}
+    end=$((whole * 55 / 100)) # correctness
+    limited 20 nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,power.limit --format=csv,noheader \
+        >"$work/device" 2>/dev/null
+    [ "$status" -eq 0 ] || : >"$work/device"
+    limited 20 nvcc --version >"$work/nvcc" 2>/dev/null
     # A case of one small kernel: says in one line why there is no GPU.
-    if ! gradus golden "$here/golden" --backend cuda --group activation >"$work/first" 2>&1 && ! grep -q 'passed,' "$work/first"; then
+    say "the first kernel"
+    name="the first kernel"
+    limited 60 gradus golden "$here/golden" --backend cuda --group activation >"$work/first" 2>&1
+    if [ "$status" -eq 124 ]; then
+        line "$name" FAILED "not done after $limit s" "$limit s"
+        say "the first kernel was not done after $limit s; wrote $results"
+        exit 1
+    elif [ "$status" -ne 0 ] && ! grep -q 'passed,' "$work/first"; then
         die "$(tail -n 1 "$work/first")"
     fi
-    if [ "${CHECK_GPU_SMALL:-}" = 1 ]; then
+    small=${CHECK_GPU_SMALL:-0}
+    if [ "$small" = 1 ]; then
         seconds=0.1 shapes=3 matrix=128 cases=(infer64_b1) training=() groups=(dense loss) precisions=(float32)
     else
         seconds=2 shapes=40 matrix=8192 cases=(infer224_b1 infer224_b128) training=(train224_b128) groups=()
@@ -138,53 +233,59 @@ run() {
     fi
 
     # ---- correctness ----
-    if [ "${CHECK_GPU_SMALL:-}" = 1 ]; then
+    if [ "$small" = 1 ]; then
         for g in "${groups[@]}"; do check "golden cases, float32, $g" 120 gradus golden "$here/golden" --backend cuda --group "$g"; done
+        check "every kernel of products and convolutions, exact" 600 suite gradus.cuda.ProductsTest
     else
         golden=$here/golden-complete
         [ -d "$golden" ] || golden=$here/golden
         check "golden cases, float32" 120 gradus golden "$golden" --backend cuda
-        check "golden cases, float32, unfused" 120 gradus golden "$golden" --backend cuda --unfused
+        # All that the speed below is of, in each precision, and layers of ResNet-50
+        check "every kernel of products and convolutions, exact" 120 suite gradus.cuda.ProductsTest -Dgradus.test.images=16
         # Single operations: in longer chains coarser factors turn ReLUs on or off.
         ops=conv2d,dense,batch_norm,activation,pool,pad_add,loss,optimizer
         check "golden cases of operations, tf32 (bounds x 2^13)" 60 gradus golden "$golden" --backend cuda --precision tf32 --group $ops
         check "golden cases of operations, bf16 (bounds x 2^16)" 60 gradus golden "$golden" --backend cuda --precision bf16 --group $ops
     fi
-    check "agreement with the reference, $shapes random shapes a method" 150 agreement "$shapes"
-    if [ "${CHECK_GPU_SMALL:-}" = 1 ]; then
-        echo "| run to run | not run | too much for an emulated driver | |" >>"$work/checks"
+    check "agreement with the reference, $shapes random shapes a method" 150 \
+        suite gradus.backend.agreement.AgreementTest "-Dgradus.test.times=$shapes"
+    if [ "$small" = 1 ]; then
+        line "run to run" "not run" "too much for an emulated driver" ""
     else
+        check "golden cases, float32, unfused" 120 gradus golden "$golden" --backend cuda --unfused
         check "run to run, one epoch of 240 pictures" 150 same_bits --examples 240
     fi
-    if command -v compute-sanitizer >/dev/null && [ "${CHECK_GPU_SMALL:-}" != 1 ]; then
+    if command -v compute-sanitizer >/dev/null; then
         late=unfinished # it slows programs down many times: what was clean until then is no failure
+        wrong='^=+ +(Invalid|Misaligned|Error:|Race reported|Program hit)'
+        refused='^=+ .*(not supported|unsupported|cannot attach|unable to attach|failed to attach|initialization failed)'
         check "compute-sanitizer memcheck" 75 sanitized memcheck conv2d,batch_norm,pool,dense
         check "compute-sanitizer racecheck" 45 sanitized racecheck dense,batch_norm
-        late=FAILED
+        late=FAILED wrong='' refused=''
     else
-        echo "| compute-sanitizer | not run | it is not on the PATH | |" >>"$work/checks"
+        line "compute-sanitizer" "not run" "it is not on the PATH" ""
     fi
 
     # ---- speed ----
-    : >"$work/measured"
+    end=$((whole * 80 / 100))
     for p in "${precisions[@]}"; do
         for c in "${cases[@]}" ${training[@]+"${training[@]}"}; do measure "$p" "$c"; done
         measure "$p" --matmul "$matrix"
     done
-    : >"$work/profile"
-    if [ "${CHECK_GPU_SMALL:-}" != 1 ]; then
-        say "profile"
-        timeout 60 bash -c 'source "$0" functions; "$@"' "$here/check-gpu.sh" \
-            gradus bench --backend cuda --precision bf16 --seconds 2 --profile train224_b128 >"$work/profile" 2>&1
+    if [ "$small" != 1 ]; then
+        name=profile
+        say "$name"
+        limited 60 gradus bench --backend cuda --precision bf16 --seconds 2 --profile train224_b128 >"$work/profile" 2>&1
+        note "$name" "$work/profile" "$work/profile"
     fi
+    end=$whole
+    name=PyTorch
     if command -v python3 >/dev/null; then
-        say "PyTorch"
-        timeout 150 python3 "$here/check-gpu.py" measure "$seconds" "$matrix" "${CHECK_GPU_SMALL:-0}" >"$work/pytorch" 2>"$work/pytorch.err" ||
-            { echo "# $(tail -n 1 "$work/pytorch.err")" >>"$work/pytorch"; }
-        python3 "$here/check-gpu.py" report "$work" "$(cat "$here/revision")" >"$results" || die "no report"
-    else
-        { cat "$work/checks" "$work/measured"; } >"$results"
+        say "$name"
+        limited 150 python3 "$here/check-gpu.py" measure "$seconds" "$matrix" "$small" >"$work/pytorch" 2>"$work/pytorch.err"
+        note "$name" "$work/pytorch" "$work/pytorch.err"
     fi
+    report
     say "wrote $results after $SECONDS s"
     exit "$failed"
 }
