@@ -148,6 +148,62 @@ class CallbackTest {
         }
     }
 
+    /** Keras's default of 0 ends at the first epoch that is no better. */
+    @Test
+    void earlyStoppingWithoutPatience() {
+        var training = training();
+        var callback = new EarlyStopping("val_loss", 0, 0, false);
+        callback.onEpochEnd(training, history(3, 2, 1));
+        assertFalse(training.stopRequested());
+        callback.onEpochEnd(training, history(3, 2, 1, 1));
+        assertTrue(training.stopRequested());
+        assertThrows(TrainingException.class, () -> new EarlyStopping("val_loss", -1, 0, false));
+        assertThrows(TrainingException.class, () -> new ReduceOnPlateau("val_loss", 0.5, 1, 0, -1, 0));
+    }
+
+    /** Epochs without what is watched are passed over, also by a callback that comes later. */
+    @Test
+    void validationMayComeLater(@TempDir Path folder) {
+        var training = training();
+        training.fit(Samples.of(8, 4, 1), null, FitOptions.of(3));
+        Path file = folder.resolve("best.safetensors");
+        var history = training.fit(
+                Samples.of(8, 4, 1),
+                Samples.of(4, 4, 2),
+                FitOptions.of(4)
+                        .callbacks(
+                                new EarlyStopping("val_loss", 1, 0, true),
+                                ReduceOnPlateau.of("val_loss", 0.5, 1),
+                                new SaveCheckpoint(file, "val_loss", Map.of())));
+        assertEquals(4, history.epochs().size());
+        assertFalse(history.stopped());
+        assertEquals(1, training.learningRateFactor());
+        assertEquals(4, Checkpoint.load(file).history().epochs().size());
+    }
+
+    /** An end from outside is a pause: what comes after it is as if there had been none. */
+    @Test
+    void earlyStoppingLeavesAStopFromOutsideAlone() {
+        var training = training();
+        var given = new ArrayList<Map<String, Tensor>>();
+        Callback pause = new Callback() {
+            @Override
+            public void onEpochEnd(Training<?> t, History h) {
+                if (h.epochs().size() == 3) {
+                    given.add(t.weights());
+                    t.stop();
+                }
+            }
+        };
+        // accuracies of 0: the first epoch stays the best
+        training.fit(
+                Samples.of(8, 4, 1),
+                new Samples(Samples.of(4, 4, 2).x(), new int[] {2, 2, 2, 2}, 3, 4, -1),
+                FitOptions.of(9).callbacks(pause, new EarlyStopping("val_accuracy", 5, 2, true)));
+        assertEquals(1, given.size());
+        assertEquals(given.get(0), training.model().weights());
+    }
+
     @Test
     void earlyStoppingBringsBackTheBest() {
         var training = training();
