@@ -11,13 +11,13 @@ import gradus.graph.Recompute;
 import gradus.layers.Lowered;
 import gradus.layers.Model;
 import gradus.layers.ModelWeight;
+import gradus.layers.Predictor;
 import gradus.op.Softmax;
 import gradus.op.Value;
 import gradus.plan.Parameters;
 import gradus.plan.Plan;
 import gradus.tensor.DType;
 import gradus.tensor.Shape;
-import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -40,8 +40,6 @@ import java.util.Set;
  * @param <B> memory of the backend
  */
 public final class Training<B> {
-    private static final int PREDICTION_BATCH = 32;
-
     private final Model model;
     private final Optimizer optimizer;
     private final Loss loss;
@@ -648,10 +646,10 @@ public final class Training<B> {
         prepareInference();
         int n = x.shape().dim(0);
         var parts = new ArrayList<Tensor>();
-        for (int from = 0; from < n; from += PREDICTION_BATCH) {
-            parts.add(predictBatch(rows(x, from, Math.min(n, from + PREDICTION_BATCH))));
+        for (int from = 0; from < n || parts.isEmpty(); from += Predictor.BATCH) {
+            parts.add(predictBatch(x.rows(from, Math.min(n, from + Predictor.BATCH))));
         }
-        return join(parts);
+        return Tensor.joined(parts);
     }
 
     /** The model's output for each sample of the first epoch of {@code data}, in its order. */
@@ -664,7 +662,10 @@ public final class Training<B> {
         } finally {
             close(batches);
         }
-        return join(parts);
+        if (parts.isEmpty()) {
+            throw new TrainingException("there are no samples to predict");
+        }
+        return Tensor.joined(parts);
     }
 
     private Tensor predictBatch(Tensor x) {
@@ -672,42 +673,5 @@ public final class Training<B> {
         c.feed("x", x);
         c.plan.run();
         return c.plan.output("prediction");
-    }
-
-    /** Samples {@code [from, to)}. */
-    private static Tensor rows(Tensor x, int from, int to) {
-        if (from == 0 && to == x.shape().dim(0)) {
-            return x;
-        }
-        int row = x.size() / x.shape().dim(0);
-        Tensor part = Tensor.zeros(x.dtype(), x.shape().with(0, to - from));
-        copy(x, from * row, part, 0, part.size());
-        return part;
-    }
-
-    private Tensor join(List<Tensor> parts) {
-        int n = parts.stream().mapToInt(t -> t.shape().dim(0)).sum();
-        Shape sample = parts.isEmpty()
-                ? model.outputShapes().get(0)
-                : parts.get(0).shape().slice(1, parts.get(0).shape().rank());
-        Tensor all = Tensor.zeros(parameters.dtype(), sample.prepend(n));
-        int at = 0;
-        for (Tensor part : parts) {
-            if (!part.shape().equals(sample.prepend(part.shape().dim(0)))) {
-                throw new ShapeException("model '" + model.name() + "' made " + sample + " of the first samples and "
-                        + part.shape() + " of a later batch; predict samples of one size at a time");
-            }
-            copy(part, 0, all, at, part.size());
-            at += part.size();
-        }
-        return all;
-    }
-
-    /** Both of one type, whose own array {@code floats()} or {@code doubles()} gives; {@code to} is not shared yet. */
-    private static void copy(Tensor from, int at, Tensor to, int into, int n) {
-        switch (to.dtype()) {
-            case F32 -> System.arraycopy(from.floats(), at, to.floats(), into, n);
-            case F64 -> System.arraycopy(from.doubles(), at, to.doubles(), into, n);
-        }
     }
 }

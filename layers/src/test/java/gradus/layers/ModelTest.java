@@ -17,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
@@ -118,6 +119,9 @@ class ModelTest {
         assertEquals(Tensor.of(Shape.of(1, 3), 5f, 6f, 7f), y.get(0));
         assertEquals(Tensor.of(Shape.of(1, 3), -3f, -2f, -1f), y.get(1));
         assertTrue(error(() -> m.predict(Tensor.of(Shape.of(1, 3), 1f, 2f, 3f))).contains("2 inputs"));
+        String counts = error(() ->
+                m.predict(List.of(Tensor.zeros(DType.F32, Shape.of(2, 3)), Tensor.zeros(DType.F32, Shape.of(1, 3)))));
+        assertTrue(counts.contains("2 and 1 samples"), counts);
     }
 
     @Test
@@ -193,6 +197,13 @@ class ModelTest {
         assertTrue(different > 16 && different < 48, "of 64 " + different);
         assertNotEquals(first, m.call(ones, true));
         assertEquals(m.call(ones, false), Tensor.zeros(DType.F32, Shape.of(1, 64)));
+        LayerOutput z = Input.of(64);
+        var seeds = Stream.of(3L, 4L, 3L)
+                .map(seed ->
+                        Model.of("m", z, z.then(Dropout.of(0.5).seed(seed))).call(ones, true))
+                .toList();
+        assertEquals(seeds.get(0), seeds.get(2));
+        assertNotEquals(seeds.get(0), seeds.get(1));
     }
 
     @Test

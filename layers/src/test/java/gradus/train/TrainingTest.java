@@ -397,6 +397,61 @@ class TrainingTest {
         assertEquals(2, new Metric.TopK(2).sum(p, y)); // of equal predictions none is larger
         assertEquals(3, new Metric.TopK(3).sum(p, y));
         assertEquals("top_5_accuracy", new Metric.TopK(5).name());
+        var nan = Tensor.of(Shape.of(1, 2), Float.NaN, 0f);
+        assertEquals(0, new Metric.TopK(2).sum(nan, Tensor.of(Shape.of(1), 0f)));
+    }
+
+    /** Of more samples than are predicted together each gets its own prediction. */
+    @Test
+    void predictsManySamplesInOrder() {
+        var x = Input.of(2);
+        Model model = Model.of("sum", x, x.then(Dense.of(1).named("d")));
+        model.setWeight("d/kernel", Tensor.full(DType.F64, Shape.of(2, 1), 1));
+        model.setWeight("d/bias", Tensor.zeros(DType.F64, Shape.of(1)));
+        var samples = new double[2 * 75];
+        for (int i = 0; i < samples.length; i++) {
+            samples[i] = i;
+        }
+        Tensor y = training(model, reference(Precision.FLOAT64)).predict(Tensor.of(Shape.of(75, 2), samples));
+        for (int i = 0; i < 75; i++) {
+            assertEquals(4 * i + 1, y.get(i));
+        }
+    }
+
+    /** The epochs begin where they are told to, the steps go on; each epoch's learning rate is that of its last step. */
+    @Test
+    void epochsCanBeginElsewhere() {
+        var schedule = Schedule.steps(List.of(2L, 5L), List.of(0.1, 0.01, 0.001));
+        var training = Training.compile(
+                convolutional(1), Sgd.of(schedule), SparseCategoricalCrossentropy.of(), ACCURACY, reference(F32));
+        training.fit(Samples.of(8, 4, 1), null, FitOptions.of(1)); // 2 steps
+        History h = training.fit(Samples.of(8, 4, 1), null, FitOptions.of(7).initialEpoch(5)); // 4 more
+        assertEquals(
+                List.of(0, 5, 6), h.epochs().stream().map(History.Epoch::number).toList());
+        assertEquals(6, training.step());
+        assertEquals(List.of(schedule.at(1), schedule.at(3), schedule.at(5)), h.values("learning_rate"));
+        var none = new Given(List.of());
+        var e = assertThrows(TrainingException.class, () -> training.fit(none, null, FitOptions.of(8)));
+        assertTrue(e.getMessage().contains("no samples"), e.getMessage());
+    }
+
+    /** Weights that are set, as by EarlyStopping in the end, are those that are evaluated, averages or not. */
+    @Test
+    void weightsThatAreSetAreEvaluated() {
+        var training = Training.compile(
+                convolutional(1),
+                Adam.of(0.02).average(0.9),
+                SparseCategoricalCrossentropy.of(),
+                ACCURACY,
+                reference(F32));
+        training.fit(Samples.of(8, 4, 1), null, FitOptions.of(3));
+        Map<String, Tensor> other = convolutional(2).weights();
+        training.setWeights(other);
+        assertEquals(other, training.weights());
+        double expected = training(convolutional(2), reference(F32))
+                .evaluate(Samples.of(8, 4, 2))
+                .loss();
+        assertEquals(expected, training.evaluate(Samples.of(8, 4, 2)).loss());
     }
 
     @Test

@@ -37,6 +37,7 @@ import gradus.plan.Plan;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Predicate;
@@ -125,7 +126,13 @@ class FusionTest {
         var random = new Random(4);
         for (int channels : new int[] {3, 64}) {
             Tensor x = OpCases.gaussian(random, Shape.of(2, 9, 8, channels));
-            Tensor w = OpCases.gaussian(random, Shape.of(size, size, channels, channels));
+            double[] kernel = OpCases.gaussian(random, Shape.of(size, size, channels, channels))
+                    .doubles();
+            Tensor w = Tensor.of(
+                    Shape.of(size, size, channels, channels),
+                    Arrays.stream(kernel)
+                            .map(v -> v / (size * Math.sqrt(channels)))
+                            .toArray());
             Tensor bias = OpCases.gaussian(random, Shape.of(channels));
             for (ScalarFunction f : functions) {
                 var graph = new Graph();
