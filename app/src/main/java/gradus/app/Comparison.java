@@ -106,7 +106,8 @@ final class Comparison {
                 }
             }
         } catch (IOException | GradusException e) {
-            throw new UsageException("cannot read " + file + ": " + e.getMessage()
+            throw new UsageException("cannot read " + file + ": "
+                    + (e instanceof IOException io ? UsageException.reason(io) : e.getMessage())
                     + "; write it with 'gradus bench --json --repeat 3 > " + file + "'");
         }
         if (runs.isEmpty()) {

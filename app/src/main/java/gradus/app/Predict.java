@@ -109,7 +109,7 @@ final class Predict implements Callable<Integer> {
                 }
                 files.addAll(found);
             } catch (IOException e) {
-                throw new UsageException("cannot read folder " + image + ": " + e.getMessage(), e);
+                throw new UsageException("cannot read folder " + image + ": " + UsageException.reason(e), e);
             }
         }
         return files;
