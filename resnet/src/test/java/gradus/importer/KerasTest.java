@@ -68,6 +68,45 @@ class KerasTest {
         assertThrows(FileException.class, () -> Exporter.write(model, labels, pictures, Format.KERAS_LAYERS, folder));
     }
 
+    @Test
+    void foldersAreMadeLikeOthers() throws IOException {
+        Path plain = Files.createDirectory(directory.resolve("plain"));
+        Path link = Files.createSymbolicLink(directory.resolve("link"), Path.of("plain"));
+        Path made = directory.resolve("made");
+        for (Path folder : List.of(made, link)) {
+            Exporter.write(small(), List.of(), null, Format.KERAS_LAYERS, folder);
+            assertEquals(0, Nets.difference(small(), Importer.load(folder).model()));
+        }
+        assertTrue(Files.isSymbolicLink(link));
+        Path other = Files.createDirectory(directory.resolve("other"));
+        assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(made));
+        assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(plain));
+        notWritten(Files.createFile(directory.resolve("file")), "is not a folder");
+        notWritten(directory.resolve("none/sub"), "there is no directory");
+        try (var list = Files.list(directory)) {
+            assertEquals(5, list.count());
+        }
+    }
+
+    private static void notWritten(Path folder, String why) {
+        String m = assertThrows(
+                        FileException.class,
+                        () -> Exporter.write(small(), List.of(), null, Format.KERAS_LAYERS, folder))
+                .getMessage();
+        assertTrue(m.startsWith("cannot write " + folder) && m.contains(why), m);
+    }
+
+    /** Keras 2 and TensorFlow.js do not know the name silu, Keras 3 knows both. */
+    @Test
+    void siluIsCalledSwishInTheDialectOfKeras2() {
+        LayerOutput x = Input.of(4);
+        Model model = Nets.trained(
+                Model.of("m", x, x.then(Dense.of(3).activation("silu")).then(Activation.of("silu"))));
+        String old = Json.write(KerasTopology.keras2(model).config());
+        assertTrue(old.contains("\"activation\":\"swish\"") && !old.contains("silu"), old);
+        assertTrue(Json.write(KerasTopology.keras3(model).config()).contains("\"activation\":\"silu\""));
+    }
+
     /** Keras has no layer for the shortcuts of option A; other programs see a convolution. */
     @Test
     void channelPaddingComesBack() {
@@ -538,7 +577,7 @@ class KerasTest {
         write(KERAS_2.replace("SIZE", "9, 8"), small().weights(), "", 64);
         Path json = directory.resolve("model.json");
         String good = Files.readString(json);
-        for (String bad : List.of("../shard0.bin", "/etc/passwd", "a/../../b", "C:x", "")) {
+        for (String bad : List.of("../shard0.bin", "/etc/passwd", "a/../../b", "C:x", "a\\u0000b", "")) {
             Files.writeString(json, good.replace("shard0.bin", bad));
             var e = assertThrows(FormatException.class, () -> Importer.load(directory), bad);
             assertTrue(e.getMessage().contains("is not the name of a file beside it"), e.getMessage());

@@ -806,7 +806,9 @@ class OnnxTest {
         Exporter.write(model, List.of(), null, Format.ONNX, file);
         Model read = Importer.load(file).model();
         assertTrue(Nets.difference(model, read) < 1e-6);
-        assertTrue(read.layerNames().containsAll(List.of("a:linear", "add:1", "add:1:1")), read.layerNames().toString());
+        assertTrue(
+                read.layerNames().containsAll(List.of("a:linear", "add:1", "add:1:1")),
+                read.layerNames().toString());
     }
 
     @Test
