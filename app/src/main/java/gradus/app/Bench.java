@@ -178,7 +178,7 @@ final class Bench implements Callable<Integer> {
                 clear();
             }
         } catch (IOException e) {
-            throw new FileException("cannot make a folder for models: " + UsageException.reason(e), e);
+            throw new FileException("cannot make a folder for models: " + FileException.reason(e), e);
         }
     }
 
@@ -420,7 +420,7 @@ final class Bench implements Callable<Integer> {
             other = new ProcessBuilder(command).inheritIO().start();
             return other.waitFor();
         } catch (IOException e) {
-            throw new FileException("cannot start another process: " + UsageException.reason(e), e);
+            throw new FileException("cannot start another process: " + FileException.reason(e), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return Exit.INTERRUPTED;

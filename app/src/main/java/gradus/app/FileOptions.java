@@ -2,9 +2,11 @@ package gradus.app;
 
 import gradus.data.Preprocess;
 import gradus.importer.ImportOptions;
+import gradus.io.FileException;
 import gradus.io.FormatException;
 import gradus.io.Json;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -47,7 +49,12 @@ final class FileOptions {
             if (!m.matches()) {
                 throw new UsageException("--input must be like 224x224, not '" + input + "'");
             }
-            options = options.input(Integer.parseInt(m.group(1)), Integer.parseInt(m.group(2)));
+            int height = Integer.parseInt(m.group(1));
+            int width = Integer.parseInt(m.group(2));
+            if (height == 0 || width == 0) {
+                throw new UsageException("--input must have sides of 1 pixel or more, not '" + input + "'");
+            }
+            options = options.input(height, width);
         }
         return labels == null ? options : options.labels(read(labels));
     }
@@ -59,8 +66,13 @@ final class FileOptions {
                 throw new UsageException(file + ": too large to be a list of labels");
             }
             text = Files.readString(file);
+        } catch (CharacterCodingException e) {
+            throw new UsageException(file + ": the labels must be text in UTF-8, which this is not; convert it", e);
         } catch (IOException e) {
-            throw new UsageException("cannot read the labels in " + file + ": " + e.getMessage(), e);
+            throw new UsageException("cannot read the labels in " + file + ": " + FileException.reason(e), e);
+        }
+        if (text.startsWith("\ufeff")) { // as editors on Windows put before UTF-8
+            text = text.substring(1);
         }
         String start = text.stripLeading();
         if (!start.startsWith("[") && !start.startsWith("{")) {

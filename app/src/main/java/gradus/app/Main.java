@@ -110,7 +110,7 @@ public final class Main implements Runnable {
                 report(err, g.getMessage(), g, main.debug);
                 yield Exit.USAGE;
             }
-            default -> throw e;
+            default -> unexpected(err, e, main.debug);
         });
         try {
             return line.execute(args);
@@ -163,13 +163,26 @@ public final class Main implements Runnable {
         return Exit.INTERNAL;
     }
 
+    /** With characters of control as they are written in Java: a name out of a file must not steer the terminal. */
+    static String printable(String text) {
+        var s = new StringBuilder();
+        text.codePoints().forEach(c -> {
+            if (Character.isISOControl(c)) {
+                s.append("\\u%04x".formatted(c));
+            } else {
+                s.appendCodePoint(c);
+            }
+        });
+        return s.toString();
+    }
+
     /** One line, whatever the message holds. */
     static void report(PrintWriter err, String message, Throwable e, boolean debug) {
         err.println("gradus: "
-                + String.valueOf(message)
+                + printable(String.valueOf(message)
                         .strip()
                         .replaceAll(":\\s*\\R\\s*", ": ")
-                        .replaceAll("\\s*\\R\\s*", "; "));
+                        .replaceAll("\\s*\\R\\s*", "; ")));
         if (debug) {
             e.printStackTrace(err);
         }

@@ -472,7 +472,7 @@ final class Train implements Callable<Integer> {
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {
-            throw new FileException("cannot make folder " + folder + ": " + UsageException.reason(e), e);
+            throw new FileException("cannot make folder " + folder + ": " + FileException.reason(e), e);
         }
         if (!Files.isWritable(folder)) {
             throw new FileException("folder " + folder + " cannot be written to");

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.io.Json;
+import gradus.io.Safetensors;
+import gradus.tensor.Tensor;
 import gradus.train.AdamW;
 import gradus.train.Checkpoint;
 import gradus.train.WeightDecay;
@@ -20,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -273,6 +276,8 @@ class CommandLineTest {
         for (String text : List.of(
                 "a\nb\nc\nd\ne\nf\n",
                 "[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]",
+                "\ufeffa\r\nb\r\nc\r\nd\r\ne\r\nf\r\n",
+                "\ufeff[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]",
                 "{\"0\": [\"n1\", \"a\"], \"1\": \"b\", \"2\": \"c\", \"3\": \"d\", \"4\": \"e\", \"5\": \"f\"}")) {
             Files.writeString(labels, text);
             Run run = gradus(
@@ -292,7 +297,14 @@ class CommandLineTest {
         Run run = gradus("predict", model.toString(), picture, "--labels", labels.toString());
         assertEquals(2, run.status);
         assertTrue(run.err.contains("2 labels"), run.err);
+        Files.write(labels, "\u00e4\nb\n".getBytes(StandardCharsets.ISO_8859_1));
+        run = gradus("predict", model.toString(), picture, "--labels", labels.toString());
+        assertEquals(2, run.status);
+        assertTrue(run.err.contains("UTF-8"), run.err);
         assertEquals(2, gradus("predict", model.toString(), picture, "--input", "big").status);
+        run = gradus("predict", model.toString(), picture, "--input", "0x0");
+        assertEquals(2, run.status);
+        assertTrue(run.err.contains("--input must have sides of 1 pixel or more, not '0x0'"), run.err);
         assertEquals(2, gradus("predict", model.toString(), picture, "--preprocess", "vgg").status);
     }
 
@@ -480,6 +492,40 @@ class CommandLineTest {
         assertTrue(run.err.contains(message.strip()), run.err);
         assertEquals(1, run.err.strip().lines().count(), run.err);
         assertTrue(run.out.isEmpty(), run.out);
+    }
+
+    /** An exception that nobody expected is said to be one, in one line. */
+    @Test
+    void mistakesOfGradusAreStatus70() {
+        var broken = new PrintWriter(new StringWriter()) {
+            @Override
+            public void println(String text) {
+                throw new IllegalStateException("broken");
+            }
+        };
+        var err = new StringWriter();
+        assertEquals(70, Main.run(broken, new PrintWriter(err, true), "summary", "--list"));
+        assertTrue(
+                err.toString().startsWith("gradus: internal error: java.lang.IllegalStateException: broken"),
+                err::toString);
+        assertEquals(1, err.toString().lines().count(), err::toString);
+    }
+
+    /** Names out of files neither steer the terminal nor fill it. */
+    @Test
+    void inspectShowsNamesThatAreSafe() throws IOException {
+        Path file = folder.resolve("names.safetensors");
+        var tensors = new LinkedHashMap<String, Tensor>();
+        tensors.put("a\u001b[2J\nb", Tensor.scalar(1));
+        tensors.put("x".repeat(100_000), Tensor.scalar(2));
+        Safetensors.write(file, Map.of("k\u009b1m", "v\u001b[0m"), tensors);
+        Run run = gradus("inspect", file.toString());
+        assertEquals(0, run.status, run.err);
+        assertTrue(run.out.contains("a\\u001b[2J\\u000ab ") && run.out.contains("k\\u009b1m: v\\u001b[0m"), run.out);
+        assertTrue(
+                run.out.length() < 1000 && run.out.codePoints().allMatch(c -> c == '\n' || c == '\r' || c >= 32),
+                run.out);
+        assertTrue(gradus("inspect", file.toString(), "--json").out.contains("x".repeat(100_000)));
     }
 
     @Test
