@@ -15,7 +15,7 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import picocli.CommandLine.Option;
 
-/** What a model file of another program may leave unsaid; the same options for every command that reads one. */
+/** What a model file of another program may leave unsaid, or say otherwise; the same options for every command that reads one. */
 final class FileOptions {
     private static final Pattern INPUT = Pattern.compile("(\\d{1,5})x(\\d{1,5})");
     private static final long MAX_LABELS_BYTES = 16 << 20;
@@ -23,14 +23,14 @@ final class FileOptions {
     @Option(
             names = "--preprocess",
             paramLabel = "MODE",
-            description = "how pictures become inputs, if the file does not say: caffe, tf, torch, unit (0..1), raw, or"
-                    + " standardize")
+            description = "how pictures become inputs: caffe, tf, torch, unit (0..1), raw, or standardize; prevails over"
+                    + " what the file says")
     Preprocess preprocess;
 
     @Option(
             names = "--labels",
             paramLabel = "FILE",
-            description = "names of the classes: a line each, or JSON: a list, or an object of numbers and names")
+            description = "names of the classes, instead of those in the file: a line each, or JSON: a list, or an object of numbers and names")
     Path labels;
 
     @Option(

@@ -471,7 +471,7 @@ class CommandLineTest {
                 "train --threads 999999 | from 1 to 1024",
                 "train --threads -1 | from 1 to 1024",
                 "train --data generated:60 --examples 50 | generated:60 has the pictures it has",
-                "train --out pom.xml | cannot make folder pom.xml: pom.xml exists and is no folder",
+                "train --out pom.xml | cannot make folder pom.xml: pom.xml exists already",
                 "plot / | has neither",
                 "explain x x.png --out / | must end in .png, not /",
                 "bench train224_b99999 | at most 14266 pictures",
