@@ -30,6 +30,7 @@ import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
@@ -38,12 +39,14 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "bench",
         description = {
-            "Times ResNet-50 and prints a line for each case: median and least time of a step, pictures a second,",
-            "GFLOP/s as if every multiplication were done, peak memory, and the machine's own limit measured in the",
-            "same process. Cases: A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8, any other",
-            "of the form infer224_bN, infer64_bN, train224_bN, train64_bN, and cold_start (one prediction of A, from the",
-            "start of a process on, the model coming from a file; give it alone). Inference uses a model file, by default",
-            "one of random weights that another process writes first: its memory is not counted."
+            "Times ResNet-50 and says what share of the machine it uses.",
+            "Prints a line for each case: median and least time of a step, pictures a second, GFLOP/s as if every"
+                    + " multiplication were done, peak memory, and the machine's own limit measured in the same process."
+                    + " Cases: A_infer224_b1, A_infer224_b16, B_infer64_b32, C_train64_b32, D_train224_b8, any other of"
+                    + " the form infer224_bN, infer64_bN, train224_bN, train64_bN, and cold_start (one prediction of A,"
+                    + " from the start of a process on, the model coming from a file; give it alone). Inference uses a"
+                    + " model file, by default one of random weights that another process writes first: its memory is"
+                    + " not counted."
         })
 final class Bench implements Callable<Integer> {
     private static final String MAIN = "gradus.app/gradus.app.Main";
@@ -111,11 +114,10 @@ final class Bench implements Callable<Integer> {
             paramLabel = "REGEX",
             arity = "0..1",
             fallbackValue = "",
-            description = {
-                "time single kernels instead: the product of 1024 x 1024 matrices and every convolution of ResNet-50",
-                "(those whose name the expression matches), --seconds / 24 each, on one thread and on all unless",
-                "--threads says"
-            })
+            description =
+                    "time single kernels instead: the product of 1024 x 1024 matrices and every convolution of ResNet-50"
+                            + " (those whose name the expression matches), --seconds / 24 each, on one thread and on"
+                            + " all unless --threads says")
     Pattern kernels;
 
     @Option(
@@ -127,6 +129,7 @@ final class Bench implements Callable<Integer> {
     Path writeTo;
 
     private Path folder;
+    private volatile Process other;
     private final List<Map<String, Object>> profiles = new ArrayList<>();
     private double peak;
 
@@ -136,8 +139,11 @@ final class Bench implements Callable<Integer> {
             throw new UsageException("--repeat must be 1 or more and --seconds positive");
         }
         PrintWriter out = spec.commandLine().getOut();
-        if (side != null && (side < 1 || side > 32_768 || !cases.isEmpty())) {
-            throw new UsageException("--matmul must be from 1 to 32768, without a case");
+        if (side != null && (side < 1 || side > 32_768)) {
+            throw new UsageException("--matmul must be from 1 to 32768, not " + side);
+        }
+        if (side != null || kernels != null) {
+            checkAlone();
         }
         List<BenchCase> wanted =
                 (cases.isEmpty() ? DEFAULT : cases).stream().map(BenchCase::of).toList();
@@ -147,27 +153,20 @@ final class Bench implements Callable<Integer> {
                     + " --profile, --json or --compare");
         }
         if (kernels != null) {
-            if (!cases.isEmpty() || steps) {
-                throw new UsageException("--kernels times no CASE and goes without --profile, --json and --compare");
-            }
             kernels(out);
-            return Exit.OK;
-        }
-        if (side != null) {
-            try (var backend = engine.open()) {
-                matMul(side, backend, out);
-            }
             return Exit.OK;
         }
         if (writeTo != null) {
             wanted.forEach(c -> c.write(writeTo));
             return Exit.OK;
         }
-        if (model != null || wanted.stream().allMatch(BenchCase::train)) {
+        if (model != null || side != null || wanted.stream().allMatch(BenchCase::train)) {
             return time(wanted, steps, out);
         }
         try {
             folder = Files.createTempDirectory("gradus-bench-");
+            // After Ctrl-C too, and for a file that Windows does not let go of before the end.
+            Runtime.getRuntime().addShutdownHook(new Thread(this::clear, "gradus-bench-clear"));
             try {
                 int status = again("--write-models", folder.toString());
                 return status != Exit.OK
@@ -178,11 +177,42 @@ final class Bench implements Callable<Integer> {
                                         wanted.getFirst().file(folder).toString())
                                 : time(wanted, steps, out);
             } finally {
-                wanted.forEach(c -> c.delete(folder));
-                Files.deleteIfExists(folder);
+                clear();
             }
         } catch (IOException e) {
-            throw new FileException("cannot make or delete a folder for models: " + e.getMessage(), e);
+            throw new FileException("cannot make a folder for models: " + FileException.reason(e), e);
+        }
+    }
+
+    /** @throws UsageException if more was given than {@code --kernels} or {@code --matmul} heeds */
+    private void checkAlone() {
+        String only = kernels != null ? "--kernels" : "--matmul";
+        List<String> others = kernels != null
+                ? List.of("--matmul", "--model", "--resident", "--recompute", "--profile", "--json", "--compare")
+                : List.of("--model", "--resident", "--recompute");
+        var given = new ArrayList<>(cases);
+        spec.commandLine().getParseResult().matchedOptions().stream()
+                .map(OptionSpec::longestName)
+                .filter(others::contains)
+                .forEach(given::add);
+        if (!given.isEmpty()) {
+            throw new UsageException(only + " times no networks, it goes without " + String.join(", ", given));
+        }
+    }
+
+    /** Deletes the models and their folder, as far as they are there. */
+    private void clear() {
+        Process writer = other;
+        if (writer != null) {
+            writer.destroyForcibly().onExit().join(); // it would go on writing
+        }
+        try (var files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.deleteIfExists(file);
+            }
+            Files.deleteIfExists(folder);
+        } catch (IOException e) {
+            // gone already, or a mapped file on Windows, which is tried again at the end
         }
     }
 
@@ -195,13 +225,14 @@ final class Bench implements Callable<Integer> {
             }
             peak = backend.peakGflops();
             for (int i = 0; i < repeat; i++) {
-                for (BenchCase c : wanted) {
-                    if (steps) {
-                        profile(c, backend, out);
-                    } else {
-                        time(c, backend, out);
-                    }
-                    out.flush();
+                if (side != null && steps) {
+                    Plan<?> plan = KernelTable.product(side, backend);
+                    warmUp(plan::run);
+                    profile("matmul" + side, gflop(side), plan, out);
+                } else if (side != null) {
+                    matMul(side, backend, out);
+                } else {
+                    wanted.forEach(c -> measure(c, steps, backend, out));
                 }
             }
         }
@@ -211,6 +242,19 @@ final class Bench implements Callable<Integer> {
         Comparison comparison = Comparison.of(before, profiles, limit / 100);
         out.print(comparison.table());
         return comparison.slower() ? Exit.DIFFERENT : Exit.OK;
+    }
+
+    private void measure(BenchCase c, boolean steps, Backend<?> backend, PrintWriter out) {
+        if (steps) {
+            profile(c, backend, out);
+        } else {
+            time(c, backend, out);
+        }
+    }
+
+    /** Of the product of two n x n matrices. */
+    private static double gflop(int n) {
+        return 2e-9 * n * n * n;
     }
 
     private <B> void time(BenchCase c, Backend<B> backend, PrintWriter out) {
@@ -229,7 +273,7 @@ final class Bench implements Callable<Integer> {
             product.run();
             backend.synchronize();
         };
-        time("matmul" + n, 1, 2e-9 * n * n * n, step, backend, out);
+        time("matmul" + n, 1, gflop(n), step, backend, out);
     }
 
     /** Numbers from 0 to 1: multiplying equal ones takes less power, so that a device that is held to some would run faster. */
@@ -246,13 +290,10 @@ final class Bench implements Callable<Integer> {
     }
 
     private void time(String name, int batch, double gflop, Runnable step, Backend<?> backend, PrintWriter out) {
-        long begin = System.nanoTime();
-        for (int i = 0; i < 3 || System.nanoTime() - begin < seconds / 2 * 1e9; i++) {
-            step.run();
-        }
+        warmUp(step);
         var millis = new double[1 << 16];
         int reps = 0;
-        begin = System.nanoTime();
+        long begin = System.nanoTime();
         while (reps < 5 || System.nanoTime() - begin < seconds * 1e9 && reps < millis.length) {
             long start = System.nanoTime();
             step.run();
@@ -278,6 +319,14 @@ final class Bench implements Callable<Integer> {
                 engine.precision().name().toLowerCase(Locale.ROOT),
                 peak,
                 100 * gflops / peak));
+        out.flush();
+    }
+
+    private void warmUp(Runnable step) {
+        long begin = System.nanoTime();
+        for (int i = 0; i < 3 || System.nanoTime() - begin < seconds / 2 * 1e9; i++) {
+            step.run();
+        }
     }
 
     /** The steps of a network whose inputs were fed once; nothing is read but that they are done. */
@@ -333,17 +382,22 @@ final class Bench implements Callable<Integer> {
             predictor.predict(c.pictures());
             plan = predictor.planOf(c.batch());
         }
-        var result = Profile.of(plan, Math.max(5, (int) (seconds * 500 / (c.gflop() + 10))));
+        profile(c.name(), c.gflop(), plan, out);
+    }
+
+    private void profile(String name, double gflop, Plan<?> plan, PrintWriter out) {
+        var result = Profile.of(plan, Math.max(5, (int) (seconds * 500 / (gflop + 10))));
         var data = result.data();
-        data.put("case", c.name());
+        data.put("case", name);
         data.put("threads", (long) threads());
         profiles.add(data);
         if (json) {
             out.println(Json.write(data));
         } else if (profile) {
-            out.println(c + ", " + threads() + " threads");
+            out.println(name + ", " + threads() + " threads");
             out.print(result.table());
         }
+        out.flush();
     }
 
     private <B> void coldStart(BenchCase c, Backend<B> backend, PrintWriter out) {
@@ -372,12 +426,15 @@ final class Bench implements Callable<Integer> {
             command.addAll(List.of("--add-modules", "jdk.incubator.vector"));
             command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
         }
-        command.addAll(spec.root().commandLine().getParseResult().originalArgs());
-        command.addAll(List.of(more));
+        var arguments =
+                new ArrayList<>(spec.root().commandLine().getParseResult().originalArgs());
+        arguments.addAll(arguments.indexOf(spec.name()) + 1, List.of(more)); // not at the end: a -- may stand before
+        command.addAll(arguments);
         try {
-            return new ProcessBuilder(command).inheritIO().start().waitFor();
+            other = new ProcessBuilder(command).inheritIO().start();
+            return other.waitFor();
         } catch (IOException e) {
-            throw new FileException("cannot start another process: " + e.getMessage(), e);
+            throw new FileException("cannot start another process: " + FileException.reason(e), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return Exit.INTERRUPTED;

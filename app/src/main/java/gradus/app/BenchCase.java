@@ -7,7 +7,6 @@ import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import gradus.train.Batch;
 import gradus.train.Checkpoint;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
@@ -17,6 +16,7 @@ import java.util.regex.Pattern;
 /** What {@code gradus bench} times: ResNet-50 on pictures of a size, in batches, as in {@code infer224_b16}. */
 record BenchCase(String name, int side, int batch, boolean train) {
     private static final int CLASSES = 1000;
+    private static final int CHANNELS = 3;
     private static final String COLD_START = "cold_start";
     private static final Pattern NAME = Pattern.compile("(?:[A-D]_)?(infer|train)(224|64)_b([1-9]\\d{0,4})");
 
@@ -29,11 +29,14 @@ record BenchCase(String name, int side, int batch, boolean train) {
         if (!m.matches()) {
             throw new UsageException("no case '" + name + "'; 'gradus bench --help' lists them");
         }
-        return new BenchCase(
-                name,
-                Integer.parseInt(m.group(2)),
-                Integer.parseInt(m.group(3)),
-                m.group(1).equals("train"));
+        int side = Integer.parseInt(m.group(2));
+        int batch = Integer.parseInt(m.group(3));
+        int most = Integer.MAX_VALUE / (side * side * CHANNELS);
+        if (batch > most) {
+            throw new UsageException(
+                    "case '" + name + "': an array holds at most " + most + " pictures of " + side + " x " + side);
+        }
+        return new BenchCase(name, side, batch, m.group(1).equals("train"));
     }
 
     boolean isColdStart() {
@@ -63,11 +66,11 @@ record BenchCase(String name, int side, int batch, boolean train) {
     /** Uniform numbers; what is in the pictures makes no difference to the time. */
     Tensor pictures() {
         var random = new SplittableRandom(1);
-        var x = new float[batch * side * side * 3];
+        var x = new float[batch * side * side * CHANNELS];
         for (int i = 0; i < x.length; i++) {
             x[i] = random.nextFloat();
         }
-        return Tensor.of(Shape.of(batch, side, side, 3), x);
+        return Tensor.of(Shape.of(batch, side, side, CHANNELS), x);
     }
 
     /** The pictures, labelled. */
@@ -88,15 +91,6 @@ record BenchCase(String name, int side, int batch, boolean train) {
     void write(Path folder) {
         if (!train && !Files.exists(file(folder))) {
             Checkpoint.of(model()).save(file(folder));
-        }
-    }
-
-    /** Deletes what {@link #write} has written. */
-    void delete(Path folder) {
-        try {
-            Files.deleteIfExists(file(folder));
-        } catch (IOException e) {
-            file(folder).toFile().deleteOnExit(); // a mapped file, on Windows
         }
     }
 

@@ -1,5 +1,6 @@
 package gradus.app;
 
+import gradus.io.FileException;
 import gradus.io.Json;
 import gradus.tensor.GradusException;
 import java.io.IOException;
@@ -106,7 +107,8 @@ final class Comparison {
                 }
             }
         } catch (IOException | GradusException e) {
-            throw new UsageException("cannot read " + file + ": " + e.getMessage()
+            throw new UsageException("cannot read " + file + ": "
+                    + (e instanceof IOException io ? FileException.reason(io) : e.getMessage())
                     + "; write it with 'gradus bench --json --repeat 3 > " + file + "'");
         }
         if (runs.isEmpty()) {

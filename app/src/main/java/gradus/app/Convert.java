@@ -97,6 +97,12 @@ final class Convert implements Callable<Integer> {
         return Exit.OK;
     }
 
+    /** Name of a file in lower case, whose ending says what it holds; empty for a root, which has none. */
+    static String name(Path file) {
+        Path name = file.getFileName();
+        return name == null ? "" : name.toString().toLowerCase(Locale.ROOT);
+    }
+
     private String format() {
         if (to != null) {
             if (!FORMATS.contains(to)) {
@@ -104,8 +110,7 @@ final class Convert implements Callable<Integer> {
             }
             return to;
         }
-        String name =
-                out.getFileName() == null ? "" : out.getFileName().toString().toLowerCase(Locale.ROOT);
+        String name = name(out);
         return ENDINGS.stream()
                 .filter(e -> name.endsWith(e.getKey()))
                 .findFirst()

@@ -9,6 +9,8 @@ import picocli.CommandLine.Option;
 
 /** What to compute with; the same options for every command that computes. */
 final class EngineOptions {
+    private static final int MOST_THREADS = 1024;
+
     @Option(
             names = "--backend",
             paramLabel = "NAME",
@@ -20,10 +22,9 @@ final class EngineOptions {
             names = "--precision",
             paramLabel = "TYPE",
             defaultValue = "float32",
-            description = {
-                "float32 (default), float64 (reference), or, on cuda, tf32 or bf16: factors of products rounded to 11 or 8",
-                "bits, sums and all else in float32"
-            })
+            description =
+                    "float32 (default), float64 (reference), or, on cuda, tf32 or bf16: factors of products rounded"
+                            + " to 11 or 8 bits, sums and all else in float32")
     String precision;
 
     @Option(
@@ -50,8 +51,15 @@ final class EngineOptions {
         };
     }
 
-    /** @throws gradus.backend.BackendException if the named backend does not exist or cannot run here */
+    /**
+     * @throws UsageException for more threads than any machine gains from: starting them would take for ever
+     * @throws gradus.backend.BackendException if the named backend does not exist or cannot run here
+     */
     Backend<?> open() {
+        if (threads < 0 || threads > MOST_THREADS) {
+            throw new UsageException(
+                    "--threads must be from 1 to " + MOST_THREADS + ", or 0 for all processors, not " + threads);
+        }
         return Backends.open(backend, new Options(threads, precision(), exact));
     }
 }

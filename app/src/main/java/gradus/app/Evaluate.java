@@ -2,6 +2,8 @@ package gradus.app;
 
 import gradus.data.Dataset;
 import gradus.data.Datasets;
+import gradus.io.Json;
+import gradus.train.Checkpoint;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -34,13 +36,15 @@ final class Evaluate implements Callable<Integer> {
     @Option(
             names = "--data",
             paramLabel = "SET",
-            description =
-                    "generated, signs:DIR, images:DIR, cifar10:FILE[,FILE..] or idx:DIR; default: what it was trained"
-                            + " on")
+            description = "generated[:COUNT], signs:DIR, images:DIR, cifar10:FILE[,FILE..] or idx:DIR; default: what"
+                    + " the model was trained on")
     String data;
 
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "of generated data (default 0)")
-    long seed;
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "of generated data; default: without --data that of the training, else 0")
+    Long seed;
 
     @Option(names = "--json", description = "print one line {\"data\":..,\"n\":..,\"accuracy\":..,\"loss\":..}")
     boolean json;
@@ -53,7 +57,7 @@ final class Evaluate implements Callable<Integer> {
             throw new UsageException(path + " does not say what data it was trained on; give some with --data");
         }
         var pictures = file.pictures();
-        Dataset held = Judge.heldOut(Datasets.open(set, seed, 0, 0), set).framed(pictures);
+        Dataset held = Judge.heldOut(Datasets.open(set, seed(file), 0, 0), set).framed(pictures);
         held = pictures.channels() == 3 ? held.rgb() : held;
         if (file.labels().isEmpty()) {
             throw new UsageException(path + " has no classifier: its outputs are "
@@ -79,5 +83,17 @@ final class Evaluate implements Callable<Integer> {
             }
         }
         return Exit.OK;
+    }
+
+    /** Generated pictures are what the training was judged by only with its seed. */
+    private long seed(ModelFile file) {
+        String trained = file.imported().metadata().get(Checkpoint.SEED);
+        if (seed != null || data != null || trained == null) {
+            return seed == null ? 0 : seed;
+        }
+        if (Json.parse(trained) instanceof Long number) {
+            return number;
+        }
+        throw new UsageException(path + ": its seed is no whole number but " + trained + "; give one with --seed");
     }
 }

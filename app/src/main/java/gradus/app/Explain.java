@@ -75,7 +75,7 @@ final class Explain implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        if (!file.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
+        if (!Convert.name(file).endsWith(".png")) {
             throw new UsageException("--out must end in .png, not " + file);
         }
         ModelFile model = ModelFile.open(path, options);

@@ -2,9 +2,11 @@ package gradus.app;
 
 import gradus.data.Preprocess;
 import gradus.importer.ImportOptions;
+import gradus.io.FileException;
 import gradus.io.FormatException;
 import gradus.io.Json;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,7 +15,7 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import picocli.CommandLine.Option;
 
-/** What a model file of another program may leave unsaid; the same options for every command that reads one. */
+/** What a model file of another program may leave unsaid, or say otherwise; the same options for every command that reads one. */
 final class FileOptions {
     private static final Pattern INPUT = Pattern.compile("(\\d{1,5})x(\\d{1,5})");
     private static final long MAX_LABELS_BYTES = 16 << 20;
@@ -21,14 +23,14 @@ final class FileOptions {
     @Option(
             names = "--preprocess",
             paramLabel = "MODE",
-            description = "how pictures become inputs, if the file does not say: caffe, tf, torch, unit (0..1), raw, or"
-                    + " standardize")
+            description = "how pictures become inputs: caffe, tf, torch, unit (0..1), raw, or standardize; prevails over"
+                    + " what the file says")
     Preprocess preprocess;
 
     @Option(
             names = "--labels",
             paramLabel = "FILE",
-            description = "names of the classes: a line each, or JSON: a list, or an object of numbers and names")
+            description = "names of the classes, instead of those in the file: a line each, or JSON: a list, or an object of numbers and names")
     Path labels;
 
     @Option(
@@ -47,7 +49,12 @@ final class FileOptions {
             if (!m.matches()) {
                 throw new UsageException("--input must be like 224x224, not '" + input + "'");
             }
-            options = options.input(Integer.parseInt(m.group(1)), Integer.parseInt(m.group(2)));
+            int height = Integer.parseInt(m.group(1));
+            int width = Integer.parseInt(m.group(2));
+            if (height == 0 || width == 0) {
+                throw new UsageException("--input must have sides of 1 pixel or more, not '" + input + "'");
+            }
+            options = options.input(height, width);
         }
         return labels == null ? options : options.labels(read(labels));
     }
@@ -59,8 +66,13 @@ final class FileOptions {
                 throw new UsageException(file + ": too large to be a list of labels");
             }
             text = Files.readString(file);
+        } catch (CharacterCodingException e) {
+            throw new UsageException(file + ": the labels must be text in UTF-8, which this is not; convert it", e);
         } catch (IOException e) {
-            throw new UsageException("cannot read the labels in " + file + ": " + e.getMessage(), e);
+            throw new UsageException("cannot read the labels in " + file + ": " + FileException.reason(e), e);
+        }
+        if (text.startsWith("\ufeff")) { // as editors on Windows put before UTF-8
+            text = text.substring(1);
         }
         String start = text.stripLeading();
         if (!start.startsWith("[") && !start.startsWith("{")) {

@@ -39,6 +39,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.zip.CRC32;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 import java.util.zip.ZipEntry;
@@ -131,8 +132,8 @@ public final class Hdf5Reader implements FormatReader {
         } catch (GradusException e) {
             throw e;
         } catch (IOException e) {
-            throw new FileException("cannot read " + file + ": " + e.getMessage(), e);
-        } catch (RuntimeException | StackOverflowError | OutOfMemoryError | InternalError e) {
+            throw FileException.reading(file, e);
+        } catch (RuntimeException | StackOverflowError | InternalError e) { // of an intact file memory may be too small
             throw new FormatException(
                     file + ": damaged, or of a kind that is not known: "
                             + e.getClass().getSimpleName() + ", " + e.getMessage(),
@@ -517,7 +518,7 @@ public final class Hdf5Reader implements FormatReader {
         }
     }
 
-    /** The size an archive states is checked first, and not trusted after that. */
+    /** The size an archive states is checked first, and not trusted after that; Java leaves the checksum unchecked. */
     private static byte[] unpacked(Path file, ZipFile zip, String name, long most) throws IOException {
         ZipEntry entry = zip.getEntry(name);
         if (entry == null) {
@@ -532,6 +533,12 @@ public final class Hdf5Reader implements FormatReader {
             if (in.readNBytes(bytes, 0, bytes.length) != bytes.length || in.read() >= 0) {
                 throw new FormatException(file + ": " + name + " has another size than the archive says", -1);
             }
+        }
+        var sum = new CRC32();
+        sum.update(bytes);
+        if (sum.getValue() != entry.getCrc()) {
+            throw new FormatException(
+                    file + ": " + name + " is damaged: its checksum is another than the archive says", -1);
         }
         return bytes;
     }

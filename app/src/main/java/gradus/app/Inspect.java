@@ -18,7 +18,7 @@ import picocli.CommandLine.Spec;
 /** {@code gradus inspect FILE}. */
 @Command(name = "inspect", description = "Lists the metadata and the tensors of a model file of any known format.")
 final class Inspect implements Callable<Integer> {
-    /** Longer metadata are cut in the table; --json has all of them. */
+    /** Longer names and metadata are cut in the table; --json has all of them. */
     private static final int SHOWN = 100;
 
     @Spec
@@ -47,21 +47,27 @@ final class Inspect implements Callable<Integer> {
         }
         out.println(path + ": " + contents.format());
         contents.metadata().forEach((key, value) -> {
-            String line = value.strip().replaceAll("\\s+", " ");
-            out.println("  " + key + ": " + (line.length() > SHOWN ? line.substring(0, SHOWN) + "..." : line));
+            out.println("  " + shown(key) + ": " + shown(value.strip().replaceAll("\\s+", " ")));
         });
         int width = contents.tensors().stream()
-                .mapToInt(t -> t.name().length())
+                .mapToInt(t -> shown(t.name()).length())
                 .max()
                 .orElse(0);
         long elements = 0;
         for (Contents.Entry t : contents.tensors()) {
-            out.println(String.format(Locale.ROOT, "%-" + (width + 2) + "s%-9s%s", t.name(), t.dtype(), t.shape()));
+            out.println(
+                    String.format(Locale.ROOT, "%-" + (width + 2) + "s%-9s%s", shown(t.name()), t.dtype(), t.shape()));
             elements += t.shape().size();
         }
         out.println(String.format(
                 Locale.ROOT, "%d tensors, %,d elements", contents.tensors().size(), elements));
         return Exit.OK;
+    }
+
+    /** On one line of a terminal, which characters of control would set to something else. */
+    private static String shown(String text) {
+        String start = text.length() > SHOWN ? text.substring(0, SHOWN) + "..." : text;
+        return Main.printable(start);
     }
 
     private String json(Contents contents) {

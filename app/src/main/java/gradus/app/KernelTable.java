@@ -41,8 +41,8 @@ final class KernelTable {
     /** The kernels of this network's plan for one picture, and the products. */
     static <B> KernelTable of(Model model, Tensor picture, Backend<B> backend) {
         var table = new KernelTable();
-        table.kernels.put("product_" + PRODUCT, product(false));
-        table.kernels.put("product_" + PRODUCT + "_prepared", product(true));
+        table.kernels.put("product_" + PRODUCT, product(PRODUCT, false));
+        table.kernels.put("product_" + PRODUCT + "_prepared", product(PRODUCT, true));
         var predictor = Predictor.of(model, backend);
         predictor.predict(picture);
         for (Node node : predictor.planOf(1).nodes()) {
@@ -76,10 +76,15 @@ final class KernelTable {
         });
     }
 
+    /** The product of two n x n matrices, with operands. */
+    static <B> Plan<B> product(int n, Backend<B> backend) {
+        return fed(product(n, false), backend);
+    }
+
     /** @param prepared whether the second factor stays the same, so that it is packed once */
-    private static Graph product(boolean prepared) {
+    private static Graph product(int n, boolean prepared) {
         var graph = new Graph();
-        Shape square = Shape.of(PRODUCT, PRODUCT);
+        Shape square = Shape.of(n, n);
         Value b = prepared ? graph.parameter("b", square) : graph.input("b", square);
         graph.output("y", graph.apply(new MatMul(false, false), graph.input("a", square), b));
         return graph;
@@ -89,8 +94,13 @@ final class KernelTable {
      * Times the kernels whose names contain what the pattern describes and prints a line for each.
      *
      * @param seconds for each kernel, after half as long to warm up
+     * @throws UsageException if there is no such kernel
      */
     <B> void print(Pattern wanted, Backend<B> backend, int threads, double seconds, PrintWriter out) {
+        if (kernels.keySet().stream().noneMatch(name -> wanted.matcher(name).find())) {
+            throw new UsageException(
+                    "--kernels: no name matches '" + wanted + "'; there are " + String.join(", ", kernels.keySet()));
+        }
         kernels.forEach((name, graph) -> {
             if (wanted.matcher(name).find()) {
                 out.println(line(name, graph, backend, threads, seconds));

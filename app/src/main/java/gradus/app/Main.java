@@ -1,6 +1,9 @@
 package gradus.app;
 
 import gradus.tensor.GradusException;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -27,7 +30,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             "1:golden: some cases differ; bench --compare: slower than before",
             "2:a mistake in what was asked or given: option, file, picture, shape; nothing was half written",
             "70:a mistake in gradus itself",
-            "130:interrupted (train leaves a model that --resume goes on from)"
+            "130:interrupted with Ctrl-C (train leaves a model that --resume goes on from)",
+            "143:asked to end by the system, likewise"
         })
 public final class Main implements Runnable {
     /** A command is called as its class is. */
@@ -46,6 +50,13 @@ public final class Main implements Runnable {
             Bench.class,
             Doctor.class);
 
+    /** What the script that starts this does itself. */
+    private static final String[] SCRIPT = {
+        "%nThe script ./gradus knows two more:",
+        "  jmh           Benchmarks of single kernels: './gradus jmh --help'.",
+        "  --java-home   Prints the folder of the JDK that it found.%n"
+    };
+
     @Spec
     CommandSpec spec;
 
@@ -59,12 +70,23 @@ public final class Main implements Runnable {
 
     public static void main(String[] args) {
         System.setProperty("java.awt.headless", "true"); // pictures are decoded and drawn, never shown
-        var out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
         var err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
-        int status = run(out, err, args);
-        out.flush();
+        int status = run(new FileOutputStream(FileDescriptor.out), err, args); // System.out hides exceptions
         err.flush();
         System.exit(status);
+    }
+
+    /** Runs one command line; done is only what could also be printed. */
+    static int run(OutputStream out, PrintWriter err, String... args) {
+        var output = new StandardOutput(out);
+        var writer = new PrintWriter(output, false, StandardCharsets.UTF_8);
+        int status = run(writer, err, args);
+        if (writer.checkError() && status == Exit.OK && !output.readerLeft()) {
+            var failure = output.failure();
+            report(err, "cannot write to standard output: " + failure.getMessage(), failure, false);
+            return Exit.USAGE;
+        }
+        return status;
     }
 
     /** Runs one command line and returns its exit status. Prints to the given writers only. */
@@ -72,6 +94,7 @@ public final class Main implements Runnable {
         var main = new Main();
         var line = new CommandLine(main);
         addCommands(line, args); // before the writers, which commands get as they are set
+        line.getCommandSpec().usageMessage().footer(SCRIPT); // after them, who would get it too
         line.setOut(out).setErr(err);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler((e, a) -> {
@@ -87,7 +110,7 @@ public final class Main implements Runnable {
                 report(err, g.getMessage(), g, main.debug);
                 yield Exit.USAGE;
             }
-            default -> throw e;
+            default -> unexpected(err, e, main.debug);
         });
         try {
             return line.execute(args);
@@ -140,13 +163,26 @@ public final class Main implements Runnable {
         return Exit.INTERNAL;
     }
 
+    /** With characters of control as they are written in Java: a name out of a file must not steer the terminal. */
+    static String printable(String text) {
+        var s = new StringBuilder();
+        text.codePoints().forEach(c -> {
+            if (Character.isISOControl(c)) {
+                s.append("\\u%04x".formatted(c));
+            } else {
+                s.appendCodePoint(c);
+            }
+        });
+        return s.toString();
+    }
+
     /** One line, whatever the message holds. */
     static void report(PrintWriter err, String message, Throwable e, boolean debug) {
         err.println("gradus: "
-                + String.valueOf(message)
+                + printable(String.valueOf(message)
                         .strip()
                         .replaceAll(":\\s*\\R\\s*", ": ")
-                        .replaceAll("\\s*\\R\\s*", "; "));
+                        .replaceAll("\\s*\\R\\s*", "; ")));
         if (debug) {
             e.printStackTrace(err);
         }

@@ -5,7 +5,6 @@ import gradus.layers.Model;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -36,7 +35,7 @@ final class Plot implements Callable<Integer> {
         Path model = null;
         Path file = null;
         for (Path p : paths == null ? List.<Path>of() : paths) {
-            String name = p.getFileName().toString().toLowerCase(Locale.ROOT);
+            String name = Convert.name(p);
             boolean picture = name.endsWith(".svg") || name.endsWith(".dot");
             if (picture && file == null) {
                 file = p;
@@ -48,7 +47,7 @@ final class Plot implements Callable<Integer> {
         }
         file = file == null ? Path.of("model.svg") : file;
         Model drawn = network.model(model);
-        boolean svg = file.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".svg");
+        boolean svg = Convert.name(file).endsWith(".svg");
         AtomicFile.write(file, (svg ? drawn.toSvg() : drawn.toDot()).getBytes(StandardCharsets.UTF_8));
         spec.commandLine().getOut().println("wrote " + file);
         return Exit.OK;

@@ -2,6 +2,7 @@ package gradus.app;
 
 import gradus.classifier.Classifier;
 import gradus.classifier.Prediction;
+import gradus.io.FileException;
 import gradus.io.Json;
 import gradus.tensor.GradusException;
 import java.io.IOException;
@@ -109,7 +110,7 @@ final class Predict implements Callable<Integer> {
                 }
                 files.addAll(found);
             } catch (IOException e) {
-                throw new UsageException("cannot read folder " + image + ": " + e.getMessage(), e);
+                throw new UsageException("cannot read folder " + image + ": " + FileException.reason(e), e);
             }
         }
         return files;

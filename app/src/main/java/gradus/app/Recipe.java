@@ -113,6 +113,13 @@ record Recipe(
         return asked.equals("generated") ? "generated:" + examples : asked;
     }
 
+    /** The weight decay that goes with an optimizer: where the recipe has none, AdamW, which is Adam with one, has Keras's. */
+    double weightDecay(String otherOptimizer) {
+        return weightDecay == 0 && otherOptimizer.equals("adamw")
+                ? AdamW.of().weightDecay().rate()
+                : weightDecay;
+    }
+
     /** How many epochs begin with small pictures; the last epoch never does. */
     int smallEpochs() {
         return Math.min((int) (small * epochs), epochs - 1);

@@ -47,7 +47,7 @@ import picocli.CommandLine.Spec;
             "Trains a residual network. Without options: the complete 50-layer network on generated hand signs.",
             "Leaves in --out: model.safetensors (all that predict, evaluate and --resume need), history.csv,"
                     + " curves.png.",
-            "Ctrl-C leaves them too, in the middle of an epoch, and --resume goes on from there."
+            "Ctrl-C leaves a model.safetensors, too, in the middle of an epoch, and --resume goes on from there."
         })
 final class Train implements Callable<Integer> {
     @Spec
@@ -59,7 +59,7 @@ final class Train implements Callable<Integer> {
     @Option(
             names = "--data",
             paramLabel = "SET",
-            description = "generated (default), signs:DIR, images:DIR, cifar10:FILE[,FILE..] or idx:DIR")
+            description = "generated[:COUNT] (default), signs:DIR, images:DIR, cifar10:FILE[,FILE..] or idx:DIR")
     String data;
 
     @Option(names = "--model", paramLabel = "NAME", description = "architecture; 'gradus summary --list' lists them")
@@ -89,7 +89,10 @@ final class Train implements Callable<Integer> {
     @Option(names = "--warm-up", paramLabel = "EPOCHS", description = "epochs in which the learning rate rises from 0")
     Double warmUp;
 
-    @Option(names = "--weight-decay", paramLabel = "X", description = "of kernels, times the learning rate")
+    @Option(
+            names = "--weight-decay",
+            paramLabel = "X",
+            description = "of kernels, times the learning rate; adamw has 0.004 where the data set has none")
     Double weightDecay;
 
     @Option(names = "--label-smoothing", paramLabel = "X", description = "share of the target spread over all classes")
@@ -145,8 +148,9 @@ final class Train implements Callable<Integer> {
         Path folder = out != null ? out : Path.of("runs", Recipe.kind(settings.data));
         List<Path> made = create(folder);
         boolean finished = false;
-        try (var backend = engine.open()) {
-            int status = run(settings, folder, backend);
+        try (var interrupt = new Interrupt(() -> tooEarly(made));
+                var backend = engine.open()) {
+            int status = run(settings, folder, backend, interrupt);
             finished = true;
             return status;
         } finally {
@@ -154,6 +158,13 @@ final class Train implements Callable<Integer> {
                 made.forEach(Train::deleteIfEmpty);
             }
         }
+    }
+
+    private void tooEarly(List<Path> made) {
+        made.forEach(Train::deleteIfEmpty);
+        var err = spec.commandLine().getErr();
+        err.println("gradus: interrupted before the first step; nothing was written");
+        err.flush();
     }
 
     // ---- what to do ----
@@ -216,18 +227,20 @@ final class Train implements Callable<Integer> {
     private Settings chosen() {
         String set = data == null ? "generated" : data;
         Recipe r = Recipe.of(set);
-        if (examples != null && !Recipe.kind(set).equals("generated")) {
-            throw new UsageException("--examples is for generated data; " + set + " has the pictures it has");
+        if (examples != null && !set.equals("generated")) {
+            throw new UsageException(
+                    "--examples is for --data generated without a count; " + set + " has the pictures it has");
         }
+        String rule = given(optimizer, r.optimizer()).toLowerCase(Locale.ROOT);
         var recipe = new Recipe(
                 given(model, r.model()),
                 examples == null ? r.examples() : positive("--examples", examples),
                 positive("--epochs", given(epochs, r.epochs())),
                 positive("--batch", given(batch, r.batch())),
-                given(optimizer, r.optimizer()).toLowerCase(Locale.ROOT),
+                rule,
                 atLeast0("--learning-rate", given(learningRate, r.learningRate())),
                 atLeast0("--warm-up", given(warmUp, r.warmUp())),
-                atLeast0("--weight-decay", given(weightDecay, r.weightDecay())),
+                atLeast0("--weight-decay", given(weightDecay, r.weightDecay(rule))),
                 atLeast0("--label-smoothing", given(labelSmoothing, r.labelSmoothing())),
                 atLeast0("--momentum", given(momentum, r.momentum())),
                 atLeast0("--average", given(average, r.average())),
@@ -271,9 +284,12 @@ final class Train implements Callable<Integer> {
             throw new UsageException(file + " holds a model but no training to go on with");
         }
         var settings = Settings.of(from, file, epochs == null ? null : positive("--epochs", epochs));
-        String where = data == null || data.equals("generated") ? settings.data : data;
-        if (!Recipe.kind(where).equals(Recipe.kind(settings.data))) {
-            throw new UsageException(file + " was trained on " + settings.data + ", not on " + data);
+        String kind = Recipe.kind(settings.data);
+        String where = data == null || data.equals("generated") && kind.equals("generated") ? settings.data : data;
+        // files may have been moved; generated pictures are others if their number is another
+        if (!Recipe.kind(where).equals(kind) || kind.equals("generated") && !where.equals(settings.data)) {
+            throw new UsageException(file + " was trained on " + settings.data + ", not on " + data
+                    + "; --resume goes on with the same data: leave --data out, or begin anew without --resume");
         }
         return new Settings(where, settings.recipe, settings.size, settings.seed, from);
     }
@@ -298,7 +314,7 @@ final class Train implements Callable<Integer> {
 
     // ---- doing it ----
 
-    private <B> int run(Settings s, Path folder, Backend<B> backend) {
+    private <B> int run(Settings s, Path folder, Backend<B> backend, Interrupt interrupt) {
         var progress = spec.commandLine().getOut();
         if (json) {
             progress = spec.commandLine().getErr(); // standard output is for the result alone
@@ -340,35 +356,31 @@ final class Train implements Callable<Integer> {
         if (!quiet) {
             callbacks.add(display);
         }
+        callbacks.add(interrupt);
         callbacks.add(new SaveCheckpoint(file, null, metadata));
         callbacks.add(new CsvHistory(folder.resolve("history.csv")));
         callbacks.add(drawing(folder.resolve("curves.png"), progress));
         var source = BatchPipeline.training(train, r.batch(), s.seed, r.augmentation(), r.preprocess());
         var validation = BatchPipeline.evaluation(watched, r.batch(), r.preprocess());
         long start = System.nanoTime();
-        try (var interrupt = new Interrupt(training::stop)) {
-            Callback[] all = callbacks.toArray(Callback[]::new);
-            if (training.epoch() < r.smallEpochs()) {
-                var small = BatchPipeline.training(
-                        train.resized(height * 5 / 8, width * 5 / 8),
-                        r.batch(),
-                        s.seed,
-                        r.augmentation(),
-                        r.preprocess());
-                training.fit(small, validation, FitOptions.of(r.smallEpochs()).callbacks(all));
-            }
-            History history = training.history().stopped()
-                    ? training.history()
-                    : training.fit(source, validation, FitOptions.of(r.epochs()).callbacks(all));
-            if (history.stopped()) {
-                Checkpoint.of(training).with(metadata).save(file);
-                progress.println("interrupted in epoch " + (training.epoch() + 1) + " after step " + training.step()
-                        + "; " + file + " is saved, go on with: gradus train --resume --out " + folder);
-                progress.flush();
-                interrupt.saved();
-                return Exit.INTERRUPTED;
-            }
+        Callback[] all = callbacks.toArray(Callback[]::new);
+        if (training.epoch() < r.smallEpochs()) {
+            var small = BatchPipeline.training(
+                    train.resized(height * 5 / 8, width * 5 / 8), r.batch(), s.seed, r.augmentation(), r.preprocess());
+            training.fit(small, validation, FitOptions.of(r.smallEpochs()).callbacks(all));
         }
+        History history = training.history().stopped()
+                ? training.history()
+                : training.fit(source, validation, FitOptions.of(r.epochs()).callbacks(all));
+        if (history.stopped()) {
+            Checkpoint.of(training).with(metadata).save(file);
+            progress.println("interrupted in epoch " + (training.epoch() + 1) + " after step " + training.step() + "; "
+                    + file + " is saved, go on with: gradus train --resume --out " + folder);
+            progress.flush();
+            interrupt.saved();
+            return Exit.INTERRUPTED;
+        }
+        interrupt.saved(); // all is
         if (!quiet) {
             double seconds = (System.nanoTime() - start) / 1e9;
             progress.println(String.format(
@@ -460,7 +472,7 @@ final class Train implements Callable<Integer> {
         try {
             Files.createDirectories(folder);
         } catch (IOException e) {
-            throw new FileException("cannot make folder " + folder + ": " + e.getMessage(), e);
+            throw new FileException("cannot make folder " + folder + ": " + FileException.reason(e), e);
         }
         if (!Files.isWritable(folder)) {
             throw new FileException("folder " + folder + " cannot be written to");

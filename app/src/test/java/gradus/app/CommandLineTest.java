@@ -2,18 +2,30 @@ package gradus.app;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.io.Json;
+import gradus.io.Safetensors;
+import gradus.tensor.Tensor;
+import gradus.train.AdamW;
+import gradus.train.Checkpoint;
+import gradus.train.WeightDecay;
 import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
@@ -142,6 +154,35 @@ class CommandLineTest {
         Run run = gradus("evaluate", model.toString(), "--data", "generated:24", "--seed", "3", "--json");
         assertEquals(0, run.status, run.err);
         assertEquals(trained.json(), run.json());
+        Run same = gradus("evaluate", model.toString(), "--json"); // the seed, too, is that of the training
+        assertEquals(trained.json(), same.json());
+        Run others = gradus("evaluate", model.toString(), "--seed", "0", "--json");
+        assertEquals(0, others.status, others.err);
+        assertNotEquals(trained.json().get("loss"), others.json().get("loss"));
+    }
+
+    @Test
+    void whatCannotBePrintedIsAMistake() {
+        var err = new StringWriter();
+        assertEquals(2, Main.run(failing("No space left on device"), new PrintWriter(err), "summary"));
+        assertEquals(
+                "gradus: cannot write to standard output: No space left on device",
+                err.toString().strip());
+        var quiet = new StringWriter();
+        assertEquals(0, Main.run(failing("Broken pipe"), new PrintWriter(quiet), "summary"));
+        assertEquals("", quiet.toString());
+        var all = new ByteArrayOutputStream();
+        assertEquals(0, Main.run(all, new PrintWriter(quiet), "summary", "--list"));
+        assertTrue(all.toString(StandardCharsets.UTF_8).contains("resnet50"));
+    }
+
+    private static OutputStream failing(String message) {
+        return new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                throw new IOException(message);
+            }
+        };
     }
 
     @Test
@@ -235,6 +276,8 @@ class CommandLineTest {
         for (String text : List.of(
                 "a\nb\nc\nd\ne\nf\n",
                 "[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]",
+                "\ufeffa\r\nb\r\nc\r\nd\r\ne\r\nf\r\n",
+                "\ufeff[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]",
                 "{\"0\": [\"n1\", \"a\"], \"1\": \"b\", \"2\": \"c\", \"3\": \"d\", \"4\": \"e\", \"5\": \"f\"}")) {
             Files.writeString(labels, text);
             Run run = gradus(
@@ -254,7 +297,14 @@ class CommandLineTest {
         Run run = gradus("predict", model.toString(), picture, "--labels", labels.toString());
         assertEquals(2, run.status);
         assertTrue(run.err.contains("2 labels"), run.err);
+        Files.write(labels, "\u00e4\nb\n".getBytes(StandardCharsets.ISO_8859_1));
+        run = gradus("predict", model.toString(), picture, "--labels", labels.toString());
+        assertEquals(2, run.status);
+        assertTrue(run.err.contains("UTF-8"), run.err);
         assertEquals(2, gradus("predict", model.toString(), picture, "--input", "big").status);
+        run = gradus("predict", model.toString(), picture, "--input", "0x0");
+        assertEquals(2, run.status);
+        assertTrue(run.err.contains("--input must have sides of 1 pixel or more, not '0x0'"), run.err);
         assertEquals(2, gradus("predict", model.toString(), picture, "--preprocess", "vgg").status);
     }
 
@@ -272,6 +322,65 @@ class CommandLineTest {
         Run changed = gradus("train", "--resume", "--out", parts.toString(), "--batch", "5");
         assertEquals(2, changed.status);
         assertTrue(changed.err.contains("--batch cannot be changed"), changed.err);
+        for (String other : List.of("generated:25", "signs:x")) {
+            changed = gradus("train", "--resume", "--out", parts.toString(), "--data", other);
+            assertEquals(2, changed.status);
+            assertTrue(changed.err.contains("was trained on generated:24, not on " + other), changed.err);
+        }
+        for (String same : List.of("generated:24", "generated")) {
+            Run done = gradus("train", "--resume", "--out", parts.toString(), "--data", same, "--epochs", "2", "-q");
+            assertEquals(0, done.status, done.err);
+        }
+    }
+
+    /** Options that are not among the settings of a resumption: they are in the model's file in another way. */
+    @Test
+    void optimizerAndMomentumAreThoseAskedForAfterAResumptionToo() {
+        Path out = folder.resolve("adamw");
+        Run run = gradus(with(TINY, "--optimizer", "adamw", "--momentum", "0.5", "-q", "--out", out.toString()));
+        assertEquals(0, run.status, run.err);
+        assertEquals(0, gradus("train", "--resume", "--epochs", "2", "-q", "--out", out.toString()).status);
+        Checkpoint file = Checkpoint.load(out.resolve("model.safetensors"));
+        assertEquals(2, file.history().epochs().size());
+        assertTrue(file.metadata().get(Checkpoint.ARCHITECTURE).contains("\"momentum\":0.5"));
+        assertFalse(file.metadata().get(Checkpoint.ARCHITECTURE).contains("\"momentum\":0.9"));
+        assertEquals(
+                WeightDecay.ofKernels(0.004),
+                assertInstanceOf(AdamW.class, file.optimizer()).weightDecay());
+        Run without = gradus(with(TINY, "--optimizer", "AdamW", "--weight-decay", "0", "-q", "--out", out.toString()));
+        assertEquals(0, without.status, without.err);
+        file = Checkpoint.load(out.resolve("model.safetensors"));
+        assertEquals(
+                0, assertInstanceOf(AdamW.class, file.optimizer()).weightDecay().rate());
+    }
+
+    /** Two epochs of CIFAR-10: the first with pictures of 20 x 20, unless a size was asked for. */
+    @Test
+    void theFirstEpochsHaveSmallPictures() throws IOException {
+        Path train = cifar("train.bin", 40);
+        Path test = cifar("test.bin", 8);
+        String[] cifar = {"train", "--data", "cifar10:" + train + "," + test, "--epochs", "2", "--batch", "16"};
+        Run small = gradus(with(cifar, "--out", folder.resolve("small").toString()));
+        assertEquals(0, small.status, small.err);
+        assertTrue(small.out.contains("2 epochs of batches of 16, the first 1 with pictures of 20 x 20"), small.out);
+        Run large = gradus(
+                with(cifar, "--size", "32", "--out", folder.resolve("large").toString()));
+        assertEquals(0, large.status, large.err);
+        assertFalse(large.out.contains("20 x 20"), large.out);
+        List<Double> losses = Stream.of("small", "large")
+                .map(run -> Checkpoint.load(folder.resolve(run).resolve("model.safetensors")))
+                .map(file -> file.history().epochs().getFirst().values().get("loss"))
+                .toList();
+        assertNotEquals(losses.get(0), losses.get(1));
+    }
+
+    private static Path cifar(String name, int records) throws IOException {
+        var bytes = new byte[records * 3073];
+        new Random(records).nextBytes(bytes);
+        for (int i = 0; i < records; i++) {
+            bytes[i * 3073] = (byte) (i % 10);
+        }
+        return Files.write(folder.resolve(name), bytes);
     }
 
     @Test
@@ -293,6 +402,21 @@ class CommandLineTest {
     }
 
     @Test
+    void benchOfAProductIsComparedAsCasesAre() throws IOException {
+        String[] product = {"bench", "--matmul", "64", "--seconds", "0.1"};
+        Run line = gradus(with(product, "--repeat", "2"));
+        assertEquals(0, line.status, line.err);
+        assertTrue(line.out.matches("(peer=gradus case=matmul64 threads=\\d+ .*\\R){2}"), line.out);
+        Run json = gradus(with(product, "--json"));
+        assertEquals(0, json.status, json.err);
+        assertEquals("matmul64", json.json().get("case"));
+        Path before = Files.writeString(folder.resolve("product.json"), json.out);
+        Run compared = gradus(with(product, "--compare", before.toString(), "--limit", "100000"));
+        assertEquals(0, compared.status, compared.err);
+        assertTrue(compared.out.startsWith("matmul64, "), compared.out);
+    }
+
+    @Test
     void benchOfKernelsPrintsALineForEachConvolutionOfTheNetwork() {
         Run run = gradus("bench", "--kernels", "_s2$", "--threads", "1", "--seconds", "0.1");
         assertEquals(0, run.status, run.err);
@@ -304,7 +428,9 @@ class CommandLineTest {
                             + " p50_ms=[\\d.]+ min_ms=[\\d.]+ reps=\\d+ # fma_peak=[\\d.]+ percent_of_peak=[\\d.]+ .*"),
                     line);
         }
-        assertEquals(2, gradus("bench", "--kernels", "1x1", "--profile").status);
+        Run none = gradus("bench", "--kernels", "conv5", "--threads", "1");
+        assertEquals(2, none.status);
+        assertTrue(none.err.contains("no name matches 'conv5'; there are product_1024, "), none.err);
     }
 
     @Test
@@ -342,6 +468,17 @@ class CommandLineTest {
                 "train --backend quantum | no backend 'quantum'",
                 "train --precision float64 --backend simd | float32 only",
                 "train --resume --out /no/such/folder | nothing to resume",
+                "train --threads 999999 | from 1 to 1024",
+                "train --threads -1 | from 1 to 1024",
+                "train --data generated:60 --examples 50 | generated:60 has the pictures it has",
+                "train --out pom.xml | cannot make folder pom.xml: pom.xml exists already",
+                "plot / | has neither",
+                "explain x x.png --out / | must end in .png, not /",
+                "bench train224_b99999 | at most 14266 pictures",
+                "bench --kernels 1x1 --profile | goes without --profile",
+                "bench --kernels --matmul 8 | goes without --matmul",
+                "bench --matmul 8 B_infer64_b32 --recompute | goes without B_infer64_b32, --recompute",
+                "bench --matmul 0 | from 1 to 32768",
                 "evaluate /no/such/model | no such file",
                 "predict /no/such/model x.png | no such file",
                 "summary --input 8x8x3 | does not fit",
@@ -355,6 +492,40 @@ class CommandLineTest {
         assertTrue(run.err.contains(message.strip()), run.err);
         assertEquals(1, run.err.strip().lines().count(), run.err);
         assertTrue(run.out.isEmpty(), run.out);
+    }
+
+    /** An exception that nobody expected is said to be one, in one line. */
+    @Test
+    void mistakesOfGradusAreStatus70() {
+        var broken = new PrintWriter(new StringWriter()) {
+            @Override
+            public void println(String text) {
+                throw new IllegalStateException("broken");
+            }
+        };
+        var err = new StringWriter();
+        assertEquals(70, Main.run(broken, new PrintWriter(err, true), "summary", "--list"));
+        assertTrue(
+                err.toString().startsWith("gradus: internal error: java.lang.IllegalStateException: broken"),
+                err::toString);
+        assertEquals(1, err.toString().lines().count(), err::toString);
+    }
+
+    /** Names out of files neither steer the terminal nor fill it. */
+    @Test
+    void inspectShowsNamesThatAreSafe() throws IOException {
+        Path file = folder.resolve("names.safetensors");
+        var tensors = new LinkedHashMap<String, Tensor>();
+        tensors.put("a\u001b[2J\nb", Tensor.scalar(1));
+        tensors.put("x".repeat(100_000), Tensor.scalar(2));
+        Safetensors.write(file, Map.of("k\u009b1m", "v\u001b[0m"), tensors);
+        Run run = gradus("inspect", file.toString());
+        assertEquals(0, run.status, run.err);
+        assertTrue(run.out.contains("a\\u001b[2J\\u000ab ") && run.out.contains("k\\u009b1m: v\\u001b[0m"), run.out);
+        assertTrue(
+                run.out.length() < 1000 && run.out.codePoints().allMatch(c -> c == '\n' || c == '\r' || c >= 32),
+                run.out);
+        assertTrue(gradus("inspect", file.toString(), "--json").out.contains("x".repeat(100_000)));
     }
 
     @Test

@@ -34,6 +34,8 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.lang.management.ManagementFactory;
 import java.lang.reflect.Array;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,6 +47,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import java.util.zip.Deflater;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -195,7 +198,12 @@ class Hdf5Test {
     }
 
     private void zip(Path archive, Map<String, byte[]> entries) throws IOException {
+        zip(archive, entries, Deflater.DEFAULT_COMPRESSION);
+    }
+
+    private void zip(Path archive, Map<String, byte[]> entries, int level) throws IOException {
         try (var zip = new ZipOutputStream(Files.newOutputStream(archive))) {
+            zip.setLevel(level);
             for (var e : entries.entrySet()) {
                 zip.putNextEntry(new ZipEntry(e.getKey()));
                 zip.write(e.getValue());
@@ -226,6 +234,30 @@ class Hdf5Test {
         zip(archive, Map.of("config.json", config, "model.weights.h5", new byte[100 << 20])); // a bomb of 100 kB
         m = assertThrows(FormatException.class, () -> Importer.load(archive)).getMessage();
         assertTrue(m.contains("unpacked"), m);
+        // a bit of a weight in an archive that is not compressed
+        zip(
+                archive,
+                Map.of(
+                        "config.json",
+                        config,
+                        "model.weights.h5",
+                        Files.readAllBytes(directory.resolve("model.weights.h5"))),
+                Deflater.NO_COMPRESSION);
+        assertEquals(predict(model), predict(Importer.load(archive).model()));
+        byte[] bytes = Files.readAllBytes(archive);
+        byte[] weight = ByteBuffer.allocate(8)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putFloat((float) model.weight("second/kernel").get(0))
+                .putFloat((float) model.weight("second/kernel").get(1))
+                .array();
+        int at = 0;
+        while (!Arrays.equals(bytes, at, at + 8, weight, 0, 8)) {
+            at++;
+        }
+        bytes[at + 3] ^= 0x40;
+        Files.write(archive, bytes);
+        m = assertThrows(FormatException.class, () -> Importer.load(archive)).getMessage();
+        assertTrue(m.contains("bad.keras: model.weights.h5 is damaged") && m.contains("checksum"), m);
     }
 
     /** Weights alone, under the names of the layers, for a named architecture. */

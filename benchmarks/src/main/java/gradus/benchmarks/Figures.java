@@ -141,7 +141,7 @@ final class Figures {
                                     .map(file -> Path.of(file).toAbsolutePath().toString())
                                     .collect(Collectors.joining(",")));
                 } else {
-                    wanted.add(Figure.valueOf(a));
+                    wanted.add(Main.named(Figure.class, a));
                 }
             }
         } catch (IllegalArgumentException e) {

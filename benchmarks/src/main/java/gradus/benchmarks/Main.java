@@ -10,8 +10,11 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.openjdk.jmh.profile.GCProfiler;
 import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.NoBenchmarksException;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.CommandLineOptionException;
@@ -40,6 +43,8 @@ public final class Main {
             warm-up, iterations and their length, -rf json -rff FILE for the results; ./gradus jmh -h explains all.
             """;
 
+    private static final Pattern NUMBERS = Pattern.compile("\\d{1,4}(,\\d{1,4})*");
+
     /** Enough to see that everything works and how fast it roughly is. */
     private static final String QUICKLY = " -f 1 -wi 2 -w 500ms -i 3 -r 300ms";
 
@@ -63,7 +68,7 @@ public final class Main {
         System.exit(run(args));
     }
 
-    private static int run(String[] args) {
+    static int run(String... args) {
         if (args.length > 0 && args[0].equals("--peers")) {
             return Peers.run(Arrays.copyOfRange(args, 1, args.length), root());
         }
@@ -87,8 +92,9 @@ public final class Main {
         String threads = null;
         for (int i = 0; i < args.length; i++) {
             boolean ours = List.of("--threads", "--bits", "--batch").contains(args[i]);
-            if (ours && i + 1 == args.length) {
-                return mistake(args[i] + " needs a list of numbers");
+            if (ours && (i + 1 == args.length || !NUMBERS.matcher(args[i + 1]).matches())) {
+                return mistake(args[i] + " needs a list of numbers such as 1,2"
+                        + (i + 1 == args.length ? "" : ", not '" + args[i + 1] + "'"));
             }
             switch (args[i]) {
                 case "--help" -> {
@@ -113,8 +119,10 @@ public final class Main {
 
     private static int run(List<String> rest, boolean quick, String[] bits) {
         var report = new Report(System.out, System.err);
+        List<String> names = List.of();
         try {
             var asked = new CommandLineOptions(rest.toArray(String[]::new));
+            names = asked.getIncludes();
             if (asked.shouldHelp()) {
                 asked.showHelp();
                 return 0;
@@ -137,6 +145,8 @@ public final class Main {
             return 0;
         } catch (CommandLineOptionException | IOException e) {
             return mistake(e.getMessage());
+        } catch (NoBenchmarksException e) {
+            return mistake("no benchmark matches " + String.join(" or ", names) + "; './gradus jmh -l' lists them");
         } catch (RunnerException e) {
             System.err.println("gradus: " + e.getMessage());
             return 1;
@@ -150,9 +160,12 @@ public final class Main {
 
     /** All of it, or the part that the first option names. */
     private static int ladder(List<String> options) {
-        boolean some = !options.isEmpty()
-                && List.of("matrix", "convolution", "roofline").contains(options.get(0));
+        List<String> parts = List.of("matrix", "convolution", "roofline");
+        boolean some = !options.isEmpty() && !options.get(0).startsWith("-");
         String wanted = some ? options.get(0) : "";
+        if (some && !parts.contains(wanted)) {
+            return mistake("--ladder has the parts " + String.join(", ", parts) + ", not '" + wanted + "'");
+        }
         options = options.subList(some ? 1 : 0, options.size());
         var report = new Report(System.out, System.err);
         report.header();
@@ -178,6 +191,16 @@ public final class Main {
             System.err.println("gradus: " + e.getMessage());
             return 1;
         }
+    }
+
+    /** A constant by its name. @throws IllegalArgumentException that lists those that there are */
+    public static <E extends Enum<E>> E named(Class<E> type, String name) {
+        E[] all = type.getEnumConstants();
+        return Arrays.stream(all)
+                .filter(e -> e.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("'" + name + "' is none of "
+                        + Arrays.stream(all).map(Enum::name).collect(Collectors.joining(", "))));
     }
 
     /** Runs what JMH's options say, with vectors of so many bits. */

@@ -278,7 +278,7 @@ public interface Backend<B> extends AutoCloseable {
     /** y = x - max - ln sum e^(x - max) along each row. */
     void logSoftmax(int rows, int classes, B x, B y);
 
-    /** y[r, k] = labels[r] = k ? 1 : 0; a label outside [0, classes) gives a row of NaN, so that no loss hides it. */
+    /** y[r, k] = labels[r] = k ? 1 : 0; a label that is no integer in [0, classes) gives a row of NaN, so that no loss hides it. */
     void oneHot(int rows, int classes, B labels, B y);
 
     /** Whether both gradients of this convolution are worth computing together; see {@link #joined}. */

@@ -1,5 +1,7 @@
 package gradus.backend;
 
+import gradus.tensor.GradusException;
+
 /**
  * A function of one number, applied to every element: activations and the few elementary functions that losses and
  * optimizers need. Each has its formula, its derivative, and says what the derivative is computed from.
@@ -54,6 +56,12 @@ public sealed interface ScalarFunction {
 
     /** x for x > 0, else alpha x; alpha must not be negative, so that the sign of the result tells the branch. */
     record LeakyRelu(double alpha) implements ScalarFunction {
+        public LeakyRelu {
+            if (!(alpha >= 0)) {
+                throw new GradusException("LeakyRelu: alpha must not be negative, not " + alpha);
+            }
+        }
+
         @Override
         public double apply(double x) {
             return x <= 0 ? alpha * x : x;

@@ -116,8 +116,16 @@ public final class Fuse {
         return source != null
                 && source.op() instanceof Elementwise e
                 && e.f() instanceof ScalarFunction.Relu
-                && Math.max(pad.before().get(1), pad.after().get(1)) < pool.height()
-                && Math.max(pad.before().get(2), pad.after().get(2)) < pool.width();
+                && pool.sliding().dilationH() == 1
+                && pool.sliding().dilationW() == 1
+                && Math.max(
+                                pad.before().get(1) + pool.sliding().top(),
+                                pad.after().get(1) + pool.sliding().bottom())
+                        < pool.height()
+                && Math.max(
+                                pad.before().get(2) + pool.sliding().left(),
+                                pad.after().get(2) + pool.sliding().right())
+                        < pool.width();
     }
 
     private Sliding padded(Sliding sliding, Node padding) {

@@ -146,6 +146,9 @@ public final class Graph implements Builder {
             throw new ShapeException(
                     "update of '" + parameter + "' " + p.shape() + " with a value of shape " + value.shape());
         }
+        if (!known.containsKey(value)) {
+            throw new GradusException("the update of '" + parameter + "' is not a value of this graph");
+        }
         if (updates.putIfAbsent(parameter, value) != null) {
             throw new GradusException("parameter '" + parameter + "' is updated twice");
         }

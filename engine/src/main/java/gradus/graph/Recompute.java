@@ -5,12 +5,13 @@ import gradus.op.FusedBatchNorm;
 import gradus.op.Value;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
-import java.util.ArrayList;
+import java.util.ArrayDeque;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -156,9 +157,9 @@ public final class Recompute {
         }
         Set<Value> between = identitySet(); // computed again for this one only
         Set<Value> needed = identitySet();
-        node.inputs().forEach(v -> trace(v, between, needed));
+        trace(node, between, needed);
         Set<Value> brought = identitySet();
-        gather(node.output(), between, brought);
+        gather(node, between, brought);
         if (size(needed) < node.output().shape().size() && size(brought) <= room) {
             kept.remove(node.output());
             kept.addAll(needed);
@@ -167,24 +168,30 @@ public final class Recompute {
         }
     }
 
-    private void trace(Value v, Set<Value> between, Set<Value> needed) {
-        if (kept.contains(v) || again.contains(v) || between.contains(v)) {
-            return;
-        }
-        Node node = producer.get(v);
-        if (cheap(node)) {
-            between.add(v);
-            node.inputs().forEach(u -> trace(u, between, needed));
-        } else {
-            needed.add(v);
+    private void trace(Node last, Set<Value> between, Set<Value> needed) {
+        var stack = new ArrayDeque<>(last.inputs()); // networks are deeper than call stacks
+        while (!stack.isEmpty()) {
+            Value v = stack.pop();
+            if (kept.contains(v) || again.contains(v) || between.contains(v)) {
+                continue;
+            }
+            Node node = producer.get(v);
+            if (cheap(node)) {
+                between.add(v);
+                stack.addAll(node.inputs());
+            } else {
+                needed.add(v);
+            }
         }
     }
 
-    /** All copies that there must be for a copy of v. */
-    private void gather(Value v, Set<Value> between, Set<Value> brought) {
-        for (Value u : producer.get(v).inputs()) {
-            if ((again.contains(u) || between.contains(u)) && brought.add(u)) {
-                gather(u, between, brought);
+    /** All copies that there must be for a copy of the last node's result. */
+    private void gather(Node last, Set<Value> between, Set<Value> brought) {
+        var stack = new ArrayDeque<>(last.inputs());
+        while (!stack.isEmpty()) {
+            Value v = stack.pop();
+            if ((again.contains(v) || between.contains(v)) && brought.add(v)) {
+                stack.addAll(producer.get(v).inputs());
             }
         }
     }
@@ -201,16 +208,27 @@ public final class Recompute {
         if (!again.contains(v)) {
             return v;
         }
-        Value made = copies.get(v);
-        if (made == null) {
-            Node node = producer.get(v);
-            var inputs = new ArrayList<Value>();
-            node.inputs().forEach(u -> inputs.add(copy(u)));
-            made = new Value(v.shape());
-            copies.put(v, made);
-            result.append(new Node(node.op(), inputs, made, node.scope()));
+        var stack = new ArrayDeque<>(List.of(v));
+        while (!stack.isEmpty()) {
+            Value next = stack.peek();
+            Node node = producer.get(next);
+            Optional<Value> first =
+                    node.inputs().stream().filter(u -> !isThere(u)).findFirst();
+            if (first.isPresent()) {
+                stack.push(first.get());
+                continue;
+            }
+            stack.pop();
+            List<Value> inputs =
+                    node.inputs().stream().map(u -> copies.getOrDefault(u, u)).toList();
+            copies.put(next, new Value(next.shape()));
+            result.append(new Node(node.op(), inputs, copies.get(next), node.scope()));
         }
-        return made;
+        return copies.get(v);
+    }
+
+    private boolean isThere(Value v) {
+        return !again.contains(v) || copies.containsKey(v);
     }
 
     /**

@@ -5,10 +5,12 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemLoopException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFileAttributeView;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
@@ -17,6 +19,9 @@ import java.util.concurrent.ThreadLocalRandom;
  * atomic rename, which is then forced to the disk as well.
  */
 public final class AtomicFile {
+    /** As many as Linux follows. */
+    private static final int MAX_LINKS = 40;
+
     private AtomicFile() {}
 
     /** Produces the bytes of a file. */
@@ -31,14 +36,15 @@ public final class AtomicFile {
     }
 
     /**
-     * Writes what {@code content} produces. A symbolic link is followed. An unchecked exception of {@code content}
-     * passes through.
+     * Writes what {@code content} produces. A symbolic link is followed, also one to a file that does not exist. A file
+     * that is replaced leaves its permissions to the new one, where files have those of POSIX. An unchecked exception of
+     * {@code content} passes through.
      *
      * @throws FileException if the file cannot be written; an old file is then still there, a temporary one is not
      */
     public static void write(Path file, Content content) {
         try {
-            Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
+            Path target = followed(file);
             if (Files.exists(target) && !Files.isRegularFile(target)) {
                 throw new FileException("cannot write " + file + ": it exists and is not a regular file");
             }
@@ -51,6 +57,7 @@ public final class AtomicFile {
             try {
                 try (var channel =
                         FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                    copyPermissions(target, temporary);
                     var out = new BufferedOutputStream(Channels.newOutputStream(channel), 1 << 16);
                     content.writeTo(out);
                     out.flush();
@@ -64,6 +71,33 @@ public final class AtomicFile {
             forceDirectory(directory);
         } catch (IOException e) {
             throw FileException.writing(file, e);
+        }
+    }
+
+    /**
+     * Where a path leads: symbolic links are followed, also those to what does not exist.
+     *
+     * @throws IOException if they go in a circle
+     */
+    public static Path followed(Path path) throws IOException {
+        if (Files.exists(path)) {
+            return path.toRealPath();
+        }
+        Path target = path.toAbsolutePath();
+        for (int links = 0; Files.isSymbolicLink(target); links++) {
+            if (links == MAX_LINKS) {
+                throw new FileSystemLoopException(path.toString());
+            }
+            target = target.resolveSibling(Files.readSymbolicLink(target));
+        }
+        return target;
+    }
+
+    private static void copyPermissions(Path from, Path to) throws IOException {
+        var old = Files.getFileAttributeView(from, PosixFileAttributeView.class);
+        var copy = Files.getFileAttributeView(to, PosixFileAttributeView.class);
+        if (old != null && copy != null && Files.exists(from)) {
+            copy.setPermissions(old.readAttributes().permissions());
         }
     }
 

@@ -2,8 +2,13 @@ package gradus.io;
 
 import gradus.tensor.GradusException;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemLoopException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 
 /**
@@ -20,18 +25,26 @@ public final class FileException extends GradusException {
         super(message, cause);
     }
 
-    static FileException reading(Path file, IOException e) {
+    /** {@code cannot read FILE: reason}. */
+    public static FileException reading(Path file, IOException e) {
         return new FileException("cannot read " + file + ": " + reason(e), e);
     }
 
-    static FileException writing(Path file, IOException e) {
+    /** {@code cannot write FILE: reason}. */
+    public static FileException writing(Path file, IOException e) {
         return new FileException("cannot write " + file + ": " + reason(e), e);
     }
 
-    private static String reason(IOException e) {
+    /** In words: the messages of the JDK's own exceptions are often the name of the file alone. */
+    public static String reason(IOException e) {
         return switch (e) {
             case NoSuchFileException missing -> missing.getFile() + " does not exist; check the path";
             case AccessDeniedException denied -> "access to " + denied.getFile() + " denied; check its permissions";
+            case FileAlreadyExistsException there -> there.getFile() + " exists already";
+            case CharacterCodingException _ -> "it is no text in UTF-8";
+            case NotDirectoryException file -> file.getFile() + " is not a folder";
+            case DirectoryNotEmptyException folder -> "folder " + folder.getFile() + " is not empty";
+            case FileSystemLoopException loop -> loop.getFile() + " is a link that leads back to itself";
             default -> e.getMessage() == null ? e.toString() : e.getMessage();
         };
     }

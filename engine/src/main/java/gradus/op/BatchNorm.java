@@ -19,12 +19,19 @@ import java.util.List;
  */
 public record BatchNorm(double epsilon) implements Op {
     static void check(List<Shape> inputs) {
-        int c = inputs.get(0).dim(-1);
-        if (!inputs.get(1).equals(Shape.of(2, c))
-                || !inputs.get(2).equals(Shape.of(c))
-                || !inputs.get(3).equals(Shape.of(c))) {
-            throw new ShapeException(
-                    "x has " + c + " channels: statistics must be (2, " + c + "), gamma and beta (" + c + ",)");
+        check(inputs.get(0), List.of(inputs.get(1)), inputs.subList(2, 4));
+    }
+
+    /** Statistics, two rows, and others, one row, have x's channels. */
+    static void check(Shape x, List<Shape> statistics, List<Shape> others) {
+        int c = x.dim(-1);
+        if (c < 1) {
+            throw new ShapeException("batch norm of " + x + ": there must be at least one channel");
+        }
+        if (statistics.stream().anyMatch(s -> !s.equals(Shape.of(2, c)))
+                || others.stream().anyMatch(s -> !s.equals(Shape.of(c)))) {
+            throw new ShapeException("x has " + c + " channels: statistics must be (2, " + c + "), not " + statistics
+                    + (others.isEmpty() ? "" : ", gamma and beta (" + c + ",), not " + others));
         }
     }
 

@@ -2,6 +2,7 @@ package gradus.op;
 
 import gradus.backend.Backend;
 import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
 import java.util.List;
 
 /**
@@ -17,6 +18,13 @@ public record BatchNormGradient(double epsilon, boolean relu) implements Op {
 
     @Override
     public Shape shape(List<Shape> inputs) {
+        if (!inputs.get(0).equals(inputs.get(1))) {
+            throw new ShapeException("dy " + inputs.get(0) + " and x " + inputs.get(1) + " must have the same shape");
+        }
+        BatchNorm.check(
+                inputs.get(1),
+                List.of(inputs.get(2), inputs.get(4)),
+                relu ? List.of(inputs.get(3), inputs.get(5)) : List.of(inputs.get(3)));
         return inputs.get(1);
     }
 

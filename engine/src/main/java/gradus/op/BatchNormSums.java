@@ -21,9 +21,7 @@ public record BatchNormSums(double epsilon, boolean relu) implements Op {
         if (!inputs.get(0).equals(inputs.get(1))) {
             throw new ShapeException("dy and x must have the same shape");
         }
-        if (relu) {
-            BatchNorm.check(List.of(inputs.get(1), inputs.get(2), inputs.get(3), inputs.get(4)));
-        }
+        BatchNorm.check(inputs.get(1), List.of(inputs.get(2)), relu ? inputs.subList(3, 5) : List.of());
         return inputs.get(2);
     }
 

@@ -13,6 +13,9 @@ import java.util.List;
 public record Concat(int axis) implements Op {
     @Override
     public Shape shape(List<Shape> inputs) {
+        if (inputs.isEmpty()) {
+            throw new ShapeException("there is nothing to put together");
+        }
         Shape first = inputs.get(0);
         int at = first.axis(axis);
         int extent = 0;

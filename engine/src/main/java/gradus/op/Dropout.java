@@ -1,6 +1,7 @@
 package gradus.op;
 
 import gradus.backend.Backend;
+import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import java.util.Arrays;
@@ -13,7 +14,7 @@ import java.util.List;
 public record Dropout(double rate, long seed) implements Op {
     public Dropout {
         if (!(rate >= 0 && rate < 1)) {
-            throw new IllegalArgumentException("dropout rate must be in [0, 1), not " + rate);
+            throw new GradusException("dropout rate must be in [0, 1), not " + rate);
         }
     }
 

@@ -2,12 +2,18 @@ package gradus.op;
 
 import gradus.backend.Backend;
 import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
 import java.util.List;
 
 /** dx = dy / (number of maxima) where x equals its maximum y over axes {@code [from, to)}, else 0. Inputs dy, x, y. */
 public record MaxGradient(int from, int to) implements Op {
     @Override
     public Shape shape(List<Shape> inputs) {
+        Shape y = Sum.without(inputs.get(1), from, to);
+        if (!inputs.get(0).equals(y) || !inputs.get(2).equals(y)) {
+            throw new ShapeException("the maxima of " + inputs.get(1) + " and their derivative must be " + y + ", not "
+                    + inputs.get(2) + " and " + inputs.get(0));
+        }
         return inputs.get(1);
     }
 

@@ -8,6 +8,7 @@ import java.util.List;
 public record MomentsGradient() implements Op {
     @Override
     public Shape shape(List<Shape> inputs) {
+        BatchNorm.check(inputs.get(1), List.of(inputs.get(0), inputs.get(2)), List.of());
         return inputs.get(1);
     }
 

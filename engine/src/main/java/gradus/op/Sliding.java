@@ -18,6 +18,9 @@ public record Sliding(
         if (top < 0 || bottom < 0 || left < 0 || right < 0) {
             throw new ShapeException("padding must not be negative");
         }
+        if ((long) top + bottom > Integer.MAX_VALUE || (long) left + right > Integer.MAX_VALUE) {
+            throw new ShapeException("padding of more than 2^31 - 1 pixels");
+        }
     }
 
     /** No padding: Keras's VALID. */
@@ -30,8 +33,8 @@ public record Sliding(
      * padding has its larger half at the bottom and the right.
      */
     public static Sliding same(int h, int w, int kh, int kw, int strideH, int strideW, int dilationH, int dilationW) {
-        int v = total(h, kh, strideH, dilationH);
-        int u = total(w, kw, strideW, dilationW);
+        int v = total(h, kh, Math.max(1, strideH), dilationH); // smaller strides are refused below
+        int u = total(w, kw, Math.max(1, strideW), dilationW);
         return new Sliding(strideH, strideW, dilationH, dilationW, v / 2, v - v / 2, u / 2, u - u / 2);
     }
 
@@ -49,14 +52,17 @@ public record Sliding(
     }
 
     private static int total(int in, int k, int stride, int dilation) {
-        int out = (in + stride - 1) / stride;
-        return Math.max((out - 1) * stride + (k - 1) * dilation + 1 - in, 0);
+        long out = ((long) in + stride - 1) / stride;
+        return Math.clamp((out - 1) * stride + (k - 1L) * dilation + 1 - in, 0, Integer.MAX_VALUE);
     }
 
     /** The window over images of shape x, {@code (n, h, w, c)}. @throws ShapeException if it does not fit even once */
     Window over(Shape x, int kh, int kw, int f, int groups) {
         if (x.rank() != 4) {
             throw new ShapeException("images must be (n, h, w, c), not " + x);
+        }
+        if (kh < 1 || kw < 1) {
+            throw new ShapeException("a window must have at least one row and one column, not " + kh + " x " + kw);
         }
         int oh = out(x.dim(1), kh, strideH, dilationH, top + bottom);
         int ow = out(x.dim(2), kw, strideW, dilationW, left + right);
@@ -70,7 +76,10 @@ public record Sliding(
     }
 
     private static int out(int in, int k, int stride, int dilation, int padding) {
-        int room = in + padding - ((k - 1) * dilation + 1);
-        return room < 0 ? 0 : room / stride + 1;
+        if ((long) in + padding > Integer.MAX_VALUE) {
+            throw new ShapeException("an image of " + in + " pixels with a padding of " + padding + " is too large");
+        }
+        long room = (long) in + padding - ((k - 1L) * dilation + 1);
+        return room < 0 ? 0 : (int) (room / stride) + 1;
     }
 }

@@ -2,6 +2,7 @@ package gradus.op;
 
 import gradus.backend.Backend;
 import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
 import java.util.Collections;
 import java.util.List;
 
@@ -13,8 +14,10 @@ public record Sum(int from, int to) implements Op {
     }
 
     static Shape without(Shape x, int from, int to) {
-        x.axis(from);
-        x.axis(to - 1);
+        if (from < 0 || from >= to || to > x.rank()) {
+            throw new ShapeException("axes from " + from + " to before " + to + " of " + x
+                    + "; the first must be less than the second, none negative or beyond the last");
+        }
         var d = new int[x.rank() - (to - from)];
         for (int i = 0, j = 0; i < x.rank(); i++) {
             if (i < from || i >= to) {

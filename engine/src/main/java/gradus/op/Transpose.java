@@ -6,6 +6,7 @@ import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** y's axis i is x's axis {@code axes[i]}; dx = dy with the axes put back. */
 public record Transpose(List<Integer> axes) implements Op {
@@ -16,7 +17,10 @@ public record Transpose(List<Integer> axes) implements Op {
     @Override
     public Shape shape(List<Shape> inputs) {
         Shape x = inputs.get(0);
-        if (axes.size() != x.rank() || axes.stream().sorted().distinct().count() != x.rank()) {
+        if (!axes.stream()
+                .sorted()
+                .toList()
+                .equals(IntStream.range(0, x.rank()).boxed().toList())) {
             throw new ShapeException("axes " + axes + " are not a permutation of the axes of " + x);
         }
         return Shape.of(axes.stream().mapToInt(x::dim).toArray());

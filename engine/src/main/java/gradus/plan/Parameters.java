@@ -98,14 +98,14 @@ public final class Parameters<B> {
     void load(String name, B y) {
         Tensor value = borrowed.get(name);
         int n = shapes.get(name).size();
-        if (memory.containsKey(name)) {
-            Plan.copy(backend, n, memory.get(name), y);
-        } else if (value != null) {
-            synchronized (backend) {
+        synchronized (backend) {
+            if (memory.containsKey(name)) {
+                Plan.copy(backend, n, memory.get(name), y);
+            } else if (value != null) {
                 backend.write(value, y);
+            } else {
+                backend.fill(n, 0, y);
             }
-        } else {
-            backend.fill(n, 0, y);
         }
     }
 

@@ -103,9 +103,7 @@ public final class Plan<B> {
         B slab = backend.allocate(slabElements);
         scratch.forEach(p -> p.memory = backend.slice(slab, p.offset, p.size));
         bind(graph);
-        synchronized (backend) {
-            backend.reserve(() -> steps.forEach(Runnable::run));
-        }
+        backend.reserve(() -> steps.forEach(Runnable::run));
         program = backend.recorded(() -> {
             for (int i = hoisted; i < steps.size(); i++) {
                 step(i, null);
@@ -114,11 +112,13 @@ public final class Plan<B> {
     }
 
     public static <B> Plan<B> of(Graph graph, Backend<B> backend) {
-        return new Plan<>(graph, new Parameters<>(backend));
+        return of(graph, new Parameters<>(backend));
     }
 
     public static <B> Plan<B> of(Graph graph, Parameters<B> parameters) {
-        return new Plan<>(graph, parameters);
+        synchronized (parameters.backend()) { // what is written now must not meet the run of another plan
+            return new Plan<>(graph, parameters);
+        }
     }
 
     /** For each value the index of the last node that reads it; outputs and pending updates are read after the end. */
@@ -353,11 +353,23 @@ public final class Plan<B> {
                 last.addLast(copy(v.shape().size(), from, p));
             }
         });
-        steps.addAll(last);
+        Set<Value> old =
+                Collections.newSetFromMap(new IdentityHashMap<>()); // values of parameters that are about to change
+        graph.updates().keySet().forEach(name -> old.add(graph.parameters().get(name)));
+        nodes.stream()
+                .filter(n -> n.op().isView() && old.contains(n.inputs().get(0)))
+                .forEach(n -> old.add(n.output()));
         graph.outputs().forEach((name, v) -> {
-            outputs.put(name, places.get(v).memory);
+            B memory = places.get(v).memory;
+            if (old.contains(v)) {
+                B before = persistent(v);
+                last.addFirst(copy(v.shape().size(), memory, before));
+                memory = before;
+            }
+            outputs.put(name, memory);
             outputShapes.put(name, v.shape());
         });
+        steps.addAll(last);
     }
 
     /** The calls of nodes [i, end], as {@link Order} has put them together. */

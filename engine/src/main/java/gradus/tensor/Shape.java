@@ -25,11 +25,15 @@ public final class Shape {
             return SCALAR;
         }
         long size = 1;
+        boolean empty = false;
         for (int d : dims) {
             if (d < 0) {
                 throw new ShapeException("shape " + text(dims) + ": extents must not be negative");
             }
-            size *= d;
+            empty |= d == 0;
+        }
+        for (int d : dims) {
+            size *= empty ? 0 : d;
             if (size > Integer.MAX_VALUE) {
                 throw new ShapeException("shape " + text(dims) + ": more than 2^31 - 1 elements");
             }

@@ -1,6 +1,7 @@
 package gradus.tensor;
 
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * A dense row-major array on the Java heap, float32 or float64: how values enter and leave the engine, and how weights are
@@ -101,6 +102,53 @@ public final class Tensor {
 
     public DType dtype() {
         return doubles == null ? DType.F32 : DType.F64;
+    }
+
+    /** Rows {@code [from, to)} of the first axis: this tensor if these are all, else a copy of them. */
+    public Tensor rows(int from, int to) {
+        if (from == 0 && to == shape.dim(0)) {
+            return this;
+        }
+        int row = shape.size(1, shape.rank());
+        Tensor y = zeros(dtype(), shape.with(0, to - from));
+        y.put(0, this, from * row, y.size());
+        return y;
+    }
+
+    /**
+     * Tensors of one type, one behind the other along the first axis.
+     *
+     * @throws ShapeException if they differ in another axis
+     */
+    public static Tensor joined(List<Tensor> parts) {
+        Tensor first = parts.get(0);
+        if (parts.size() == 1) {
+            return first;
+        }
+        int n = 0;
+        for (Tensor part : parts) {
+            if (!part.shape.with(0, first.shape.dim(0)).equals(first.shape)) {
+                throw new ShapeException("tensors of shapes " + first.shape + " and " + part.shape
+                        + " cannot be put one behind the other");
+            }
+            n = Math.addExact(n, part.shape.dim(0));
+        }
+        Tensor y = zeros(first.dtype(), first.shape.with(0, n));
+        int at = 0;
+        for (Tensor part : parts) {
+            y.put(at, part, 0, part.size());
+            at += part.size();
+        }
+        return y;
+    }
+
+    /** Copies n values into this tensor, which nobody has yet. */
+    private void put(int at, Tensor from, int begin, int n) {
+        if (doubles != null) {
+            System.arraycopy(from.doubles(), begin, doubles, at, n);
+        } else {
+            System.arraycopy(from.floats(), begin, floats, at, n);
+        }
     }
 
     /** The array of a float32 tensor, read now if it was not; null if this one is float64. */

@@ -9,21 +9,32 @@ import gradus.backend.Backend;
 import gradus.backend.BackendProvider;
 import gradus.backend.Backends;
 import gradus.backend.ScalarFunction;
+import gradus.op.BatchNorm;
+import gradus.op.BatchNormGradient;
+import gradus.op.BatchNormSums;
+import gradus.op.Concat;
 import gradus.op.Conv2D;
 import gradus.op.Conv2DInputGradient;
+import gradus.op.Dropout;
 import gradus.op.MatMul;
+import gradus.op.Max;
+import gradus.op.MaxGradient;
 import gradus.op.MaxPool2D;
+import gradus.op.MomentsGradient;
 import gradus.op.Pad;
 import gradus.op.Sliding;
+import gradus.op.Transpose;
 import gradus.op.Value;
 import gradus.plan.Plan;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 class GraphTest {
     @Test
@@ -139,6 +150,76 @@ class GraphTest {
                         output);
             }
         }
+    }
+
+    /** A window that would see nothing but padding sees the padding's zeros, whoever does it. */
+    @Test
+    void paddingStaysWhereAWindowWouldSeeNothingElse() {
+        var options = new BackendProvider.Options(1, BackendProvider.Precision.FLOAT64, false);
+        var around = new Pad(List.of(0, 1, 1, 0), List.of(0, 1, 1, 0));
+        try (var backend = Backends.open("reference", options)) {
+            for (Sliding sliding : List.of(
+                    Sliding.same(4, 4, 2, 2, 1, 1, 1, 1),
+                    new Sliding(1, 1, 1, 1, 1, 0, 0, 0),
+                    new Sliding(1, 1, 1, 1, 0, 0, 0, 1),
+                    new Sliding(1, 1, 3, 1, 0, 0, 0, 0),
+                    new Sliding(1, 1, 1, 3, 0, 0, 0, 0))) {
+                var graph = new Graph();
+                Value x = graph.input("x", Shape.of(1, 2, 2, 1));
+                Value w = graph.parameter("w", Shape.SCALAR);
+                Value y = graph.map(new ScalarFunction.Relu(), graph.multiply(x, w));
+                graph.output("y", graph.apply(new MaxPool2D(2, 2, sliding), graph.apply(around, y)));
+                Tensor ones = Tensor.of(x.shape(), 1.0, 1, 1, 1);
+                double[] expected = run(graph, backend, ones, Tensor.scalar(1), "y");
+                assertArrayEquals(
+                        expected, run(Fuse.of(graph), backend, ones, Tensor.scalar(1), "y"), sliding.toString());
+                assertTrue(Arrays.stream(expected).allMatch(v -> v >= 0));
+            }
+        }
+    }
+
+    /** Every mistake in shapes and axes is a ShapeException before anything is computed. */
+    @Test
+    void shapesThatDoNotFitAreNamed() {
+        var graph = new Graph();
+        Value x = graph.input("x", Shape.of(2, 3, 4));
+        Value image = graph.input("image", Shape.of(1, 3, 1, 1));
+        Value m = graph.input("m", Shape.of(2, 4));
+        Value c = graph.input("c", Shape.of(4));
+        Value none = graph.input("none", Shape.of(2, 0));
+        Value noStatistics = graph.input("no statistics", Shape.of(2, 0));
+        Value empty = graph.input("empty", Shape.of(0));
+        Value kernel = graph.input("kernel", Shape.of(5, 1, 1, 1));
+        Value one = graph.input("one", Shape.of(1, 1, 1, 1));
+        int max = Integer.MAX_VALUE;
+        for (Executable mistake : List.<Executable>of(
+                () -> graph.sum(x, 2, 1),
+                () -> graph.sum(x, -2, -1),
+                () -> graph.apply(new Max(2, 1), x),
+                () -> graph.apply(new Max(0, 4), x),
+                () -> graph.apply(new MaxGradient(0, 1), c, x, c),
+                () -> graph.apply(new Transpose(List.of(-1, 0, 1)), x),
+                () -> graph.apply(new Transpose(List.of(0, 1, -1)), x),
+                () -> graph.apply(new Concat(0)),
+                () -> graph.apply(new BatchNorm(1e-3), none, noStatistics, empty, empty),
+                () -> graph.apply(new BatchNormGradient(1e-3), x, x, m, c, c),
+                () -> graph.apply(new BatchNormGradient(1e-3), c, x, m, c, m),
+                () -> graph.apply(new BatchNormSums(1e-3), x, x, c),
+                () -> graph.apply(new MomentsGradient(), c, x, m),
+                () -> graph.apply(new MaxPool2D(0, 1, Sliding.valid(1, 1)), image),
+                () -> graph.apply(new MaxPool2D(1, -1, Sliding.valid(1, 1)), image),
+                () -> graph.apply(new Conv2D(new Sliding(1, 1, 1 << 30, 1, 0, 0, 0, 0), 1), image, kernel),
+                () -> graph.apply(new Conv2D(new Sliding(1, 1, max, 1, 0, 0, 0, 0), 1), image, kernel),
+                () -> graph.apply(new Conv2D(new Sliding(1, 1, 1, 1, max, 0, 0, 0), 1), image, one),
+                () -> new Sliding(1, 1, 1, 1, max, max, 0, 0),
+                () -> Sliding.same(3, 3, 3, 3, 0, 1, 1, 1))) {
+            assertThrows(ShapeException.class, mistake);
+        }
+        Value stranger = new Graph().input("x", Shape.of(4));
+        graph.parameter("p", Shape.of(4));
+        assertThrows(GradusException.class, () -> graph.update("p", stranger));
+        assertThrows(GradusException.class, () -> new ScalarFunction.LeakyRelu(-0.5));
+        assertThrows(GradusException.class, () -> new Dropout(1.5, 1));
     }
 
     /** Zeros around are not the only ones that an image may be too large for. */

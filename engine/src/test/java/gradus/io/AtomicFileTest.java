@@ -8,8 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.stream.IntStream;
@@ -83,6 +86,32 @@ class AtomicFileTest {
     void aRelativePathWithoutDirectoryWorks() {
         // refused or written, but never a NullPointerException for the missing parent
         assertThrows(FileException.class, () -> AtomicFile.write(Path.of(""), new byte[0]));
+    }
+
+    @Test
+    void linksAreFollowed() throws IOException {
+        Path link = Files.createSymbolicLink(directory.resolve("link"), Path.of("weights.safetensors"));
+        for (byte i = 0; i < 2; i++) { // first it leads nowhere
+            AtomicFile.write(link, new byte[] {i});
+            assertTrue(Files.isSymbolicLink(link));
+            assertArrayEquals(new byte[] {i}, Files.readAllBytes(file()));
+        }
+        Path circle = Files.createSymbolicLink(directory.resolve("circle"), Path.of("circle"));
+        assertTrue(assertThrows(FileException.class, () -> AtomicFile.write(circle, new byte[0]))
+                .getMessage()
+                .contains("leads back to itself"));
+        Files.delete(link);
+        Files.delete(circle);
+        assertNothingElse();
+    }
+
+    @Test
+    void permissionsStay() throws IOException {
+        AtomicFile.write(file(), new byte[] {1});
+        Set<PosixFilePermission> own = PosixFilePermissions.fromString("rw-------");
+        Files.setPosixFilePermissions(file(), own);
+        AtomicFile.write(file(), new byte[] {2});
+        assertEquals(own, Files.getPosixFilePermissions(file()));
     }
 
     @Test

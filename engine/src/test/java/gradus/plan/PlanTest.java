@@ -2,6 +2,7 @@ package gradus.plan;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -19,11 +20,15 @@ import gradus.op.BatchNorm;
 import gradus.op.Builder;
 import gradus.op.Combine;
 import gradus.op.Conv2D;
+import gradus.op.Conv2DInputGradient;
+import gradus.op.Covariance;
 import gradus.op.FusedConv2D;
+import gradus.op.FusedConv2DInputGradient;
 import gradus.op.Lerp;
 import gradus.op.LerpSquare;
 import gradus.op.Sliding;
 import gradus.op.Value;
+import gradus.tensor.DType;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
@@ -34,8 +39,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 class PlanTest {
@@ -157,6 +164,106 @@ class PlanTest {
         plan.run();
         assertArrayEquals(new double[] {2, 2, 2}, plan.parameters().get("a").doubles());
         assertArrayEquals(new double[] {1, 1, 1}, plan.parameters().get("b").doubles());
+    }
+
+    /** An output that is a parameter, or a view of one, is what it was in the run, also if it has a new value after it. */
+    @Test
+    void outputsAreOfBeforeTheUpdate() {
+        var graph = new Graph();
+        Value p = graph.parameter("p", V3);
+        Value next = graph.apply(new Combine(1, 1), p, graph.input("rate", Shape.SCALAR), p);
+        graph.update("p", next);
+        graph.output("p", p);
+        Value view = graph.reshape(p, Shape.of(1, 3));
+        graph.output("view", graph.reshape(view, Shape.of(3, 1)));
+        graph.output("next", next);
+        for (Backend<?> b : List.of(backend, Backends.open("simd", new Options(1, Precision.FLOAT32)))) {
+            Plan<?> plan = Plan.of(graph, b);
+            plan.parameters().set("p", vector(1, 2, 3));
+            plan.feed("rate", Tensor.scalar(1));
+            for (int run = 0; run < 2; run++) {
+                plan.run();
+                for (int i = 0; i < 3; i++) {
+                    double before = (i + 1) << run;
+                    assertEquals(before, plan.output("p").get(i));
+                    assertEquals(before, plan.output("view").get(i));
+                    assertEquals(2 * before, plan.output("next").get(i));
+                    assertEquals(2 * before, plan.parameters().get("p").get(i));
+                }
+            }
+        }
+    }
+
+    /** Plans are made while others of the same backend run: neither disturbs the other. */
+    @Test
+    void plansAreMadeBesideRuns() throws Exception {
+        try (Backend<?> simd = Backends.open("simd", new Options(2, Precision.FLOAT32))) {
+            beside(simd);
+        }
+    }
+
+    private static <B> void beside(Backend<B> simd) throws Exception {
+        int n = 400_000;
+        var graph = new Graph();
+        Value x = graph.input("x", Shape.of(n));
+        graph.output("y", graph.scale(graph.add(x, x), 2));
+        Plan<B> plan = Plan.of(graph, simd);
+        plan.feed("x", Tensor.full(DType.F32, Shape.of(n), 1));
+        var others = new Graph();
+        others.output("z", others.add(others.parameter("w", Shape.of(n)), others.input("x", Shape.of(n))));
+        var done = new AtomicBoolean();
+        var made = new AtomicInteger();
+        var failure = new AtomicReference<Throwable>();
+        Thread maker = Thread.ofPlatform().start(() -> {
+            try {
+                while (!done.get()) {
+                    Plan.of(others, simd);
+                    made.incrementAndGet();
+                }
+            } catch (Throwable e) {
+                failure.set(e);
+            }
+        });
+        try {
+            for (int i = 0; i < 300 || made.get() < 30 && maker.isAlive(); i++) {
+                plan.run();
+                Tensor y = plan.output("y");
+                assertTrue(y.get(0) == 4 && y.get(n / 2) == 4 && y.get(n - 1) == 4);
+            }
+        } finally {
+            done.set(true);
+            maker.join();
+        }
+        assertNull(failure.get(), () -> "making plans failed: " + failure.get());
+    }
+
+    /** Making a plan computes nothing: parameters are what they were. */
+    @Test
+    void makingAPlanChangesNoParameter() {
+        for (Backend<?> b : List.of(backend, Backends.open("simd", new Options(2, Precision.FLOAT32)))) {
+            var parameters = parametersOf(b);
+            var graph = new Graph();
+            Value x = graph.input("x", Shape.of(2, 4, 5, 3));
+            Value covariance = graph.apply(new Covariance(), x);
+            Shape s = covariance.shape();
+            graph.parameter("statistics", s);
+            graph.update("statistics", covariance);
+            Value dy = graph.input("dy", Shape.of(1, 2, 2, 3));
+            Value w = graph.input("w", Shape.of(1, 1, 4, 3));
+            Value dx = graph.parameter("dx", Shape.of(1, 3, 3, 4));
+            var conv = new Conv2D(Sliding.valid(2, 2), 1);
+            var strided = new FusedConv2DInputGradient(new Conv2DInputGradient(conv, dx.shape()), false);
+            graph.update("dx", graph.apply(strided, dy, w, graph.input("residual", dx.shape())));
+            parameters.set("statistics", Tensor.full(DType.F64, s, 12));
+            parameters.set("dx", Tensor.full(DType.F64, dx.shape(), 7));
+            Plan.of(graph, parameters);
+            assertEquals(12, parameters.get("statistics").get(1));
+            assertEquals(7, parameters.get("dx").get(5));
+        }
+    }
+
+    private static <B> Parameters<B> parametersOf(Backend<B> backend) {
+        return new Parameters<>(backend);
     }
 
     /** What depends on parameters alone is computed once, and again when a parameter was set or updated elsewhere. */

@@ -21,6 +21,7 @@ class ShapeTest {
         assertThrows(ShapeException.class, () -> Shape.of(65536, 65536));
         assertThrows(ShapeException.class, () -> Shape.of(1 << 30, 1 << 30, 1 << 30));
         assertEquals(0, Shape.of(3, 0).size());
+        assertEquals(0, Shape.of(65536, 65536, 0).size());
     }
 
     @Test

@@ -18,11 +18,12 @@ final class Call {
     /** Calls are numbered as they are made; as operands are made first, this order is also an order of computation. */
     final long number = COUNT.getAndIncrement();
 
-    /** One for all calls of a layer in a model; that of the first call. */
-    LayerState state = new LayerState();
+    /** One for all calls of a layer. */
+    final LayerState state;
 
     Call(Layer layer, List<LayerOutput> inputs, List<Shape> shapes) {
         this.layer = layer;
+        this.state = LayerState.of(layer);
         this.inputs = List.copyOf(inputs);
         this.outputs = IntStream.range(0, shapes.size())
                 .mapToObj(i -> new LayerOutput(this, i, shapes.get(i)))

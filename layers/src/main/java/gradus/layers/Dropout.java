@@ -47,6 +47,7 @@ public record Dropout(double rate, Long seed, String name) implements StoredLaye
             return to.builder().scale(x, 0);
         }
         long from = seed != null ? seed : to.seed();
-        return to.builder().apply(new gradus.op.Dropout(rate, from), x, to.step());
+        long drawn = to.call() == 0 ? from : Seeds.derive(from, "call " + to.call());
+        return to.builder().apply(new gradus.op.Dropout(rate, drawn), x, to.step());
     }
 }

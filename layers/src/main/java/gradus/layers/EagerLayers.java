@@ -35,9 +35,15 @@ public final class EagerLayers {
 
     /** @param seed what unseeded initializers and dropout draw from, together with the layer's name */
     public EagerLayers(Eager<?> eager, boolean training, long seed) {
+        this(eager, training, seed, 0);
+    }
+
+    /** @param calls how many calls there were before: dropout draws something else in each */
+    EagerLayers(Eager<?> eager, boolean training, long seed, long calls) {
         this.eager = eager;
         this.training = training;
         this.seed = seed;
+        this.calls = calls;
     }
 
     /** A batch of samples to call layers on; its derivative can be asked for. */

@@ -1,11 +1,53 @@
 package gradus.layers;
 
+import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
+import java.lang.ref.Reference;
+import java.lang.ref.ReferenceQueue;
+import java.lang.ref.WeakReference;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
-/** What changes about a layer: its weights and whether it is trained. Every model that contains the layer shares it. */
+/**
+ * What changes about a layer: its weights and whether it is trained. A layer object has one, which every model that contains
+ * the layer shares; equal objects are different layers.
+ */
 final class LayerState {
+    private static final Map<Key, LayerState> ALL = new ConcurrentHashMap<>();
+    private static final ReferenceQueue<Layer> GONE = new ReferenceQueue<>();
+
+    /** A layer by identity, which does not keep it in memory. */
+    private static final class Key extends WeakReference<Layer> {
+        private final int hash;
+
+        Key(Layer layer) {
+            super(layer, GONE);
+            hash = System.identityHashCode(layer);
+        }
+
+        @Override
+        public int hashCode() {
+            return hash;
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return this == other || other instanceof Key key && key.get() instanceof Layer layer && layer == get();
+        }
+    }
+
+    /** The state of a layer, made when it is first applied. */
+    static LayerState of(Layer layer) {
+        for (Reference<?> gone = GONE.poll(); gone != null; gone = GONE.poll()) {
+            ALL.remove(gone);
+        }
+        return ALL.computeIfAbsent(new Key(layer), key -> new LayerState());
+    }
+
+    private LayerState() {}
+
     /** The name a model gave to a layer without one. */
     String number;
 
@@ -13,6 +55,13 @@ final class LayerState {
 
     private final Map<String, Tensor> weights = new LinkedHashMap<>();
     private long version;
+    private List<Shape> inputs;
+
+    /** The inputs for which the first model with this layer made its weights: {@code here}, if that is it. */
+    synchronized List<Shape> inputs(List<Shape> here) {
+        inputs = inputs == null ? here : inputs;
+        return inputs;
+    }
 
     synchronized Tensor get(String weight) {
         return weights.get(weight);

@@ -9,10 +9,9 @@ import java.util.Map;
  *
  * @param outputs the model's results, batch axis first
  * @param updates weight name to the value it has after this step: moving statistics in training, else empty
- * @param penalties scalars l2 sum(w^2), in training, for the trainable weights of layers with an L2 regularizer
  * @param calls what each call of a layer was given and made, in order; the layers of a model inside before that model
  */
-public record Lowered(List<Value> outputs, Map<String, Value> updates, List<Value> penalties, List<LoweredCall> calls) {
+public record Lowered(List<Value> outputs, Map<String, Value> updates, List<LoweredCall> calls) {
     /**
      * One call of a layer.
      *

@@ -27,14 +27,19 @@ public interface Lowering {
     /** A number made of the model's seed and the layer's name. */
     long seed();
 
+    /** 0 in the first call of a layer, another number in each further one, also of a model around it: random layers draw anew. */
+    default long call() {
+        return 0;
+    }
+
     /** Says which layer the next operations belong to, for listings and error messages. */
     void scope(String layer);
 
     /** Told after each call of a layer of a model. */
     default void called(LoweredCall call) {}
 
-    /** The same program as seen by a layer inside this one: a layer of a nested model. */
-    default Lowering inside(String layer, boolean trainable) {
+    /** The same program as seen by a layer inside this one, called for the number-th time: a layer of a nested model. */
+    default Lowering inside(String layer, int number, boolean trainable) {
         Lowering outer = this;
         return new Lowering() {
             @Override
@@ -70,6 +75,11 @@ public interface Lowering {
             @Override
             public long seed() {
                 return Seeds.derive(outer.seed(), layer);
+            }
+
+            @Override
+            public long call() {
+                return outer.call() * 1_000_003 + number;
             }
 
             @Override

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Layers between inputs and outputs, with names and weights. Keras's functional Model: several inputs and outputs are
@@ -50,14 +51,15 @@ public final class Model implements Layer {
     private long seed;
     private DType dtype = DType.F32;
     private Predictor<?> predictor;
+    private final AtomicLong eagerCalls = new AtomicLong();
 
     private Model(String name, List<LayerOutput> inputs, List<LayerOutput> outputs) {
         this.name = name;
         this.inputs = List.copyOf(inputs);
         this.outputs = List.copyOf(outputs);
         this.calls = connected();
-        shareStates();
         nameLayers();
+        checkShared();
     }
 
     /** @throws GradusException if the output does not depend on the input alone, or two layers have one name */
@@ -132,20 +134,28 @@ public final class Model implements Layer {
                         + call.outputs.get(0).shape();
     }
 
-    /** A layer object that is applied several times has one state. */
-    private void shareStates() {
-        Map<Layer, Call> first = new IdentityHashMap<>();
+    /** A layer object has one set of weights, however often and in however many models it is applied. */
+    private void checkShared() {
         for (Call call : calls) {
-            Call earlier = first.putIfAbsent(call.layer, call);
-            if (earlier == null) {
-                continue;
+            List<Shape> shapes = call.inputShapes();
+            List<Shape> earlier = call.state.inputs(shapes);
+            if (!(call.layer instanceof Model) && !call.layer.weights(shapes).equals(call.layer.weights(earlier))) {
+                throw new ShapeException("model '" + name + "': " + label(call) + " is applied to inputs " + earlier
+                        + " and " + shapes + ", for which its weights have different shapes; make two layers");
             }
-            if (!call.layer.weights(call.inputShapes()).equals(call.layer.weights(earlier.inputShapes()))) {
-                throw new ShapeException("model '" + name + "': " + label(call) + " is applied to inputs "
-                        + earlier.inputShapes() + " and " + call.inputShapes()
-                        + ", for which its weights have different shapes; make two layers");
-            }
-            call.state = earlier.state;
+        }
+        Map<LayerState, String> paths = new IdentityHashMap<>();
+        firstCalls.forEach((layer, call) -> checkPaths(layer, call, paths));
+    }
+
+    private void checkPaths(String path, Call call, Map<LayerState, String> paths) {
+        if (call.layer instanceof Model nested) {
+            nested.firstCalls.forEach((layer, inner) -> nested.checkPaths(path + "/" + layer, inner, paths));
+        } else if (!call.layer.weights(call.inputShapes()).isEmpty()
+                && paths.putIfAbsent(call.state, path) instanceof String other) {
+            throw new GradusException("the layer '" + path + "' also is the layer '" + other
+                    + "': a model inside of another cannot share layers with what is outside of it; make two layers, or"
+                    + " apply the layers instead of the model");
         }
     }
 
@@ -390,12 +400,14 @@ public final class Model implements Layer {
         for (int i = 0; i < inputs.size(); i++) {
             known.put(inputs.get(i), values.get(i));
         }
+        Map<LayerState, Integer> called = new IdentityHashMap<>();
         for (Call call : calls) {
             String layer = nameOf(call);
+            int number = called.merge(call.state, 1, Integer::sum) - 1;
             List<Value> operands = call.inputs.stream().map(known::get).toList();
             if (!call.isInput()) {
                 to.scope(layer);
-                List<Value> results = call.layer.lowerAll(to.inside(layer, call.state.trainable), operands);
+                List<Value> results = call.layer.lowerAll(to.inside(layer, number, call.state.trainable), operands);
                 for (int i = 0; i < results.size(); i++) {
                     known.put(call.outputs.get(i), results.get(i));
                 }
@@ -421,18 +433,22 @@ public final class Model implements Layer {
         }
         var target = new GraphTarget(graph, training);
         List<Value> results = lowerAll(target, values);
+        graph.scope("");
+        return new Lowered(results, target.updates, target.calls);
+    }
+
+    /** Appends what a loss has besides: l2 sum(w^2) for each trainable weight of a layer with an L2 regularizer. */
+    public List<Value> penalties(Graph graph) {
         var penalties = new ArrayList<Value>();
-        if (training) {
-            for (Slot s : slots()) {
-                if (s.weight.l2() > 0 && s.trainable) {
-                    graph.scope(s.name.substring(0, s.name.lastIndexOf('/')));
-                    Value squares = graph.map(new ScalarFunction.Square(), target.weight(s.name));
-                    penalties.add(graph.scale(graph.sum(squares), s.weight.l2()));
-                }
+        for (Slot s : slots()) {
+            if (s.weight.l2() > 0 && s.trainable) {
+                graph.scope(s.name.substring(0, s.name.lastIndexOf('/')));
+                Value squares = graph.map(new ScalarFunction.Square(), graph.parameter(s.name, s.weight.shape()));
+                penalties.add(graph.scale(graph.sum(squares), s.weight.l2()));
             }
         }
         graph.scope("");
-        return new Lowered(results, target.updates, penalties, target.calls);
+        return penalties;
     }
 
     /** Pictures of another size than the model's are for its layers to judge. */
@@ -658,15 +674,23 @@ public final class Model implements Layer {
     }
 
     /**
-     * Whether training changes a layer. A frozen BatchNormalization uses its moving statistics and leaves them alone.
+     * Whether training changes a layer and, if that is a model, all layers inside. A frozen BatchNormalization uses its moving
+     * statistics and leaves them alone. To be said before the model is compiled: a training may not notice later.
      */
     public void trainable(String layer, boolean yes) {
-        call(layer).state.trainable = yes;
+        trainable(call(layer), yes);
     }
 
     /** As {@link #trainable(String, boolean)} for all layers. */
     public void trainable(boolean all) {
-        firstCalls.values().forEach(call -> call.state.trainable = all);
+        firstCalls.values().forEach(call -> trainable(call, all));
+    }
+
+    private static void trainable(Call call, boolean yes) {
+        call.state.trainable = yes;
+        if (call.layer instanceof Model nested) {
+            nested.trainable(yes);
+        }
     }
 
     /** Whether training changes this layer. */
@@ -720,15 +744,17 @@ public final class Model implements Layer {
 
     /**
      * The output computed layer by layer, as Keras's {@code model(x, training=...)}. In training mode batch
-     * statistics and dropout are used and the moving statistics move on.
+     * statistics and dropout, drawn anew in each call, are used and the moving statistics move on.
      */
     public Tensor call(Tensor x, boolean training) {
-        return LayerOutput.of(x, Eager.shared(), training).then(this).value();
+        var eager = new EagerLayers(
+                new Eager<>(Predictor.sharedBackend(dtype)), training, seed, eagerCalls.getAndIncrement());
+        return eager.input(x).then(this).value();
     }
 
     // ---- description ----
 
-    /** A table of all layers as Keras 2 prints it, in the order in which they were applied. */
+    /** A table of all layers as Keras 2 prints it of a functional model with branches, in the order in which they were applied. */
     public String summary() {
         return Summary.of(this, false);
     }

@@ -15,7 +15,6 @@ import gradus.tensor.Shape;
 import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -101,7 +100,7 @@ public final class Predictor<B> {
         var results = new ArrayList<Tensor>();
         for (int i = 0; i < model.outputs().size(); i++) {
             int output = i;
-            results.add(joined(parts.stream().map(p -> p.get(output)).toList()));
+            results.add(Tensor.joined(parts.stream().map(p -> p.get(output)).toList()));
         }
         return results;
     }
@@ -127,7 +126,7 @@ public final class Predictor<B> {
     private List<Tensor> part(List<Tensor> x, int from, int to) {
         Plan<B> plan = plan(to - from);
         for (int i = 0; i < x.size(); i++) {
-            plan.feed(model.inputNames().get(i), samples(x.get(i), from, to));
+            plan.feed(model.inputNames().get(i), x.get(i).rows(from, to));
         }
         plan.run();
         var y = new ArrayList<Tensor>();
@@ -162,35 +161,5 @@ public final class Predictor<B> {
             plans.put(batch, plan);
         }
         return plan;
-    }
-
-    private static Tensor samples(Tensor x, int from, int to) {
-        Shape shape = x.shape();
-        if (from == 0 && to == shape.dim(0)) {
-            return x;
-        }
-        int size = shape.size(1, shape.rank());
-        Shape part = shape.with(0, to - from);
-        return x.dtype() == DType.F32
-                ? Tensor.of(part, Arrays.copyOfRange(x.floats(), from * size, to * size))
-                : Tensor.of(part, Arrays.copyOfRange(x.doubles(), from * size, to * size));
-    }
-
-    private static Tensor joined(List<Tensor> parts) {
-        if (parts.size() == 1) {
-            return parts.get(0);
-        }
-        int n = parts.stream().mapToInt(p -> p.shape().dim(0)).sum();
-        Tensor y = Tensor.zeros(parts.get(0).dtype(), parts.get(0).shape().with(0, n));
-        int at = 0;
-        for (Tensor p : parts) {
-            if (p.dtype() == DType.F32) {
-                System.arraycopy(p.floats(), 0, y.floats(), at, p.size());
-            } else {
-                System.arraycopy(p.doubles(), 0, y.doubles(), at, p.size());
-            }
-            at += p.size();
-        }
-        return y;
     }
 }

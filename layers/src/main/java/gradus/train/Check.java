@@ -11,6 +11,13 @@ final class Check {
         }
     }
 
+    /** @throws TrainingException unless value &gt;= 0 */
+    static void notNegative(String name, double value) {
+        if (!(value >= 0)) {
+            throw new TrainingException(name + " must not be negative, not " + value);
+        }
+    }
+
     /** @throws TrainingException unless value &gt; 0 */
     static void positive(String name, double value) {
         if (!(value > 0)) {

@@ -6,18 +6,30 @@ import java.util.List;
 
 /** How often class {@code actual} was predicted as class {@code predicted}. */
 public final class ConfusionMatrix {
+    /** Of more classes no matrix is counted in an evaluation: it would take more than 128 MiB. */
+    static final int MOST_CLASSES = 4096;
+
     private final long[][] counts;
 
     public ConfusionMatrix(int classes) {
         counts = new long[classes][classes];
     }
 
-    /** Counts the samples of a batch: predictions {@code (n, classes)}, targets as for a {@link Metric}. */
-    public void add(Tensor prediction, Tensor target) {
+    /**
+     * Counts the samples of a batch: predictions {@code (n, classes)}, targets as for a {@link Metric}.
+     *
+     * @return false, and nothing is counted from there on, if a target is no class
+     */
+    public boolean add(Tensor prediction, Tensor target) {
         int n = prediction.shape().dim(0);
         for (int i = 0; i < n; i++) {
-            counts[Targets.label(target, i)][Targets.largest(prediction, i)]++;
+            int actual = Targets.label(target, i);
+            if (actual < 0 || actual >= counts.length) {
+                return false;
+            }
+            counts[actual][Targets.largest(prediction, i)]++;
         }
+        return true;
     }
 
     public int classes() {

@@ -20,9 +20,10 @@ public interface Loss {
     String name();
 
     /**
-     * The same loss for predictions that have not been through softmax; this loss itself if it expects that or cannot.
-     * Where a network ends in a softmax, training takes the logits before it, as Keras does: the logarithm of a
-     * probability that float32 rounds to 0 is then still right, and so is its derivative.
+     * The same loss for predictions that have not been through softmax; this loss itself if it expects that or cannot, and
+     * then it is given the model's output whatever that is. Where a network ends in a softmax, training otherwise takes the
+     * logits before it, as Keras does: the logarithm of a probability that float32 rounds to 0 is then still right, and so is
+     * its derivative.
      */
     default Loss fromLogits() {
         return this;

@@ -5,7 +5,7 @@ import java.util.Locale;
 
 /** A quantity of the history that callbacks watch, and which direction is better. */
 record Monitor(String name, double minDelta) {
-    /** Accuracies are to grow, everything else to shrink. */
+    /** What is called an accuracy is to grow, everything else to shrink. */
     private boolean larger() {
         return name.toLowerCase(Locale.ROOT).contains("acc");
     }
@@ -20,21 +20,27 @@ record Monitor(String name, double minDelta) {
         return larger() ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
     }
 
-    /** The quantity in every epoch. @throws TrainingException if an epoch does not have it */
-    List<Double> values(History history) {
-        return history.epochs().stream().map(this::value).toList();
-    }
-
-    private double value(History.Epoch epoch) {
-        Double v = epoch.values().get(name);
-        if (v == null) {
-            throw new TrainingException("there is no '" + name + "' to watch; the history has "
-                    + epoch.values().keySet() + (name.startsWith("val_") ? "; give fit a validation set" : ""));
+    /** @throws TrainingException if the last epoch does not have the quantity */
+    void check(History history) {
+        var last = history.last().values();
+        if (!last.containsKey(name)) {
+            throw new TrainingException("there is no '" + name + "' to watch; the history has " + last.keySet()
+                    + (name.startsWith("val_") ? "; give fit a validation set" : ""));
         }
-        return v;
     }
 
-    /** Index of the best epoch, the first one if several are equal; -1 if there is none. */
+    /** The quantity in every epoch that has it. */
+    List<Double> values(History history) {
+        return history.values(name);
+    }
+
+    /** Whether the last of those epochs is the best so far. */
+    boolean isBest(History history) {
+        int last = values(history).size() - 1;
+        return last >= 0 && best(history) == last;
+    }
+
+    /** Index, among those epochs, of the best one, the first if several are equal; -1 if there is none. */
     int best(History history) {
         int at = -1;
         double best = worst();

@@ -18,6 +18,11 @@ record Position(int epoch, long step, int batches, long samples, double lossSum,
         metricSums = List.copyOf(metricSums);
     }
 
+    /** The same place in the epoch, after so many steps in all. */
+    Position at(long step) {
+        return new Position(epoch, step, batches, samples, lossSum, metricSums);
+    }
+
     static Position start(int epoch, long step, int metrics) {
         return new Position(epoch, step, 0, 0, 0, Collections.nCopies(metrics, 0.0));
     }

@@ -4,7 +4,11 @@ import java.util.List;
 
 /**
  * Multiplies the learning rate when a quantity has not improved for some epochs: Keras's {@code ReduceLROnPlateau}.
- * On top of any schedule.
+ * On top of any schedule; what has {@code acc} in its name is to grow, everything else to shrink.
+ *
+ * <p>The whole {@link History} counts, also epochs of earlier calls of {@code fit} and of before a resumption: a training in
+ * pieces goes as an uninterrupted one would have (Keras begins anew with each fit). An epoch without the quantity is passed over.
+ * It sets {@link Training#learningRateFactor(double)}, which nothing else should then do: one such callback for a training.
  */
 public final class ReduceOnPlateau implements Callback {
     private final Monitor monitor;
@@ -25,6 +29,8 @@ public final class ReduceOnPlateau implements Callback {
             String monitor, double factor, int patience, double minDelta, int cooldown, double minFactor) {
         Check.positive("factor", factor);
         Check.fraction("factor", factor);
+        Check.notNegative("patience", patience);
+        Check.notNegative("cooldown", cooldown);
         this.monitor = new Monitor(monitor, minDelta);
         this.factor = factor;
         this.patience = patience;
@@ -44,6 +50,7 @@ public final class ReduceOnPlateau implements Callback {
 
     @Override
     public void onEpochEnd(Training<?> training, History history) {
+        monitor.check(history);
         training.learningRateFactor(total(history));
     }
 

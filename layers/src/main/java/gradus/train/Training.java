@@ -11,6 +11,7 @@ import gradus.graph.Recompute;
 import gradus.layers.Lowered;
 import gradus.layers.Model;
 import gradus.layers.ModelWeight;
+import gradus.layers.Predictor;
 import gradus.op.Softmax;
 import gradus.op.Value;
 import gradus.plan.Parameters;
@@ -39,8 +40,6 @@ import java.util.Set;
  * @param <B> memory of the backend
  */
 public final class Training<B> {
-    private static final int PREDICTION_BATCH = 32;
-
     private final Model model;
     private final Optimizer optimizer;
     private final Loss loss;
@@ -223,14 +222,16 @@ public final class Training<B> {
     private Value loss(Graph graph, Lowered lowered, int n, Shape target) {
         Value y = graph.input("y", target);
         Value weight = graph.input("weight", Shape.of(n));
+        List<Value> penalties = model.penalties(graph);
         graph.scope("loss");
         Value prediction = lowered.outputs().get(0);
         Value logits = logits(graph, prediction);
-        Value each = logits == null
+        Loss onLogits = loss.fromLogits();
+        Value each = logits == null || onLogits == loss
                 ? loss.perSample(graph, prediction, y)
-                : loss.fromLogits().perSample(graph, logits, y);
+                : onLogits.perSample(graph, logits, y);
         Value total = graph.mean(graph.multiply(each, weight));
-        for (Value penalty : lowered.penalties()) {
+        for (Value penalty : penalties) {
             total = graph.add(total, penalty);
         }
         graph.scope("");
@@ -387,12 +388,8 @@ public final class Training<B> {
      * @throws TrainingException if the loss is not finite any more; the model keeps the weights it had before
      */
     public History fit(DataSource train, DataSource validation, FitOptions options) {
-        if (failed) {
-            throw new TrainingException("the loss of this training is not finite any more; resume from a checkpoint, or"
-                    + " compile the model again");
-        }
+        begin();
         stop = false;
-        upload();
         if (options.initialEpoch() >= 0) {
             position = Position.start(options.initialEpoch(), position.step(), metrics.size());
         }
@@ -413,6 +410,14 @@ public final class Training<B> {
         download();
         options.callbacks().forEach(c -> c.onTrainEnd(this, history));
         return history;
+    }
+
+    private void begin() {
+        if (failed) {
+            throw new TrainingException("the loss of this training is not finite any more; resume from a checkpoint, or"
+                    + " compile the model again");
+        }
+        upload();
     }
 
     private Map<String, Double> values(Evaluation validation) {
@@ -490,20 +495,22 @@ public final class Training<B> {
 
     /**
      * One step on one batch, outside {@link #fit}: no callbacks, no metrics, weights stay in the backend until something
-     * asks for them. Returns the loss before the update.
+     * asks for them. The epoch that {@code fit} is in or comes to is none the shorter for it. Returns the loss before the update.
      *
      * @throws TrainingException if the loss is not finite
      */
     public double trainOnBatch(Batch batch) {
-        upload();
+        begin();
+        Position before = position;
         trainStep(batch, FitOptions.of(1));
+        position = before.at(position.step());
         return lastLoss;
     }
 
     private void trainStep(Batch batch, FitOptions options) {
         Position p = position;
-        double rate = learningRate(p.step());
         check(batch, true);
+        double rate = learningRate(p.step());
         Compiled<B> c = compiled(new Key(batch.x().shape(), batch.y().shape(), true));
         feed(c, batch, Targets.weights(batch, options.classWeights()));
         c.feed("step", Tensor.scalar(p.step()));
@@ -533,8 +540,8 @@ public final class Training<B> {
                 "epoch " + (position.epoch() + 1) + ", batch " + (position.batches() + 1) + " (step "
                         + (position.step() + 1) + "): the loss is " + value + " at learning rate " + rate
                         + ". Try a lower learning rate, a warm-up, or clipping of gradients, and look for NaN in the"
-                        + " data. The model has the weights from before this call of fit; checkpoints written since"
-                        + " are good");
+                        + " data. The model has the weights that it had when the training was last asked for them;"
+                        + " checkpoints written since are good");
     }
 
     private List<Double> metricSums(List<Double> sums, Plan<B> plan, Batch batch) {
@@ -561,6 +568,10 @@ public final class Training<B> {
      * @param anySize whether pictures may be larger or smaller than the model's: if its layers can compute with them
      */
     private void check(Batch batch, boolean anySize) {
+        if (batch.weight() != null && batch.weight().size() != batch.size()) {
+            throw new TrainingException("a batch of " + batch.size() + " samples has "
+                    + batch.weight().size() + " sample weights");
+        }
         Shape sample = batch.x().shape().slice(1, batch.x().shape().rank());
         Shape input = model.inputShapes().get(0);
         boolean pictures = anySize && sample.rank() == 3 && input.rank() == 3 && sample.dim(2) == input.dim(2);
@@ -591,7 +602,9 @@ public final class Training<B> {
         prepareInference();
         var sums = new double[metrics.size()];
         Shape output = model.outputShapes().get(0);
-        var confusion = output.rank() == 1 ? new ConfusionMatrix(output.dim(0)) : null;
+        var confusion = output.rank() == 1 && output.dim(0) <= ConfusionMatrix.MOST_CLASSES
+                ? new ConfusionMatrix(output.dim(0))
+                : null;
         double lossSum = 0;
         long samples = 0;
         Iterator<Batch> batches = data.epoch(0).iterator();
@@ -611,8 +624,8 @@ public final class Training<B> {
                 for (int i = 0; i < sums.length; i++) {
                     sums[i] += metrics.get(i).sum(prediction, batch.y());
                 }
-                if (confusion != null) {
-                    confusion.add(prediction, batch.y());
+                if (confusion != null && !confusion.add(prediction, batch.y())) {
+                    confusion = null; // what a loss of the caller's own takes as targets need not be classes
                 }
             }
         } finally {
@@ -628,15 +641,15 @@ public final class Training<B> {
         return new Evaluation(samples, lossSum / samples, values, confusion);
     }
 
-    /** The model's output for each sample of x, {@code (n, ...)}. */
+    /** The model's output for each sample of x, {@code (n, ...)}; samples of another size than the model's if its layers can. */
     public Tensor predict(Tensor x) {
         prepareInference();
         int n = x.shape().dim(0);
         var parts = new ArrayList<Tensor>();
-        for (int from = 0; from < n; from += PREDICTION_BATCH) {
-            parts.add(predictBatch(rows(x, from, Math.min(n, from + PREDICTION_BATCH))));
+        for (int from = 0; from < n || parts.isEmpty(); from += Predictor.BATCH) {
+            parts.add(predictBatch(x.rows(from, Math.min(n, from + Predictor.BATCH))));
         }
-        return join(parts);
+        return Tensor.joined(parts);
     }
 
     /** The model's output for each sample of the first epoch of {@code data}, in its order. */
@@ -649,7 +662,10 @@ public final class Training<B> {
         } finally {
             close(batches);
         }
-        return join(parts);
+        if (parts.isEmpty()) {
+            throw new TrainingException("there are no samples to predict");
+        }
+        return Tensor.joined(parts);
     }
 
     private Tensor predictBatch(Tensor x) {
@@ -657,36 +673,5 @@ public final class Training<B> {
         c.feed("x", x);
         c.plan.run();
         return c.plan.output("prediction");
-    }
-
-    /** Samples {@code [from, to)}. */
-    private static Tensor rows(Tensor x, int from, int to) {
-        if (from == 0 && to == x.shape().dim(0)) {
-            return x;
-        }
-        int row = x.size() / x.shape().dim(0);
-        Tensor part = Tensor.zeros(x.dtype(), x.shape().with(0, to - from));
-        copy(x, from * row, part, 0, part.size());
-        return part;
-    }
-
-    private Tensor join(List<Tensor> parts) {
-        int n = parts.stream().mapToInt(t -> t.shape().dim(0)).sum();
-        Tensor all =
-                Tensor.zeros(parameters.dtype(), model.outputShapes().get(0).prepend(n));
-        int at = 0;
-        for (Tensor part : parts) {
-            copy(part, 0, all, at, part.size());
-            at += part.size();
-        }
-        return all;
-    }
-
-    /** Both of one type, whose own array {@code floats()} or {@code doubles()} gives; {@code to} is not shared yet. */
-    private static void copy(Tensor from, int at, Tensor to, int into, int n) {
-        switch (to.dtype()) {
-            case F32 -> System.arraycopy(from.floats(), at, to.floats(), into, n);
-            case F64 -> System.arraycopy(from.doubles(), at, to.doubles(), into, n);
-        }
     }
 }

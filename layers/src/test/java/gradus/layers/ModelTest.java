@@ -17,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
@@ -118,6 +119,9 @@ class ModelTest {
         assertEquals(Tensor.of(Shape.of(1, 3), 5f, 6f, 7f), y.get(0));
         assertEquals(Tensor.of(Shape.of(1, 3), -3f, -2f, -1f), y.get(1));
         assertTrue(error(() -> m.predict(Tensor.of(Shape.of(1, 3), 1f, 2f, 3f))).contains("2 inputs"));
+        String counts = error(() ->
+                m.predict(List.of(Tensor.zeros(DType.F32, Shape.of(2, 3)), Tensor.zeros(DType.F32, Shape.of(1, 3)))));
+        assertTrue(counts.contains("2 and 1 samples"), counts);
     }
 
     @Test
@@ -139,8 +143,77 @@ class ModelTest {
         assertSame(inner.weight("conv/kernel"), twice.weight("inner/conv/kernel"));
         twice.trainable("inner", false);
         assertEquals(0, twice.trainableCount());
-        assertTrue(inner.trainableCount() > 0);
+        assertEquals(0, inner.trainableCount()); // as in Keras
+        twice.trainable(true);
+        assertEquals(inner.trainableCount(), twice.trainableCount());
+        assertTrue(inner.isTrainable("conv") && inner.trainableCount() > 0);
         assertTrue(twice.summary().contains("inner (Functional)"));
+    }
+
+    /** A layer object is one layer, in however many models: training one of them trains the others' part of it. */
+    @Test
+    void aLayerHasOneSetOfWeightsInAllModels() {
+        var shared = Dense.of(2).named("d");
+        LayerOutput x = Input.of(3);
+        LayerOutput z = Input.of(3);
+        LayerOutput y = x.then(shared);
+        Model first = Model.of("first", x, y);
+        Model second = Model.of("second", z, z.then(shared));
+        first.setWeight("d/kernel", Tensor.full(DType.F32, Shape.of(3, 2), 5));
+        assertSame(first.weight("d/kernel"), second.weight("d/kernel"));
+        Model both = Model.of("both", List.of(x, z), List.of(y, second.output("d")));
+        assertEquals(8, both.parameterCount());
+        assertSame(first.weight("d/kernel"), both.weight("d/kernel"));
+        assertTrue(first.summary().contains("d (Dense)"), first.summary());
+        assertEquals(List.of("input_1", "d"), first.layerNames());
+        LayerOutput other = Input.of(3);
+        Model equal = Model.of("equal", other, other.then(Dense.of(2).named("d")));
+        assertEquals(0, equal.weight("d/bias").get(0));
+        assertTrue(equal.weight("d/kernel").get(0) != 5);
+
+        LayerOutput wide = Input.of(4);
+        String message = error(() -> Model.of("wide", wide, wide.then(shared)));
+        assertTrue(message.contains("'d'") && message.contains("[(3,)] and [(4,)]"), message);
+        LayerOutput outer = Input.of(2);
+        var square = Dense.of(2).named("square");
+        LayerOutput in = Input.of(2);
+        Model inner = Model.of("inner", in, in.then(square));
+        message = error(() -> Model.of("outer", outer, outer.then(square).then(inner)));
+        assertTrue(message.contains("'inner/square' also is the layer 'square'"), message);
+    }
+
+    /** Of a layer that is called twice, and in every call of a model at once. */
+    @Test
+    void dropoutDrawsAnewInEachCall() {
+        var drop = Dropout.of(0.5).seed(3);
+        LayerOutput x = Input.of(64);
+        Model m = Model.of("m", x, Subtract.of().apply(x.then(drop), x.then(drop)));
+        Tensor ones = Tensor.full(DType.F32, Shape.of(1, 64), 1);
+        Tensor first = m.call(ones, true);
+        int different = 0;
+        for (int i = 0; i < 64; i++) {
+            different += first.get(i) != 0 ? 1 : 0;
+        }
+        assertTrue(different > 16 && different < 48, "of 64 " + different);
+        assertNotEquals(first, m.call(ones, true));
+        assertEquals(m.call(ones, false), Tensor.zeros(DType.F32, Shape.of(1, 64)));
+        LayerOutput z = Input.of(64);
+        var seeds = Stream.of(3L, 4L, 3L)
+                .map(seed ->
+                        Model.of("m", z, z.then(Dropout.of(0.5).seed(seed))).call(ones, true))
+                .toList();
+        assertEquals(seeds.get(0), seeds.get(2));
+        assertNotEquals(seeds.get(0), seeds.get(1));
+    }
+
+    @Test
+    void callingComputesInTheTypeOfTheWeights() {
+        Model m = small();
+        m.initialize(1, DType.F64);
+        Tensor p = Tensor.full(DType.F64, Shape.of(2, 8, 8, 3), 0.1);
+        assertEquals(DType.F64, m.call(p, true).dtype());
+        assertEquals(DType.F64, m.weight("bn/moving_mean").dtype());
+        assertEquals(m.predict(p), m.call(p, false));
     }
 
     @Test
@@ -242,7 +315,7 @@ class ModelTest {
         assertEquals(
                 Set.of("bn/moving_mean", "bn/moving_variance"),
                 training.updates().keySet());
-        assertEquals(1, training.penalties().size());
+        assertEquals(1, m.penalties(graph).size());
         assertEquals(Shape.of(5, 2), training.outputs().get(0).shape());
         assertTrue(graph.parameters().containsKey("conv/kernel"));
         assertFalse(graph.inputs().containsKey("step"));
@@ -250,7 +323,7 @@ class ModelTest {
 
         var inference = new Graph();
         Lowered fixed = m.lower(inference, false, List.of(inference.input("x", Shape.of(5, 8, 8, 3))));
-        assertTrue(fixed.updates().isEmpty() && fixed.penalties().isEmpty());
+        assertTrue(fixed.updates().isEmpty());
         String message = error(() -> m.lower(inference, false, List.of(inference.input("y", Shape.of(8, 8, 3)))));
         assertTrue(message.contains("input_1") && message.contains("batch axis"), message);
     }
@@ -263,7 +336,7 @@ class ModelTest {
         var graph = new Graph();
         Lowered lowered = m.lower(graph, true, List.of(graph.input("x", Shape.of(5, 8, 8, 3))));
         assertTrue(lowered.updates().isEmpty());
-        assertTrue(lowered.penalties().isEmpty());
+        assertTrue(m.penalties(graph).isEmpty());
         assertEquals(514, m.trainableCount());
         m.trainable(true);
         assertEquals(m.parameterCount() - 8, m.trainableCount());

@@ -148,6 +148,62 @@ class CallbackTest {
         }
     }
 
+    /** Keras's default of 0 ends at the first epoch that is no better. */
+    @Test
+    void earlyStoppingWithoutPatience() {
+        var training = training();
+        var callback = new EarlyStopping("val_loss", 0, 0, false);
+        callback.onEpochEnd(training, history(3, 2, 1));
+        assertFalse(training.stopRequested());
+        callback.onEpochEnd(training, history(3, 2, 1, 1));
+        assertTrue(training.stopRequested());
+        assertThrows(TrainingException.class, () -> new EarlyStopping("val_loss", -1, 0, false));
+        assertThrows(TrainingException.class, () -> new ReduceOnPlateau("val_loss", 0.5, 1, 0, -1, 0));
+    }
+
+    /** Epochs without what is watched are passed over, also by a callback that comes later. */
+    @Test
+    void validationMayComeLater(@TempDir Path folder) {
+        var training = training();
+        training.fit(Samples.of(8, 4, 1), null, FitOptions.of(3));
+        Path file = folder.resolve("best.safetensors");
+        var history = training.fit(
+                Samples.of(8, 4, 1),
+                Samples.of(4, 4, 2),
+                FitOptions.of(4)
+                        .callbacks(
+                                new EarlyStopping("val_loss", 1, 0, true),
+                                ReduceOnPlateau.of("val_loss", 0.5, 1),
+                                new SaveCheckpoint(file, "val_loss", Map.of())));
+        assertEquals(4, history.epochs().size());
+        assertFalse(history.stopped());
+        assertEquals(1, training.learningRateFactor());
+        assertEquals(4, Checkpoint.load(file).history().epochs().size());
+    }
+
+    /** An end from outside is a pause: what comes after it is as if there had been none. */
+    @Test
+    void earlyStoppingLeavesAStopFromOutsideAlone() {
+        var training = training();
+        var given = new ArrayList<Map<String, Tensor>>();
+        Callback pause = new Callback() {
+            @Override
+            public void onEpochEnd(Training<?> t, History h) {
+                if (h.epochs().size() == 3) {
+                    given.add(t.weights());
+                    t.stop();
+                }
+            }
+        };
+        // accuracies of 0: the first epoch stays the best
+        training.fit(
+                Samples.of(8, 4, 1),
+                new Samples(Samples.of(4, 4, 2).x(), new int[] {2, 2, 2, 2}, 3, 4, -1),
+                FitOptions.of(9).callbacks(pause, new EarlyStopping("val_accuracy", 5, 2, true)));
+        assertEquals(1, given.size());
+        assertEquals(given.get(0), training.model().weights());
+    }
+
     @Test
     void earlyStoppingBringsBackTheBest() {
         var training = training();
@@ -189,6 +245,30 @@ class CallbackTest {
         assertThrows(TrainingException.class, () -> ReduceOnPlateau.of("loss", 1, 2));
     }
 
+    /** The first of equal ones, whichever direction is better. */
+    @Test
+    void theBestIsTheFirstOfEqualOnes() {
+        assertEquals(1, new Monitor("val_loss", 0).best(history(2, 1, 1, 3)));
+        var accuracies = new History();
+        for (double a : new double[] {0.5, 0.75, 0.75, 0.25}) {
+            accuracies.add(new History.Epoch(0, Map.of("val_accuracy", a)));
+        }
+        assertEquals(1, new Monitor("val_accuracy", 0).best(accuracies));
+        assertFalse(new Monitor("val_accuracy", 0).isBest(accuracies));
+        assertEquals(-1, new Monitor("other", 0).best(accuracies));
+    }
+
+    /** A plateau's default of what counts as better is Keras's 1e-4. */
+    @Test
+    void plateausIgnoreLittle() {
+        var training = training();
+        var callback = ReduceOnPlateau.of("val_loss", 0.5, 1);
+        callback.onEpochEnd(training, history(1, 1 - 0.9e-4));
+        assertEquals(0.5, training.learningRateFactor());
+        callback.onEpochEnd(training, history(1, 1 - 1.1e-4));
+        assertEquals(1, training.learningRateFactor());
+    }
+
     @Test
     void somethingToWatchMustExist() {
         var stopping = new EarlyStopping("val_loss", 1, 0, false);
@@ -215,7 +295,12 @@ class CallbackTest {
     void bestAndLastCheckpoint(@TempDir Path folder) {
         Path last = folder.resolve("last.safetensors");
         Path best = folder.resolve("best.safetensors");
-        var training = training();
+        var training = Training.compile( // which gets worse before long
+                TrainingTest.convolutional(1),
+                Sgd.of(Schedule.constant(0.1).then(8, Schedule.constant(30))),
+                SparseCategoricalCrossentropy.of(),
+                TrainingTest.ACCURACY,
+                TrainingTest.reference(TrainingTest.F32));
         History h = training.fit(
                 Samples.of(16, 4, 1),
                 Samples.of(9, 9, 2),
@@ -228,6 +313,7 @@ class CallbackTest {
         assertEquals("1", loaded.metadata().get("seed"));
         assertEquals(training.model().weights(), loaded.model().weights());
         int at = new Monitor("val_loss", 0).best(h);
+        assertTrue(at < 5, "the best is to be another than the last");
         assertEquals(at + 1, Checkpoint.load(best).history().epochs().size());
         double expected = h.epochs().get(at).values().get("val_loss");
         assertEquals(

@@ -26,6 +26,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
@@ -66,6 +67,22 @@ class CheckpointTest {
         assertEquals(checkpoint.model().config(), TrainingTest.convolutional(3).config());
     }
 
+    /** What callbacks have made of the learning rate is there again, and the next step is taken with it. */
+    @Test
+    void theLearningRateComesBack() {
+        var training = TrainingTest.training(TrainingTest.convolutional(3), TrainingTest.reference(TrainingTest.F32));
+        training.learningRateFactor(0.25);
+        training.fit(Samples.of(8, 4, 1), null, FitOptions.of(1));
+        Path file = folder.resolve("factor.safetensors");
+        Checkpoint.of(training).save(file);
+        var resumed = Checkpoint.load(file).resume(TrainingTest.reference(TrainingTest.F32));
+        assertEquals(0.25, resumed.learningRateFactor());
+        training.fit(Samples.of(8, 4, 1), null, FitOptions.of(2));
+        resumed.fit(Samples.of(8, 4, 1), null, FitOptions.of(2));
+        assertEquals(training.weights(), resumed.weights());
+        assertEquals(0.25 * 0.02, resumed.history().last().values().get("learning_rate"));
+    }
+
     @Test
     void withoutTrainingItPredictsTheSame() {
         var whole = Checkpoint.load(saved());
@@ -75,6 +92,9 @@ class CheckpointTest {
         assertFalse(checkpoint.hasTraining());
         assertEquals(whole.model().weights(), checkpoint.model().weights());
         assertTrue(checkpoint.tensors().keySet().stream().noneMatch(n -> n.startsWith("optimizer/")));
+        assertEquals(
+                Set.of("format", "architecture", "labels", "preprocessing", "history"),
+                checkpoint.metadata().keySet());
         assertThrows(FormatException.class, () -> checkpoint.resume(TrainingTest.reference(TrainingTest.F32)));
         Batch batch = Samples.of(4, 4, 2).all();
         assertEquals(whole.model().predict(batch.x()), checkpoint.model().predict(batch.x()));

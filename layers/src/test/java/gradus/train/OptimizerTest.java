@@ -204,6 +204,18 @@ class OptimizerTest {
     }
 
     @Test
+    void defaultsAreKeras() {
+        var rate = Schedule.constant(0.001);
+        var none = new Clipping.None();
+        assertEquals(new Adam(rate, 0.9, 0.999, 1e-7, WeightDecay.none(), none, 0), Adam.of());
+        assertEquals(new AdamW(rate, 0.9, 0.999, 1e-7, WeightDecay.of(0.004), none, 0), AdamW.of());
+        assertEquals(new RmsProp(rate, 0.9, 0, 1e-7, false, WeightDecay.none(), none, 0), RmsProp.of(0.001));
+        assertEquals(new Sgd(rate, 0, false, WeightDecay.none(), none, 0), Sgd.of(0.001));
+        assertThrows(TrainingException.class, () -> RmsProp.of(0.001).momentum(1));
+        assertThrows(TrainingException.class, () -> RmsProp.of(0.001).momentum(-0.1));
+    }
+
+    @Test
     void averageBeginsWithTheFirstWeights() {
         var run = run(Sgd.of(1.0).average(0.75), new double[] {0}, new double[] {-1});
         assertArrayEquals(new double[] {1}, run.values("optimizer/ema/w"));

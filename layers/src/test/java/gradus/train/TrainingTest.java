@@ -19,8 +19,11 @@ import gradus.layers.Dropout;
 import gradus.layers.GlobalAveragePooling2D;
 import gradus.layers.Input;
 import gradus.layers.Model;
+import gradus.op.Builder;
+import gradus.op.Value;
 import gradus.tensor.DType;
 import gradus.tensor.Shape;
+import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -108,6 +111,116 @@ class TrainingTest {
             assertEquals(mine.get(i), its.get(i), 1e-5);
         }
         assertEquals(mine, training.predict(new Samples(Samples.of(21, 8, 4).x(), new int[21], 3, 5, -1)));
+    }
+
+    /** Mean of squares of all numbers; it knows nothing of logits. */
+    private record Squares() implements Loss {
+        @Override
+        public Value perSample(Builder b, Value prediction, Value target) {
+            Value d = b.subtract(prediction, target);
+            return b.scale(
+                    b.sum(b.multiply(d, d), 1, 2), 1.0 / prediction.shape().dim(1));
+        }
+
+        @Override
+        public String name() {
+            return "squares";
+        }
+    }
+
+    /** A loss that cannot take logits is given what the model predicts, a half each; of the logits it would be 6.5. */
+    @Test
+    void aLossOfTheCallersOwnIsOfThePrediction() {
+        var x = Input.of(2);
+        Model model = Model.of("soft", x, x.then(Dense.of(2).activation("softmax")));
+        model.setWeights(Map.of(
+                "dense/kernel",
+                Tensor.zeros(DType.F64, Shape.of(2, 2)),
+                "dense/bias",
+                Tensor.full(DType.F64, Shape.of(2), 3)));
+        var training = Training.compile(model, Sgd.of(0), new Squares(), List.of(), reference(Precision.FLOAT64));
+        var batch = new Batch(Tensor.zeros(DType.F64, Shape.of(1, 2)), Tensor.of(Shape.of(1, 2), 1.0, 0.0), null);
+        assertEquals(0.25, training.trainOnBatch(batch), 1e-15);
+        assertEquals(0.25, training.evaluate(new Given(List.of(batch))).loss(), 1e-15);
+    }
+
+    /** Targets of such a loss need not be classes; an evaluation then has no confusion matrix. */
+    @Test
+    void targetsThatAreNoClasses() {
+        var x = Input.of(2);
+        Model model = Model.of("regression", x, x.then(Dense.of(1)));
+        var training = Training.compile(model, Sgd.of(0.1), new Squares(), List.of(), reference(Precision.FLOAT64));
+        var y = Tensor.of(Shape.of(3, 1), 2.0, 3.5, -1.0);
+        var data = new Given(List.of(new Batch(Tensor.zeros(DType.F64, Shape.of(3, 2)), y, null)));
+        training.fit(data, data, FitOptions.of(1));
+        assertEquals(null, training.evaluate(data).confusion());
+    }
+
+    /** Keras's val_loss has the penalties too. */
+    @Test
+    void evaluationCountsPenalties() {
+        var x = Input.of(2);
+        Model model = Model.of("l2", x, x.then(Dense.of(2).l2(0.5)));
+        model.setWeights(Map.of(
+                "dense/kernel",
+                Tensor.full(DType.F64, Shape.of(2, 2), 2),
+                "dense/bias",
+                Tensor.zeros(DType.F64, Shape.of(2))));
+        var training = Training.compile(
+                model,
+                Sgd.of(0),
+                SparseCategoricalCrossentropy.of().fromLogits(),
+                List.of(),
+                reference(Precision.FLOAT64));
+        var batch = new Batch(Tensor.zeros(DType.F64, Shape.of(1, 2)), Tensor.of(Shape.of(1), 1.0), null);
+        double expected = Math.log(2) + 0.5 * 4 * 4;
+        assertEquals(expected, training.trainOnBatch(batch), 1e-12);
+        assertEquals(expected, training.evaluate(new Given(List.of(batch))).loss(), 1e-12);
+        model.trainable(false);
+        assertEquals(
+                Math.log(2),
+                Training.compile(model, Sgd.of(0), training.loss(), List.of(), reference(Precision.FLOAT64))
+                        .evaluate(new Given(List.of(batch)))
+                        .loss(),
+                1e-12);
+    }
+
+    /** Steps outside of fit count as steps, but are no part of an epoch. */
+    @Test
+    void trainOnBatchTakesNothingFromFit() {
+        var training = training(convolutional(1), reference(F32));
+        var data = Samples.of(10, 4, 1);
+        for (int i = 0; i < 5; i++) {
+            training.trainOnBatch(data.all());
+        }
+        training.fit(data, null, FitOptions.of(1));
+        assertEquals(5 + 3, training.step());
+        assertEquals(1, training.epoch());
+        var nan =
+                new Batch(Tensor.full(DType.F32, Shape.of(1, 6, 6, 1), Double.NaN), Tensor.of(Shape.of(1), 0.0), null);
+        assertThrows(TrainingException.class, () -> training.trainOnBatch(nan));
+        var e = assertThrows(TrainingException.class, () -> training.trainOnBatch(data.all()));
+        assertTrue(e.getMessage().contains("compile the model again"), e.getMessage());
+    }
+
+    /** Layers that can compute with pictures of another size do. */
+    @Test
+    void predictsPicturesOfAnotherSize() {
+        var x = Input.of(4, 4, 1);
+        Model model = Model.of("same", x, x.then(Conv2D.of(1, 1).named("c")));
+        model.setWeight("c/kernel", Tensor.full(DType.F32, Shape.of(1, 1, 1, 1), 1));
+        var training = training(model, reference(Precision.FLOAT64));
+        for (int size : new int[] {2, 6}) {
+            Tensor p = Tensor.full(DType.F64, Shape.of(40, size, size, 1), 7);
+            assertEquals(p, training.predict(p));
+        }
+        assertEquals(
+                Shape.of(0, 4, 4, 1),
+                training.predict(Tensor.zeros(DType.F32, Shape.of(0, 4, 4, 1))).shape());
+        var mixed = new Given(List.of(
+                new Batch(Tensor.zeros(DType.F32, Shape.of(1, 2, 2, 1)), Tensor.scalar(0), null),
+                new Batch(Tensor.zeros(DType.F32, Shape.of(1, 3, 3, 1)), Tensor.scalar(0), null)));
+        assertThrows(ShapeException.class, () -> training.predict(mixed));
     }
 
     @Test
@@ -284,6 +397,61 @@ class TrainingTest {
         assertEquals(2, new Metric.TopK(2).sum(p, y)); // of equal predictions none is larger
         assertEquals(3, new Metric.TopK(3).sum(p, y));
         assertEquals("top_5_accuracy", new Metric.TopK(5).name());
+        var nan = Tensor.of(Shape.of(1, 2), Float.NaN, 0f);
+        assertEquals(0, new Metric.TopK(2).sum(nan, Tensor.of(Shape.of(1), 0f)));
+    }
+
+    /** Of more samples than are predicted together each gets its own prediction. */
+    @Test
+    void predictsManySamplesInOrder() {
+        var x = Input.of(2);
+        Model model = Model.of("sum", x, x.then(Dense.of(1).named("d")));
+        model.setWeight("d/kernel", Tensor.full(DType.F64, Shape.of(2, 1), 1));
+        model.setWeight("d/bias", Tensor.zeros(DType.F64, Shape.of(1)));
+        var samples = new double[2 * 75];
+        for (int i = 0; i < samples.length; i++) {
+            samples[i] = i;
+        }
+        Tensor y = training(model, reference(Precision.FLOAT64)).predict(Tensor.of(Shape.of(75, 2), samples));
+        for (int i = 0; i < 75; i++) {
+            assertEquals(4 * i + 1, y.get(i));
+        }
+    }
+
+    /** The epochs begin where they are told to, the steps go on; each epoch's learning rate is that of its last step. */
+    @Test
+    void epochsCanBeginElsewhere() {
+        var schedule = Schedule.steps(List.of(2L, 5L), List.of(0.1, 0.01, 0.001));
+        var training = Training.compile(
+                convolutional(1), Sgd.of(schedule), SparseCategoricalCrossentropy.of(), ACCURACY, reference(F32));
+        training.fit(Samples.of(8, 4, 1), null, FitOptions.of(1)); // 2 steps
+        History h = training.fit(Samples.of(8, 4, 1), null, FitOptions.of(7).initialEpoch(5)); // 4 more
+        assertEquals(
+                List.of(0, 5, 6), h.epochs().stream().map(History.Epoch::number).toList());
+        assertEquals(6, training.step());
+        assertEquals(List.of(schedule.at(1), schedule.at(3), schedule.at(5)), h.values("learning_rate"));
+        var none = new Given(List.of());
+        var e = assertThrows(TrainingException.class, () -> training.fit(none, null, FitOptions.of(8)));
+        assertTrue(e.getMessage().contains("no samples"), e.getMessage());
+    }
+
+    /** Weights that are set, as by EarlyStopping in the end, are those that are evaluated, averages or not. */
+    @Test
+    void weightsThatAreSetAreEvaluated() {
+        var training = Training.compile(
+                convolutional(1),
+                Adam.of(0.02).average(0.9),
+                SparseCategoricalCrossentropy.of(),
+                ACCURACY,
+                reference(F32));
+        training.fit(Samples.of(8, 4, 1), null, FitOptions.of(3));
+        Map<String, Tensor> other = convolutional(2).weights();
+        training.setWeights(other);
+        assertEquals(other, training.weights());
+        double expected = training(convolutional(2), reference(F32))
+                .evaluate(Samples.of(8, 4, 2))
+                .loss();
+        assertEquals(expected, training.evaluate(Samples.of(8, 4, 2)).loss());
     }
 
     @Test

@@ -73,10 +73,6 @@ public final class BatchPipeline implements DataSource {
         return new BatchPipeline(data, batchSize, 0, false, Augmentation.NONE, preprocess, false);
     }
 
-    public Dataset data() {
-        return data;
-    }
-
     /** Samples in an epoch, without those of a dropped last batch. */
     @Override
     public int size() {

@@ -1,5 +1,6 @@
 package gradus.data;
 
+import gradus.io.FileException;
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
 import java.io.EOFException;
@@ -8,6 +9,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -62,8 +64,8 @@ public final class Datasets {
         }
         var split = switch (kind) {
             case "generated" -> generated(rest, seed);
-            case "signs" -> signs(Path.of(rest));
-            case "images" -> images(Path.of(rest), height, width);
+            case "signs" -> signs(path(rest, ""));
+            case "images" -> images(path(rest, ""), height, width);
             case "cifar10" -> cifar10(paths(rest));
             case "idx" -> idx(paths(rest));
             default -> throw new DataException("unknown data set '" + spec + "'; known are" + known());
@@ -84,10 +86,22 @@ public final class Datasets {
         var paths = new ArrayList<Path>();
         for (String part : text.split("[," + File.pathSeparator + "]")) {
             if (!part.isBlank()) {
-                paths.add(Path.of(part.strip()));
+                paths.add(path(part.strip(), ""));
             }
         }
         return paths;
+    }
+
+    /** @throws DataException for text that cannot be a path, which depends on the system's encoding of names */
+    private static Path path(String text, String where) {
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new DataException(
+                    where + "'" + text.replaceAll("\\p{Cntrl}", "?") + "' cannot be the name of a file here ("
+                            + e.getReason() + "); rename it, or use a locale that has its characters",
+                    e);
+        }
     }
 
     // --- generated ---
@@ -114,6 +128,9 @@ public final class Datasets {
     private static DataSplit signs(Path folder) {
         var csv = folder.resolve("labels.csv");
         var text = new String(ImageInput.bytes(csv), StandardCharsets.UTF_8);
+        if (text.startsWith("\ufeff")) { // as editors on Windows put before UTF-8
+            text = text.substring(1);
+        }
         var files = List.of(new ArrayList<Path>(), new ArrayList<Path>(), new ArrayList<Path>());
         var labels = List.of(new ArrayList<Integer>(), new ArrayList<Integer>(), new ArrayList<Integer>());
         var parts = List.of("train", "val", "test");
@@ -140,7 +157,7 @@ public final class Datasets {
                 throw new DataException(
                         csv + ", line " + number + ": label '" + line.substring(last + 1) + "' is not in 0..5");
             }
-            var file = folder.resolve(line.substring(first + 1, last));
+            var file = folder.resolve(path(line.substring(first + 1, last), csv + ", line " + number + ": "));
             if (!Files.isRegularFile(file)) {
                 throw new DataException(file + ": no such file, but " + csv + " names it in line " + number);
             }
@@ -407,6 +424,7 @@ public final class Datasets {
                 throw new DataException(
                         file + ": pictures of " + item + " pixels, at most " + ImageInput.MAX_PIXELS + " are read");
             }
+            checkContent(file, item * dims[0]);
             for (int i = 0; i < dims[0]; i++) {
                 var entry = new byte[(int) item];
                 in.readFully(entry);
@@ -422,8 +440,30 @@ public final class Datasets {
         } catch (ZipException e) {
             throw new DataException(file + ": damaged gzip data (" + e.getMessage() + ")", e);
         } catch (IOException e) {
-            throw new DataException(file + ": cannot be read (" + e.getMessage() + ")", e);
+            throw new DataException(file + ": cannot be read (" + FileException.reason(e) + ")", e);
+        } catch (OutOfMemoryError e) {
+            int read = out.size();
+            out.clear(); // which makes room for the message
+            throw new DataException(
+                    file + ": no memory for more than " + read + " of its entries; give the JVM more with -Xmx", e);
         }
+    }
+
+    /** Before memory is asked for: a deflated block is at most 1032 times as large as its code. */
+    private static void checkContent(Path file, long bytes) throws IOException {
+        long size = Files.size(file);
+        boolean gzip;
+        try (var in = Files.newInputStream(file)) {
+            gzip = isGzip(in);
+        }
+        if (bytes > (gzip ? 1032 * size : size)) {
+            throw new DataException("%s: damaged or truncated, %d bytes cannot hold the %d that its header speaks of"
+                    .formatted(file, size, bytes));
+        }
+    }
+
+    private static boolean isGzip(InputStream in) throws IOException {
+        return in.read() == 0x1f && in.read() == 0x8b;
     }
 
     private static InputStream plain(Path file) throws IOException {
@@ -433,7 +473,7 @@ public final class Datasets {
         var in = new BufferedInputStream(Files.newInputStream(file), 1 << 16);
         try {
             in.mark(2);
-            boolean gzip = in.read() == 0x1f && in.read() == 0x8b;
+            boolean gzip = isGzip(in);
             in.reset();
             return gzip ? new BufferedInputStream(new GZIPInputStream(in, 1 << 16), 1 << 16) : in;
         } catch (IOException | RuntimeException e) {

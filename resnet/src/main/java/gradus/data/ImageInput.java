@@ -1,5 +1,6 @@
 package gradus.data;
 
+import gradus.io.FileException;
 import java.awt.image.BufferedImage;
 import java.awt.image.ComponentColorModel;
 import java.awt.image.DataBufferByte;
@@ -69,7 +70,7 @@ public final class ImageInput {
     /** @param file its bytes, which {@link JpegHeader} changes */
     private static Picture decode(byte[] file, String name) {
         var jpeg = JpegHeader.of(file);
-        return open(file, name, jpeg, reader -> {
+        return open(jpeg.marked(file), name, jpeg, reader -> {
             var picture = jpeg.components() == 4 ? cmyk(reader.readRaster(0, null), jpeg) : rgb(reader.read(0), true);
             return picture.oriented(jpeg.orientation());
         });
@@ -81,14 +82,22 @@ public final class ImageInput {
         return rgb(image, false);
     }
 
-    /** The size as the file's header states it, before any EXIF turn. @throws DataException as {@link #read(Path)} */
+    /**
+     * The size that {@link #read(Path)} gives the picture, by the file's header alone.
+     *
+     * @throws DataException as {@link #read(Path)}
+     */
     public static Size size(Path file) {
         byte[] bytes = bytes(file);
+        var jpeg = JpegHeader.of(bytes);
+        boolean turned = jpeg.orientation() >= 5;
         return open(
                 bytes,
                 file.toString(),
-                JpegHeader.of(bytes),
-                reader -> new Size(reader.getHeight(0), reader.getWidth(0)));
+                jpeg,
+                reader -> turned
+                        ? new Size(reader.getWidth(0), reader.getHeight(0))
+                        : new Size(reader.getHeight(0), reader.getWidth(0)));
     }
 
     static byte[] bytes(Path file) {
@@ -97,11 +106,20 @@ public final class ImageInput {
             if (size > MAX_BYTES) {
                 throw new DataException(file + ": " + size + " bytes, at most " + MAX_BYTES + " are read");
             }
-            return Files.readAllBytes(file);
+            byte[] bytes;
+            try (var in = Files.newInputStream(file)) {
+                bytes = in.readNBytes(MAX_BYTES + 1); // a device has no size, but may have no end
+            }
+            if (bytes.length > MAX_BYTES) {
+                throw new DataException(file + ": more than the " + MAX_BYTES + " bytes that are read");
+            }
+            return bytes;
         } catch (NoSuchFileException e) {
             throw new DataException(file + ": no such file", e);
         } catch (IOException e) {
-            throw new DataException(file + ": cannot be read (" + e.getMessage() + ")", e);
+            throw new DataException(file + ": cannot be read (" + FileException.reason(e) + ")", e);
+        } catch (OutOfMemoryError e) {
+            throw new DataException(file + ": no memory for its bytes; give the JVM more with -Xmx", e);
         }
     }
 
@@ -210,7 +228,7 @@ public final class ImageInput {
         }
         var out = new byte[h * w * 3];
         int o = 0;
-        if (image.getColorModel() instanceof ComponentColorModel model) {
+        if (image.getColorModel() instanceof ComponentColorModel model && !model.isAlphaPremultiplied()) {
             // Samples as they are: getRGB would take grey values for linear light and brighten them.
             var raster = image.getRaster();
             int bands = raster.getNumBands();

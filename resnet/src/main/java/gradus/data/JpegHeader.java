@@ -10,16 +10,19 @@ import java.nio.ByteOrder;
  * @param components 1 grey, 3 colour, 4 CMYK; 0 if the file is not a JPEG
  * @param adobe colour transform in Adobe's marker: 0 none, 1 YCbCr, 2 YCCK; -1 without such a marker
  * @param orientation EXIF orientation 1..8, 1 if none is stated
+ * @param unmarked whether nothing says that three components are YCbCr, and nothing that they are not
  * @param scans how often the file goes through the pixels: 1 for baseline, about 10 for progressive files
  */
-record JpegHeader(int components, int adobe, int orientation, long scans) {
+record JpegHeader(int components, int adobe, int orientation, boolean unmarked, long scans) {
     /** @param file its bytes, in which profiles are renamed */
     static JpegHeader of(byte[] file) {
         int components = 0;
         int adobe = -1;
         int orientation = 1;
+        boolean marked = false;
+        boolean rgb = false;
         if (file.length < 4 || (file[0] & 255) != 0xff || (file[1] & 255) != 0xd8) {
-            return new JpegHeader(0, -1, 1, 0);
+            return new JpegHeader(0, -1, 1, false, 0);
         }
         int at = 2;
         while (at + 4 <= file.length && (file[at] & 255) == 0xff) {
@@ -39,8 +42,11 @@ record JpegHeader(int components, int adobe, int orientation, long scans) {
             boolean frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
             if (frame && length >= 8) {
                 components = file[at + 9] & 255;
+                rgb = end >= at + 19 && file[at + 10] == 'R' && file[at + 13] == 'G' && file[at + 16] == 'B';
             } else if (marker == 0xee && length >= 14 && startsWith(file, at + 4, "Adobe")) {
                 adobe = file[at + 15] & 255;
+            } else if (marker == 0xe0 && startsWith(file, at + 4, "JFIF")) {
+                marked = true;
             } else if (marker == 0xe2 && startsWith(file, at + 4, "ICC_PROFILE")) {
                 file[at + 4] = 'x';
             } else if (marker == 0xe1 && startsWith(file, at + 4, "Exif\0\0")) {
@@ -49,7 +55,24 @@ record JpegHeader(int components, int adobe, int orientation, long scans) {
             }
             at = end;
         }
-        return new JpegHeader(components, adobe, orientation, scans(file, at));
+        boolean unmarked = components == 3 && !marked && adobe < 0 && !rgb;
+        return new JpegHeader(components, adobe, orientation, unmarked, scans(file, at));
+    }
+
+    /**
+     * The file with JFIF's marker where it has none but must be YCbCr: libjpeg takes three components for that unless they are
+     * called R, G, and B, ImageIO only if they are called 1, 2, and 3, or their sizes differ.
+     */
+    byte[] marked(byte[] file) {
+        if (!unmarked) {
+            return file;
+        }
+        byte[] marker = {(byte) 0xff, (byte) 0xe0, 0, 16, 'J', 'F', 'I', 'F', 0, 1, 1, 0, 0, 1, 0, 1, 0, 0};
+        var marked = new byte[file.length + marker.length];
+        System.arraycopy(file, 0, marked, 0, 2);
+        System.arraycopy(marker, 0, marked, 2, marker.length);
+        System.arraycopy(file, 2, marked, 2 + marker.length, file.length - 2);
+        return marked;
     }
 
     /** Counts scan markers; a byte 0xff among coded pixels is always followed by 0 or by a marker. */

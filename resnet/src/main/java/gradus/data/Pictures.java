@@ -144,8 +144,16 @@ public record Pictures(int height, int width, int channels, Preprocess mode, int
                 .centreCrop(height, width);
     }
 
-    /** Writes a picture of 3 channels as the network's input: {@link #size} numbers from {@code at} on. */
+    /**
+     * Writes a picture of 3 channels as the network's input: {@link #size} numbers from {@code at} on.
+     *
+     * @throws DataException if it has another number of channels
+     */
     public void convert(Picture picture, float[] out, int at) {
+        if (picture.channels() != 3) {
+            throw new DataException(
+                    "a picture must have 3 channels, red, green and blue, not " + picture.channels() + "; repeat grey");
+        }
         byte[] rgb = framed(picture).pixels();
         mode.convert(channels == 3 ? rgb : grey(rgb), size(), channels, out, at);
     }

@@ -74,17 +74,18 @@ final class ExternalData implements AutoCloseable {
                             + " load it from a folder with that file",
                     -1);
         }
-        if (!Importer.isBeside(location)) {
+        Path file = Importer.beside(folder, location);
+        if (file == null) {
             throw new FormatException(
                     source + ": tensor '" + tensor + "' is in '" + Config.text(location)
-                            + "', which is not the name of a file beside the model",
+                            + "', which is not the name of a file beside the model, or none that this system can have",
                     -1);
         }
         if (!files.containsKey(location)) {
             if (files.size() == MAX_FILES) {
                 throw new FormatException(source + ": its tensors are in more than " + MAX_FILES + " files", -1);
             }
-            files.put(location, MappedFile.open(folder.resolve(location)));
+            files.put(location, MappedFile.open(file));
         }
         return new Part(location, number(tensor, says, "offset", 0), number(tensor, says, "length", -1));
     }

@@ -19,7 +19,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -196,10 +196,8 @@ public final class Importer {
     private static byte[] start(Path file) {
         try (InputStream in = Files.newInputStream(file)) {
             return in.readNBytes(16);
-        } catch (NoSuchFileException e) {
-            throw new FileException("cannot read " + file + ": it does not exist; check the path", e);
         } catch (IOException e) {
-            throw new FileException("cannot read " + file + ": " + e.getMessage(), e);
+            throw FileException.reading(file, e);
         }
     }
 
@@ -213,14 +211,24 @@ public final class Importer {
         return start.length > 1 && start[0] == 8 && start[1] > 0;
     }
 
-    /** Whether a name out of a file can only be that of a file in the same folder or below. */
-    static boolean isBeside(String name) {
-        return !name.isEmpty()
-                && name.indexOf('\\') < 0
-                && name.indexOf('\0') < 0
-                && !name.startsWith("/")
-                && !name.contains("..")
-                && !name.contains(":");
+    /**
+     * A name out of a file, which must be that of a file in the same folder or below.
+     *
+     * @return null if it is not, or this system's encoding of file names has no such name
+     */
+    static Path beside(Path folder, String name) {
+        if (name.isEmpty()
+                || name.indexOf('\\') >= 0
+                || name.startsWith("/")
+                || name.contains("..")
+                || name.contains(":")) {
+            return null;
+        }
+        try {
+            return folder.resolve(name);
+        } catch (InvalidPathException e) {
+            return null;
+        }
     }
 
     private static FormatException unknown(String source, byte[] start) {

@@ -39,6 +39,9 @@ public final class Keras {
     /** As {@link KerasWeights} wants them. */
     private final Map<String, String> names = new HashMap<>();
 
+    /** Names of the models around the one that is being made, each with '/' behind it. */
+    private String path = "";
+
     /** Whether all layers are for pictures of (c, h, w), which are (h, w, c) here. */
     private boolean channelsFirst;
 
@@ -190,12 +193,8 @@ public final class Keras {
     }
 
     /** Layer names cannot hold '/' here, which separates layer and weight. */
-    private String name(String keras) {
-        String name = keras.replace('/', '_');
-        if (!name.equals(keras)) {
-            names.put(name, keras);
-        }
-        return name;
+    private static String name(String keras) {
+        return keras.replace('/', '_');
     }
 
     private void freeze(Model model, LayerConfig layer) {
@@ -433,7 +432,7 @@ public final class Keras {
             if (layers == null) {
                 List<Shape> inputs = x.stream().map(LayerOutput::shape).toList();
                 layers = l.isModel()
-                        ? List.of(model(l.whole, inputs, depth + 1).named(name(l.name)))
+                        ? List.of(nested(l, inputs, depth + 1))
                         : named(l, KerasLayers.layers(l, inputs, channelsFirst));
                 if (shared != null) {
                     shared.put(l.name, layers);
@@ -451,10 +450,21 @@ public final class Keras {
         }
     }
 
+    private Model nested(LayerConfig l, List<Shape> inputs, int depth) {
+        String name = name(l.name);
+        String around = path;
+        names.put(around + name, l.name);
+        path = around + name + "/";
+        Model model = model(l.whole, inputs, depth).named(name);
+        path = around;
+        return model;
+    }
+
     /** The last layer of several gets the name. */
     private List<Layer> named(LayerConfig l, List<Layer> layers) {
         String name = name(l.name);
-        KerasLayers.weights(l.type).forEach((own, keras) -> names.put(name + own, l.name + "/" + keras));
+        names.put(path + name, l.name);
+        KerasLayers.weights(l.type).forEach((own, keras) -> names.put(path + name + own, l.name + "/" + keras));
         var named = new ArrayList<Layer>();
         for (Layer layer : layers) {
             boolean last = named.size() == layers.size() - 1;

@@ -254,11 +254,11 @@ public final class KerasTopology {
         return List.of(s.height(), s.width());
     }
 
-    private static String activation(ActivationFunction f, String layer) {
+    private String activation(ActivationFunction f, String layer) {
         if (f == ActivationFunction.GELU_TANH) {
             throw new GradusException("layer '" + layer + "': gelu_tanh has no name in Keras");
         }
-        return f.toString();
+        return f == ActivationFunction.SILU && !keras3 ? "swish" : f.toString(); // one function, of an older name
     }
 
     /** Its class; {@code c} gets its configuration, {@code taken} its weights. */

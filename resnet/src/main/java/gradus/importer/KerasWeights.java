@@ -7,6 +7,7 @@ import gradus.layers.Model;
 import gradus.layers.ModelWeight;
 import gradus.tensor.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -17,6 +18,7 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -55,8 +57,8 @@ final class KerasWeights {
     private final Set<String> ignored = new HashSet<>();
 
     /**
-     * @param names what Keras calls a layer, {@code layer}, or one of its weights, {@code layer/weight}, where that is
-     *     another name than the model's
+     * @param names what Keras calls a layer, or one of its weights, {@code layer/weight}, where that is another name than
+     *     the model's: by the path of the layer, which begins with the models that it is in
      */
     KerasWeights(String source, Model model, TensorSource tensors, Map<String, String> names) {
         this.source = source;
@@ -78,7 +80,9 @@ final class KerasWeights {
     /**
      * Keras's names are paths that end in layer and weight ({@code conv1/kernel}, {@code resnet50/conv1/kernel:0}). The
      * model's own name is taken if it is there; then the one that has most of its end in common with it; and if there is
-     * none, the only one below a group named after the layer ({@code conv1/conv1_1/kernel:0}).
+     * none, the only one below a group named after the layer ({@code conv1/conv1_1/kernel:0}). A tensor belongs to one
+     * weight, by the same rule: others that would take it have none, as where a tensor is missing and there is one of the
+     * same layer in another model.
      */
     Map<String, Weights.Link> byName() {
         Set<String> own = new HashSet<>();
@@ -100,14 +104,21 @@ final class KerasWeights {
                 }
             }
         }
-        var links = new HashMap<String, Weights.Link>();
+        Map<String, List<ModelWeight>> takers = new HashMap<>();
         for (var weight : weights) {
             String found = found(path(weight.name()), exact, byEnd);
             if (found != null) {
-                ignored.remove(found);
-                links.put(weight.name(), link(found, weight.shape()));
+                takers.computeIfAbsent(found, t -> new ArrayList<>()).add(weight);
             }
         }
+        var links = new HashMap<String, Weights.Link>();
+        takers.forEach((tensor, by) -> {
+            ModelWeight weight = best(plain(tensor), by, w -> path(w.name()));
+            if (weight != null) {
+                ignored.remove(tensor);
+                links.put(weight.name(), link(tensor, weight.shape()));
+            }
+        });
         ignore(paddings(model).stream().map(p -> found(path(p + "/kernel"), exact, byEnd)), links);
         return links;
     }
@@ -122,7 +133,10 @@ final class KerasWeights {
         String found = exact.get(String.join("/", path));
         return found != null || path.length < 2
                 ? found
-                : best(path, byEnd.getOrDefault(path[path.length - 2] + "/" + path[path.length - 1], List.of()));
+                : best(
+                        path,
+                        byEnd.getOrDefault(path[path.length - 2] + "/" + path[path.length - 1], List.of()),
+                        KerasWeights::plain);
     }
 
     /** Layers that are, for other programs, convolutions with kernels. */
@@ -139,17 +153,19 @@ final class KerasWeights {
     }
 
     /** The one candidate that has more in common with a path than all others, or null. */
-    private static String best(String[] path, List<String> candidates) {
-        String best = null;
+    private static <T> T best(String[] path, List<T> candidates, Function<T, String[]> paths) {
+        T best = null;
         int most = 0;
         boolean tie = false;
-        for (String tensor : candidates.size() > 100 ? candidates.subList(0, 100) : candidates) {
-            String[] other = plain(tensor);
-            int common = 2 * common(path, other) + (other[0].equals(path[0]) ? 1 : 0); // the layer's group in .h5 files
+        for (T candidate : candidates.size() > 100 ? candidates.subList(0, 100) : candidates) {
+            String[] other = paths.apply(candidate);
+            int common = 2 * common(path, other)
+                    + (other[0].equals(path[0]) ? 1 : 0) // the layer's group in .h5 files
+                    + (Arrays.equals(path, other) ? 1 : 0);
             tie = common == most || tie && common < most;
             if (common > most) {
                 most = common;
-                best = tensor;
+                best = candidate;
             }
         }
         return tie ? null : best;
@@ -173,15 +189,21 @@ final class KerasWeights {
 
     /** The weight's name as Keras would write it. */
     private String[] path(String weight) {
-        String[] own = weight.split("/");
+        int end = weight.lastIndexOf('/');
         var path = new StringBuilder();
-        for (int i = 0; i < own.length - 2; i++) {
-            path.append(names.getOrDefault(own[i], own[i])).append('/');
+        for (int slash = weight.indexOf('/'), from = 0;
+                slash < end;
+                from = slash + 1, slash = weight.indexOf('/', from)) {
+            path.append(called(weight, from, slash)).append('/');
         }
-        String layer = own[own.length - 2];
-        String last = own[own.length - 1];
-        path.append(names.getOrDefault(layer + "/" + last, names.getOrDefault(layer, layer) + "/" + last));
-        return plain(path.toString());
+        String own = names.get(weight);
+        int last = weight.lastIndexOf('/', end - 1) + 1;
+        return plain(path + (own != null ? own : called(weight, last, end) + weight.substring(end)));
+    }
+
+    /** What Keras calls the layer whose name is there in a path. */
+    private String called(String path, int from, int to) {
+        return names.getOrDefault(path.substring(0, to), path.substring(from, to));
     }
 
     private static String[] plain(String name) {
@@ -292,10 +314,8 @@ final class KerasWeights {
 
     /** The layer of Keras that this one is a part of, or itself. */
     private String listedAs(String layer) {
-        int part = layer.indexOf(KerasLayers.PART);
-        return part > 0 && names.containsKey(layer.substring(layer.lastIndexOf('/') + 1) + "/kernel")
-                ? layer.substring(0, part)
-                : layer;
+        int part = layer.lastIndexOf(KerasLayers.PART);
+        return part > 0 && names.containsKey(layer + "/kernel") ? layer.substring(0, part) : layer;
     }
 
     /** {@code BatchNormalization} is {@code batch_normalization}. */

@@ -116,7 +116,7 @@ final class LayersModel {
             }
             return Files.readAllBytes(file);
         } catch (IOException e) {
-            throw new FileException("cannot read " + file + ": " + e.getMessage(), e);
+            throw FileException.reading(file, e);
         }
     }
 
@@ -192,13 +192,15 @@ final class LayersModel {
         private void group(Config manifest, Path folder) {
             var mapped = new ArrayList<MappedFile>();
             for (Object path : manifest.list("paths")) {
-                if (!(path instanceof String name) || !Importer.isBeside(name)) {
-                    throw manifest.error("'" + Config.text(path) + "' is not the name of a file beside it");
+                Path shard = path instanceof String name ? Importer.beside(folder, name) : null;
+                if (shard == null) {
+                    throw manifest.error("'" + Config.text(path)
+                            + "' is not the name of a file beside it, or none that this system can have");
                 }
                 if (files.size() == MAX_FILES) {
                     throw manifest.error("more than " + MAX_FILES + " files");
                 }
-                MappedFile file = MappedFile.open(folder.resolve(name));
+                MappedFile file = MappedFile.open(shard);
                 files.add(file);
                 mapped.add(file);
             }

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.IntStream;
 
 /** Writes a model as a layers model of Keras 2: {@code model.json} and shards of 4 MiB, which TensorFlow.js loads. */
@@ -63,18 +64,23 @@ final class LayersModelWriter {
         return "group1-shard" + i + "of" + of + ".bin";
     }
 
-    /** Into a folder that gets its name when all of it is there. */
+    /** Into a folder that gets its name when all of it is there. A symbolic link to a folder is followed. */
     private void save(byte[] json, int shards, Path folder) {
         try {
-            if (Files.exists(folder)) {
-                try (var list = Files.list(folder)) {
+            Path target = AtomicFile.followed(folder);
+            if (Files.exists(target)) {
+                try (var list = Files.list(target)) {
                     if (list.findAny().isPresent()) {
                         throw new FileException("cannot write " + folder + ": the folder exists and is not empty");
                     }
                 }
+            } else if (!Files.isDirectory(target.getParent())) {
+                throw new FileException(
+                        "cannot write " + folder + ": there is no directory " + target.getParent() + "; create it");
             }
-            Path target = folder.toAbsolutePath();
-            Path temporary = Files.createTempDirectory(target.getParent(), "." + target.getFileName() + ".");
+            String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
+            Path temporary = target.resolveSibling("." + target.getFileName() + "." + random + ".tmp");
+            Files.createDirectory(temporary); // with the permissions of any new folder
             try {
                 shards(temporary, shards);
                 AtomicFile.write(temporary.resolve("model.json"), json);
@@ -85,7 +91,7 @@ final class LayersModelWriter {
                 throw failure;
             }
         } catch (IOException e) {
-            throw new FileException("cannot write " + folder + ": " + e.getMessage(), e);
+            throw FileException.writing(folder, e);
         }
     }
 

@@ -73,10 +73,30 @@ abstract class OnnxGraph {
         this.source = source;
         this.file = file;
         this.constants = constants;
+        checkNames();
         for (OnnxFile.Node n : file.nodes()) {
             n.inputs()
                     .forEach(i ->
                             readers.computeIfAbsent(i, k -> new ArrayList<>()).add(n));
+        }
+    }
+
+    /** Every value has one origin: an input, a tensor of the file, or a node. */
+    private void checkNames() {
+        var names = new HashSet<String>(file.initializers().keySet());
+        for (OnnxFile.Input input : file.inputs()) {
+            if (!names.add(input.name())) {
+                throw new FormatException(source + ": input '" + Config.text(input.name()) + "' occurs twice", -1);
+            }
+        }
+        for (OnnxFile.Node n : file.nodes()) {
+            for (String output : n.outputs()) {
+                if (!output.isEmpty() && !names.add(output)) {
+                    node = n;
+                    throw error("yields '" + Config.text(output)
+                            + "', which is already the name of an input, a tensor, or what another node yields");
+                }
+            }
         }
     }
 

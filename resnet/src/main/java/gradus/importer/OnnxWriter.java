@@ -60,18 +60,24 @@ final class OnnxWriter {
     private final Map<String, Tensor> weights;
     private final List<Writer> nodes = new ArrayList<>();
     private final Map<String, Writer> constants = new LinkedHashMap<>();
-    /** Weights in ONNX's layouts: made when they are written, one at a time. */
+    /** Weights in ONNX's layouts by their names here: made when they are written, one at a time. */
     private final Map<String, Initializer> initializers = new LinkedHashMap<>();
 
     /** Those that have been made, by name. */
     private final Map<String, Value> transposes = new HashMap<>();
 
-    /** Names of layers that a MaxPooling2D reads. */
-    private final Set<String> beforeMaxPool = new HashSet<>();
+    /** Names of nodes, values and constants, of which no two may be equal; those of weights and layers are kept for them. */
+    private final Set<String> taken = new HashSet<>();
+
+    /** Names that are kept for the first calls of layers. */
+    private final Set<String> layers = new HashSet<>();
+
+    /** Whether there is a MaxPooling2D, in whatever model. */
+    private boolean maxPooling;
 
     private int opset = 17;
 
-    private record Initializer(long[] dims, Tensor tensor, Weights.Layout layout) {
+    private record Initializer(String name, long[] dims, Tensor tensor, Weights.Layout layout) {
         float[] values() {
             Shape s = tensor.shape();
             return layout == Weights.Layout.OIHW
@@ -86,18 +92,19 @@ final class OnnxWriter {
 
     static void write(Model model, Map<String, String> metadata, Path file) {
         var writer = new OnnxWriter(model.weights());
+        writer.survey(model, "");
         var inputs = new ArrayList<Value>();
         var graph = new Writer();
         for (int i = 0; i < model.inputShapes().size(); i++) {
             Shape s = model.inputShapes().get(i);
             inputs.add(new Value(model.inputNames().get(i), s, s.rank() == 3));
         }
-        List<Value> outputs = writer.model(model, "", inputs);
+        List<Value> outputs = writer.model(model, "", "", inputs);
         Set<String> named = new LinkedHashSet<>();
         for (int i = 0; i < outputs.size(); i++) {
             Value y = outputs.get(i);
             if (!named.add(y.name)) {
-                y = writer.node("Identity", y.name + ":" + i, new Writer(), y.shape, y.picture, y.name);
+                y = writer.same("Identity", writer.unique(y.name + ":" + i), new Writer(), y);
             }
             outputs.set(i, y);
         }
@@ -114,13 +121,12 @@ final class OnnxWriter {
     private void save(byte[] graph, Map<String, String> metadata, Path file) {
         var heads = new ArrayList<byte[]>();
         long length = graph.length;
-        for (var e : initializers.entrySet()) {
-            Initializer w = e.getValue();
+        for (Initializer w : initializers.values()) {
             long bytes = 4L * w.tensor.size();
             byte[] fields = new Writer()
                     .integers(1, w.dims)
                     .integer(2, OnnxArray.FLOAT)
-                    .string(8, e.getKey())
+                    .string(8, w.name)
                     .header(9, bytes)
                     .toByteArray();
             byte[] head = new Writer().header(5, fields.length + bytes).toByteArray();
@@ -181,21 +187,32 @@ final class OnnxWriter {
 
     // ---- the graph ----
 
-    /** Appends a model's layers in an order in which each finds its inputs. */
-    private List<Value> model(Model model, String prefix, List<Value> inputs) {
+    /** What has to be known of all layers before the first is written. */
+    private void survey(Model model, String prefix) {
+        for (String name : model.layerNames()) {
+            Layer layer = model.layer(name);
+            layers.add(prefix + name);
+            maxPooling |= layer instanceof MaxPooling2D;
+            if (layer instanceof Model nested) {
+                survey(nested, prefix + name + "/");
+            }
+        }
+    }
+
+    /**
+     * Appends a model's layers in an order in which each finds its inputs.
+     *
+     * @param own prefix of the weights' names
+     * @param prefix of the values' names, another one in each call
+     */
+    private List<Value> model(Model model, String own, String prefix, List<Value> inputs) {
         Map<?, ?> config = model.config();
         var made = new HashMap<List<?>, Value>();
         int next = 0;
         for (Object reference : (List<?>) config.get("inputs")) {
             made.put((List<?>) reference, inputs.get(next++));
         }
-        for (Object entry : (List<?>) config.get("layers")) {
-            var layer = (Map<?, ?>) entry;
-            if (model.layer((String) layer.get("name")) instanceof MaxPooling2D) {
-                var from = (List<?>) ((List<?>) ((List<?>) layer.get("calls")).getFirst()).getFirst();
-                beforeMaxPool.add(prefix + from.getFirst());
-            }
-        }
+        Set<Object> pooled = maxPooling ? notForConvolutions(model, config) : Set.of();
         boolean progress = true;
         while (progress) {
             progress = false;
@@ -210,7 +227,14 @@ final class OnnxWriter {
                         continue;
                     }
                     List<Value> x = operands.stream().map(made::get).toList();
-                    List<Value> y = layer(model.layer(name), prefix + name, k == 0 ? "" : ":" + k, x);
+                    List<Value> y = model.layer(name) instanceof Model nested
+                            ? model(nested, own + name + "/", prefix + name + "/" + (k == 0 ? "" : k + "/"), x)
+                            : List.of(one(
+                                    model.layer(name),
+                                    own + name,
+                                    named(prefix + name + (k == 0 ? "" : ":" + k)),
+                                    x,
+                                    pooled.contains(name)));
                     for (int i = 0; i < y.size(); i++) {
                         made.put(List.of(name, k, i), y.get(i));
                     }
@@ -223,16 +247,27 @@ final class OnnxWriter {
         return outputs;
     }
 
-    /** @param again what tells a layer's later calls apart from its first */
-    private List<Value> layer(Layer layer, String weights, String again, List<Value> x) {
-        if (layer instanceof Model nested) {
-            return model(nested, weights + "/" + (again.isEmpty() ? "" : again.substring(1) + "/"), x);
+    /** Layers that something else than a convolution reads, which may in the end be a MaxPooling2D. */
+    private static Set<Object> notForConvolutions(Model model, Map<?, ?> config) {
+        var found = new HashSet<Object>();
+        ((List<?>) config.get("outputs")).forEach(reference -> found.add(((List<?>) reference).getFirst()));
+        for (Object entry : (List<?>) config.get("layers")) {
+            var layer = (Map<?, ?>) entry;
+            if (!(model.layer((String) layer.get("name")) instanceof Conv2D)) {
+                for (Object call : (List<?>) layer.get("calls")) {
+                    ((List<?>) call).forEach(reference -> found.add(((List<?>) reference).getFirst()));
+                }
+            }
         }
-        return List.of(one(layer, weights, weights + again, x));
+        return found;
     }
 
-    /** @param own prefix of the weights' names; @param name of the value this layer yields */
-    private Value one(Layer layer, String own, String name, List<Value> inputs) {
+    /**
+     * @param own prefix of the weights' names
+     * @param name of the value this layer yields
+     * @param pooled whether a MaxPooling2D may read what this layer pads
+     */
+    private Value one(Layer layer, String own, String name, List<Value> inputs, boolean pooled) {
         Value x = inputs.getFirst();
         List<Shape> shapes = inputs.stream().map(Value::shape).toList();
         Shape y = layer.output(shapes);
@@ -260,11 +295,11 @@ final class OnnxWriter {
             case Concatenate c -> concatenate(c, name, inputs, y);
             case ZeroPadding2D p -> {
                 long[] pads = {0, 0, p.top(), p.left(), 0, 0, p.bottom(), p.right()};
-                yield pad(own, name, picture(x), pads, y);
+                yield pad(name, picture(x), pads, y, pooled);
             }
             case ChannelPadding p -> {
                 long[] pads = {0, p.before(), 0, 0, 0, p.behind(), 0, 0};
-                yield pad(own, name, picture(x), pads, y);
+                yield pad(name, picture(x), pads, y, pooled);
             }
             case MaxPooling2D p -> {
                 long[] pads = pads(p.border(), x.shape, p.pool(), p.strides(), p.padding());
@@ -363,7 +398,7 @@ final class OnnxWriter {
         if (bias == null) {
             return activated(d.activation(), "MatMul", name, new Writer(), y, false, x.name, kernel);
         }
-        Value product = node("MatMul", name + ":product", new Writer(), y, false, x.name, kernel);
+        Value product = node("MatMul", unique(name + ":product"), new Writer(), y, false, x.name, kernel);
         return activated(d.activation(), "Add", name, new Writer(), y, false, product.name, bias);
     }
 
@@ -379,7 +414,7 @@ final class OnnxWriter {
         if (f == ActivationFunction.LINEAR) {
             return node(op, name, attributes, y, picture, inputs);
         }
-        return activation(f, name, node(op, name + ":linear", attributes, y, picture, inputs));
+        return activation(f, name, node(op, unique(name + ":linear"), attributes, y, picture, inputs));
     }
 
     private Value activation(ActivationFunction f, String name, Value x) {
@@ -404,7 +439,7 @@ final class OnnxWriter {
             case TANH -> same("Tanh", name, none, x);
             case EXPONENTIAL -> same("Exp", name, none, x);
             case SILU -> {
-                Value gate = same("Sigmoid", name + ":gate", none, x);
+                Value gate = same("Sigmoid", unique(name + ":gate"), none, x);
                 yield node("Mul", name, new Writer(), x.shape, x.picture, x.name, gate.name);
             }
             case GELU, GELU_TANH -> {
@@ -435,7 +470,7 @@ final class OnnxWriter {
         }
         Value sum = x.getFirst();
         for (int i = 1; i < x.size(); i++) {
-            String step = i == x.size() - 1 ? name : name + ":" + i;
+            String step = i == x.size() - 1 ? name : unique(name + ":" + i);
             Shape s = Shape.broadcast(sum.shape, x.get(i).shape);
             sum = node(op, step, new Writer(), s, picture, sum.name, x.get(i).name);
         }
@@ -453,7 +488,7 @@ final class OnnxWriter {
                 while (s.rank() < rank) {
                     s = s.prepend(1);
                 }
-                String step = name + ":axes" + i;
+                String step = unique(name + ":axes" + i);
                 v = node("Reshape", step, new Writer(), s, false, plain(v).name, shape(step, s));
             }
             x.add(v);
@@ -480,11 +515,12 @@ final class OnnxWriter {
 
     /**
      * ONNX Runtime 1.29 lets a MaxPool pad by itself what a Pad before it pads with 0, and there padding never wins: with
-     * values below 0 the maximum comes out wrong. It does not do so for a number that is not quite 0.
+     * values below 0 the maximum comes out wrong. It does not do so for a number that is not quite 0. Nodes between the two
+     * that do nothing are taken out before that.
      */
-    private Value pad(String own, String name, Value x, long[] pads, Shape y) {
+    private Value pad(String name, Value x, long[] pads, Shape y, boolean pooled) {
         String by = integers(name + ":pads", pads);
-        return beforeMaxPool.contains(own)
+        return pooled
                 ? node("Pad", name, new Writer(), y, true, x.name, by, scalar(name + ":zero", Float.MIN_NORMAL))
                 : node("Pad", name, new Writer(), y, true, x.name, by);
     }
@@ -502,7 +538,7 @@ final class OnnxWriter {
         if (keep) {
             return node(op, name, new Writer(), pixel, true, x.name);
         }
-        Value pooled = node(op, name + ":pixel", new Writer(), pixel, true, x.name);
+        Value pooled = node(op, unique(name + ":pixel"), new Writer(), pixel, true, x.name);
         return node("Flatten", name, new Writer(), y, false, pooled.name);
     }
 
@@ -522,10 +558,24 @@ final class OnnxWriter {
     private Value transposed(Value x, String order, boolean picture, long... perm) {
         return transposes.computeIfAbsent(
                 x.name + ":" + order,
-                name -> node("Transpose", name, ints(new Writer(), "perm", perm), x.shape, picture, x.name));
+                name -> node("Transpose", unique(name), ints(new Writer(), "perm", perm), x.shape, picture, x.name));
     }
 
     // ---- nodes, attributes, tensors ----
+
+    /** The name, or one that begins with it if there is such a node, value or constant. */
+    private String unique(String name) {
+        String s = name;
+        for (int i = 2; layers.contains(s) || weights.containsKey(s) || !taken.add(s); i++) {
+            s = name + ":" + i;
+        }
+        return s;
+    }
+
+    /** The name of a call of a layer: for its first call the one that is kept for it. */
+    private String named(String call) {
+        return layers.contains(call) && taken.add(call) ? call : unique(call);
+    }
 
     private Value node(String op, String name, Writer attributes, Shape shape, boolean picture, String... inputs) {
         var node = new Writer();
@@ -560,18 +610,22 @@ final class OnnxWriter {
         long[] dims = layout == Weights.Layout.OIHW
                 ? new long[] {s.dim(3), s.dim(2), s.dim(0), s.dim(1)}
                 : IntStream.of(s.toArray()).asLongStream().toArray();
-        initializers.put(name, new Initializer(dims, t, layout));
+        initializers.putIfAbsent(name, new Initializer(name, dims, t, layout));
         return name;
     }
 
     private String filled(String name, int n, float value) {
         var values = new float[n];
         Arrays.fill(values, value);
-        initializers.put(name, new Initializer(new long[] {n}, Tensor.of(Shape.of(n), values), Weights.Layout.SAME));
-        return name;
+        return initializers.computeIfAbsent(
+                        name,
+                        own -> new Initializer(
+                                unique(own), new long[] {n}, Tensor.of(Shape.of(n), values), Weights.Layout.SAME))
+                .name;
     }
 
-    private String scalar(String name, float value) {
+    private String scalar(String wanted, float value) {
+        String name = unique(wanted);
         byte[] bytes = ByteBuffer.allocate(4)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putFloat(value)
@@ -590,7 +644,8 @@ final class OnnxWriter {
         return integers(name + ":shape", dims);
     }
 
-    private String integers(String name, long... values) {
+    private String integers(String wanted, long... values) {
+        String name = unique(wanted);
         var bytes = ByteBuffer.allocate(8 * values.length).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asLongBuffer().put(values);
         constants.put(

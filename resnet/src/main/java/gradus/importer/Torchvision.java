@@ -4,6 +4,8 @@ import gradus.data.Preprocess;
 import gradus.io.FormatException;
 import gradus.io.Safetensors;
 import gradus.layers.Activation;
+import gradus.layers.ActivationFunction;
+import gradus.layers.Add;
 import gradus.layers.BatchNormalization;
 import gradus.layers.Conv2D;
 import gradus.layers.Dense;
@@ -24,6 +26,7 @@ import gradus.tensor.ShapeException;
 import gradus.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
@@ -252,8 +255,8 @@ final class Torchvision {
     }
 
     private static Twin twin(Model model) {
-        List<Object> applied = structure(model, false);
-        List<Object> listed = structure(model, true);
+        List<Step> applied = structure(model, false);
+        List<Step> listed = structure(model, true);
         var networks = new ArrayList<ResNet>();
         ResNets.names().forEach(name -> networks.add(ResNets.byName(name)));
         int convolutions = (int) model.layerNames().stream()
@@ -273,7 +276,7 @@ final class Torchvision {
             network = network.name(cifar ? CIFAR : one.name())
                     .input(model.inputShapes().getFirst());
             Shape output = model.outputShapes().getFirst();
-            boolean head = output.rank() == 1 && applied.stream().anyMatch(Dense.class::isInstance);
+            boolean head = output.rank() == 1 && applied.stream().anyMatch(s -> s.layer instanceof Dense);
             for (ResNet kind : cifar ? List.of(network, network.kind(ResNet.Kind.BASIC)) : List.of(network)) {
                 try {
                     Model twin = model(head ? kind.classes(output.dim(0)) : kind, head);
@@ -288,25 +291,92 @@ final class Torchvision {
         }
         throw new GradusException(
                 "model '" + model.name() + "' is none of the ResNets that torchvision has (18, 34, and 50,"
-                        + " 101, 152 of version 1.5) and no CIFAR ResNet; write it as ONNX or in Gradus's own format");
+                        + " 101, 152 of version 1.5) and no CIFAR ResNet: its layers, activations or connections are"
+                        + " others; write it as ONNX or in Gradus's own format");
     }
 
-    /** Layers in order, without names, settings of training, and activations of their own or inside of others. */
-    private static List<Object> structure(Model model, boolean byDepth) {
-        var structure = new ArrayList<Object>();
+    /** What a layer does, and what it reads. */
+    private record Step(Object layer, List<Operand> reads) {}
+
+    /**
+     * What is read: a step's result, counted from 0, or -1 for the model's input, and the functions on the way from there, of
+     * activations of their own or inside of that step's layer.
+     */
+    private record Operand(int step, List<ActivationFunction> functions) {}
+
+    /**
+     * Layers in order and how they are connected, without names and settings of training; last what the model yields, but for
+     * a softmax at its end. Empty for a model of another kind: with layers that are called several times, or models in it.
+     */
+    private static List<Step> structure(Model model, boolean byDepth) {
+        Map<?, ?> config = model.config();
+        var calls = new HashMap<Object, List<?>>();
+        for (Object entry : (List<?>) config.get("layers")) {
+            var layer = (Map<?, ?>) entry;
+            calls.put(layer.get("name"), (List<?>) layer.get("calls"));
+        }
+        var counts = new HashMap<Object, Integer>();
+        var described = new LinkedHashMap<String, Object>();
         for (String name : model.layerNames(byDepth)) {
-            switch (model.layer(name)) {
-                case Activation a -> {}
-                case Input i -> {}
-                case Flatten f -> {} // of one pixel, where the average kept its axes
-                case GlobalAveragePooling2D g -> structure.add(GlobalAveragePooling2D.of());
-                case Conv2D c -> structure.add(List.of("conv", c.filters(), c.geometry(), c.groups(), c.bias()));
-                case BatchNormalization b -> structure.add(List.of("bn", b.epsilon(), b.center(), b.scale()));
-                case Dense d -> structure.add(Dense.of(d.units()).bias(d.bias()));
-                case Layer other -> structure.add(other.named(null));
+            Layer layer = model.layer(name);
+            Object step = switch (layer) {
+                case Input i -> null;
+                case Activation a -> null;
+                case Flatten f -> null; // of one pixel, where the average kept its axes
+                case GlobalAveragePooling2D g -> GlobalAveragePooling2D.of();
+                case Conv2D c -> List.of("conv", c.filters(), c.geometry(), c.groups(), c.bias());
+                case BatchNormalization b -> List.of("bn", b.epsilon(), b.center(), b.scale());
+                case Dense d -> Dense.of(d.units()).bias(d.bias());
+                case Layer other -> other.named(null);
+            };
+            if (layer instanceof Model
+                    || !(layer instanceof Input) && calls.get(name).size() != 1) {
+                return List.of();
+            }
+            counts.put(name, step == null ? -1 : described.size());
+            if (step != null) {
+                described.put(name, step);
             }
         }
-        return structure;
+        var steps = new ArrayList<Step>();
+        described.forEach((name, step) -> {
+            var reads = new ArrayList<Operand>();
+            for (Object reference : (List<?>) calls.get(name).getFirst()) {
+                reads.add(operand(model, calls, counts, (List<?>) reference));
+            }
+            if (model.layer(name) instanceof Add) { // in any order
+                reads.sort(Comparator.comparing(Operand::step).thenComparing(o -> o.functions.toString()));
+            }
+            steps.add(new Step(step, reads));
+        });
+        var yields = new ArrayList<Operand>();
+        for (Object reference : (List<?>) config.get("outputs")) {
+            Operand y = operand(model, calls, counts, (List<?>) reference);
+            boolean softmax = !y.functions.isEmpty() && y.functions.getLast().equals(ActivationFunction.SOFTMAX);
+            yields.add(softmax ? new Operand(y.step, y.functions.subList(0, y.functions.size() - 1)) : y);
+        }
+        steps.add(new Step("outputs", yields));
+        return steps;
+    }
+
+    private static Operand operand(Model model, Map<?, List<?>> calls, Map<?, Integer> counts, List<?> reference) {
+        var functions = new ArrayList<ActivationFunction>();
+        Object name = reference.getFirst();
+        Layer layer = model.layer((String) name);
+        while (layer instanceof Activation || layer instanceof Flatten) {
+            if (layer instanceof Activation a) {
+                functions.addFirst(a.function());
+            }
+            name = ((List<?>) ((List<?>) calls.get(name).getFirst()).getFirst()).getFirst();
+            layer = model.layer((String) name);
+        }
+        switch (layer) {
+            case Conv2D c -> functions.addFirst(c.activation());
+            case Dense d -> functions.addFirst(d.activation());
+            default -> {}
+        }
+        functions.removeIf(f -> f == ActivationFunction.LINEAR);
+        return new Operand(counts.get(name), functions);
     }
 
     private static Set<String> ignored(Set<String> names) {

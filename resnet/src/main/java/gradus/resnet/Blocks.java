@@ -29,12 +29,12 @@ import gradus.tensor.ShapeException;
  * @param epsilon of all batch norms
  * @param momentum of all batch norms
  * @param unbiased whether moving variances collect sum / (n - 1), as in PyTorch
- * @param bias whether convolutions in front of a batch norm have a bias
+ * @param bias whether convolutions in front of a batch norm have a bias; never in pre-activation blocks
  * @param strideOnKernel whether the stride is on the f x f convolution (v1.5) instead of the first 1x1 (v1)
  * @param symmetric whether f x f convolutions with a stride pad f / 2 on all sides, as in PyTorch, instead of SAME
  * @param shortcutFirst whether the shortcut's layers come before those of the main path, as in keras.applications
  * @param zeroGamma whether the last batch norm of each block begins with gamma 0, so that a new network passes on its
- *     shortcuts alone and learns faster at first (Goyal et al., 2017)
+ *     shortcuts alone and learns faster at first (Goyal et al., 2017); pre-activation blocks end in no batch norm, and this changes nothing
  * @param l2 factor of the penalty l2 sum(w^2) on kernels, 0 for none
  */
 public record Blocks(

@@ -113,8 +113,16 @@ public record ResNet(
         return new ResNet(name, input, classes, begin, kind, blocks, stages, end, logits);
     }
 
-    /** The same network with one stage replaced; stages are numbered 2, 3, 4, 5 as in the layers' names. */
+    /**
+     * The same network with one stage replaced; stages are numbered 2, 3, 4, 5 as in the layers' names.
+     *
+     * @throws GradusException if there is no such stage
+     */
     public ResNet stage(int number, Stage stage) {
+        if (number < 2 || number > stages.size() + 1) {
+            throw new GradusException(
+                    "ResNet '" + name + "' has stages 2 to " + (stages.size() + 1) + ", not " + number);
+        }
         var changed = new ArrayList<>(stages);
         changed.set(number - 2, stage);
         return new ResNet(name, input, classes, begin, kind, blocks, changed, end, logits);

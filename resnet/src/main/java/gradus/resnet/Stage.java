@@ -1,5 +1,7 @@
 package gradus.resnet;
 
+import gradus.tensor.GradusException;
+
 /**
  * Blocks of one resolution.
  *
@@ -9,6 +11,13 @@ package gradus.resnet;
  * @param stride of the first block (of the last one in pre-activation networks)
  */
 public record Stage(Filters filters, Filters identityFilters, int blocks, int stride) {
+    public Stage {
+        if (blocks < 1 || stride < 1) {
+            throw new GradusException("a stage has at least one block and a stride of at least 1, not " + blocks
+                    + " blocks and a stride of " + stride);
+        }
+    }
+
     public static Stage of(Filters filters, int blocks, int stride) {
         return new Stage(filters, filters, blocks, stride);
     }

@@ -103,6 +103,18 @@ class ClassifierTest {
     }
 
     @Test
+    void picturesHaveThreeChannels() {
+        try (var classifier = classifier()) {
+            for (int channels : new int[] {1, 4}) {
+                var picture = new Picture(8, 8, channels, new byte[64 * channels]);
+                String m = assertThrows(DataException.class, () -> classifier.classify(picture, 1))
+                        .getMessage();
+                assertTrue(m.contains("3 channels") && m.contains("not " + channels), m);
+            }
+        }
+    }
+
+    @Test
     void predictionsAreTheModelsInFallingOrder() {
         var model = tiny(false);
         var pictures = Pictures.of(model, Preprocess.TF);

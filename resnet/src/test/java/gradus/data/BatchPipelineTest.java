@@ -12,7 +12,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -71,7 +76,17 @@ class BatchPipelineTest {
     }
 
     /** Counts reads; fails at one index. */
-    private record Watched(Dataset of, AtomicInteger reads, int bad) implements Dataset {
+    private static class Watched implements Dataset {
+        private final Dataset of;
+        private final AtomicInteger reads;
+        private final int bad;
+
+        Watched(Dataset of, AtomicInteger reads, int bad) {
+            this.of = of;
+            this.reads = reads;
+            this.bad = bad;
+        }
+
         @Override
         public String name() {
             return "watched";
@@ -138,9 +153,42 @@ class BatchPipelineTest {
         closed.close();
         assertFalse(closed.hasNext());
         assertThrows(NoSuchElementException.class, closed::next);
-        int before = Thread.activeCount();
-        all(pipeline, 0);
-        assertEquals(before, Thread.activeCount());
+    }
+
+    /** Whoever reads ahead when nobody wants more is interrupted: a picture may come from a slow place. */
+    @Test
+    void closingInterruptsThoseWhoReadAhead() throws InterruptedException {
+        var reading = new AtomicInteger();
+        var interrupted = new AtomicInteger();
+        var never = new CountDownLatch(1);
+        Dataset slow = new Watched(SIGNS, new AtomicInteger(), -1) {
+            @Override
+            public void image(int i, byte[] out) {
+                super.image(i, out);
+                if (i >= 5) {
+                    reading.incrementAndGet();
+                    try {
+                        never.await();
+                    } catch (InterruptedException e) {
+                        interrupted.incrementAndGet();
+                        throw new DataException("interrupted");
+                    }
+                }
+            }
+        };
+        try (var batches = BatchPipeline.evaluation(slow, 5, Preprocess.UNIT).batches(0)) {
+            batches.next();
+            await(() -> reading.get() > 0);
+            assertEquals(0, interrupted.get());
+        }
+        await(() -> interrupted.get() > 0 && interrupted.get() == reading.get());
+    }
+
+    private static void await(BooleanSupplier condition) throws InterruptedException {
+        for (int i = 0; i < 3000 && !condition.getAsBoolean(); i++) {
+            Thread.sleep(10);
+        }
+        assertTrue(condition.getAsBoolean());
     }
 
     @Test
@@ -195,14 +243,16 @@ class BatchPipelineTest {
         byte[] row = {1, 2, 3, 4};
         byte[] mirrored = {4, 3, 2, 1};
         int flips = 0;
+        var crops = new TreeSet<String>();
         for (int i = 0; i < 100; i++) {
             var out = augment(Augmentation.NONE.withFlip(true), row, 1, 4, i);
             assertTrue(Arrays.equals(out, row) || Arrays.equals(out, mirrored));
             flips += Arrays.equals(out, mirrored) ? 1 : 0;
             var shifted = augment(Augmentation.NONE.withCrop(1), row, 1, 4, i);
-            assertTrue(Arrays.asList("[1, 1, 2, 3]", "[1, 2, 3, 4]", "[2, 3, 4, 4]")
-                    .contains(Arrays.toString(shifted)));
+            crops.add(Arrays.toString(shifted));
         }
+        assertEquals(Set.of("[1, 1, 2, 3]", "[1, 2, 3, 4]", "[2, 3, 4, 4]"), crops);
+        assertEquals(Augmentation.NONE.withFlip(true).withCrop(4), Augmentation.CIFAR);
         assertTrue(flips > 30 && flips < 70, flips + " of 100 mirrored");
         assertArrayEquals(augment(Augmentation.SIGNS, in, 64, 64, 5), augment(Augmentation.SIGNS, in, 64, 64, 5));
         assertFalse(
@@ -218,8 +268,64 @@ class BatchPipelineTest {
             painted += b == 90 ? 0 : 1;
         }
         assertTrue(painted > 0 && painted <= flat.length / 4, painted + " bytes");
+        // Brightness adds up to a tenth of white either way, contrast moves away from mid-grey or to it.
+        range(75, 105, 90 - 25.5, 90 + 25.5, i -> augment(Augmentation.NONE.withBrightness(0.1), flat, 64, 64, i)[7]);
+        range(
+                86,
+                94,
+                127.5 - 37.5 * 1.15,
+                127.5 - 37.5 * 0.85,
+                i -> augment(Augmentation.NONE.withContrast(0.15), flat, 64, 64, i)[7]);
+        byte[] grey = {127};
+        range(127, 127, 127, 127, i -> augment(Augmentation.NONE.withContrast(0.15), grey, 1, 1, i)[0]);
         assertThrows(DataException.class, () -> Augmentation.NONE.withShift(-1));
         assertThrows(DataException.class, () -> Augmentation.NONE.withContrast(1));
         assertThrows(DataException.class, () -> Augmentation.NONE.withZoom(Double.NaN));
+    }
+
+    /** Over many samples, the least value is at most {@code low}, the largest at least {@code high}, all within bounds. */
+    private static void range(double low, double high, double least, double most, IntToDoubleFunction sample) {
+        var all = IntStream.range(0, 200).mapToDouble(sample).summaryStatistics();
+        assertTrue(all.getMin() <= low && all.getMax() >= high, all.toString());
+        assertTrue(all.getMin() >= least - 1 && all.getMax() <= most + 1, all.toString());
+    }
+
+    /** Where a bright spot, 20 pixels to the right of the middle, comes to lie: column and row from the middle. */
+    private static double[] spot(Augmentation a, int index) {
+        int side = 65;
+        var in = new byte[side * side];
+        for (int y = -2; y <= 2; y++) {
+            for (int x = -2; x <= 2; x++) {
+                in[(32 + y) * side + 52 + x] = (byte) 200;
+            }
+        }
+        byte[] out = augment(a, in, side, side, index);
+        double mass = 0;
+        double column = 0;
+        double row = 0;
+        for (int i = 0; i < out.length; i++) {
+            int v = out[i] & 255;
+            mass += v;
+            column += v * (i % side - 32);
+            row += v * (i / side - 32);
+        }
+        return new double[] {column / mass, row / mass};
+    }
+
+    @Test
+    void geometryIsWithinItsBoundsAndReachesThem() {
+        var rotate = Augmentation.NONE.withRotate(45);
+        range(-35, 35, -45, 45, i -> Math.toDegrees(Math.atan2(spot(rotate, i)[1], spot(rotate, i)[0])));
+        range(20.1, 19.9, 19.5, 20.5, i -> Math.hypot(spot(rotate, i)[0], spot(rotate, i)[1]));
+        var zoom = Augmentation.NONE.withZoom(0.4); // as often larger as smaller
+        range(-0.25, 0.25, -Math.log(1.4), Math.log(1.4), i -> Math.log(spot(zoom, i)[0] / 20));
+        double mean = IntStream.range(0, 400)
+                .mapToDouble(i -> Math.log(spot(zoom, i)[0] / 20))
+                .average()
+                .orElseThrow();
+        assertEquals(0, mean, 0.04);
+        var shift = Augmentation.NONE.withShift(0.1);
+        range(20 - 5.5, 20 + 5.5, 20 - 6.5, 20 + 6.5, i -> spot(shift, i)[0]);
+        range(-5.5, 5.5, -6.5, 6.5, i -> spot(shift, i)[1]);
     }
 }

@@ -91,6 +91,10 @@ class DatasetsTest {
         assertContains(fails("signs:" + dir), "line 2");
         Files.writeString(csv, "train,train_signs/none.png,1\n");
         assertContains(fails("signs:" + dir), "none.png");
+        Files.writeString(csv, "\ufeffsplit,file,label\ntrain,train_signs/0_a (1).png,3\n");
+        assertEquals(3, Datasets.open("signs:" + dir).train().label(0));
+        Files.writeString(csv, "split,file,label\ntrain,a\0b.png,1\n");
+        assertContains(fails("signs:" + dir), "line 2: 'a?b.png' cannot be the name of a file");
         Files.writeString(csv, "split,file,label\n");
         assertContains(fails("signs:" + dir), "no files");
         assertContains(fails("signs:" + dir.resolve("nowhere")), "no such file");
@@ -260,6 +264,16 @@ class DatasetsTest {
         assertContains(fails(spec), "images");
         Files.write(images, Arrays.copyOf(idx(0x803, 20, 2, 2), 100));
         assertContains(fails(spec), "more");
+        for (boolean zip : new boolean[] {false, true}) { // 784 million bytes out of a few
+            byte[] head = ByteBuffer.allocate(1000)
+                    .putInt(0x803)
+                    .putInt(1_000_000)
+                    .putInt(28)
+                    .putInt(28)
+                    .array();
+            Files.write(images, zip ? gzip(head) : head);
+            assertContains(fails(spec), "cannot hold the 784000000 that its header speaks of");
+        }
         Files.write(images, new byte[] {0x1f, (byte) 0x8b, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9});
         assertContains(fails(spec), "images");
         Files.write(images, new byte[0]);

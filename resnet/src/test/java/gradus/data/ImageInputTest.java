@@ -15,10 +15,13 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.zip.CRC32;
 import javax.imageio.IIOImage;
 import javax.imageio.ImageIO;
+import javax.imageio.ImageTypeSpecifier;
+import javax.imageio.metadata.IIOMetadataNode;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -77,6 +80,72 @@ class ImageInputTest {
         var image = new BufferedImage(1, 1, BufferedImage.TYPE_INT_ARGB);
         image.setRGB(0, 0, 0x80102030);
         assertArrayEquals(new int[] {16, 32, 48}, rgb(ImageInput.read(encode(image, "png"), "alpha"), 0, 0));
+    }
+
+    @Test
+    void coloursAreNotMultipliedByOpacity() {
+        for (int type : new int[] {
+            BufferedImage.TYPE_INT_ARGB,
+            BufferedImage.TYPE_INT_ARGB_PRE,
+            BufferedImage.TYPE_4BYTE_ABGR,
+            BufferedImage.TYPE_4BYTE_ABGR_PRE
+        }) {
+            var image = new BufferedImage(1, 1, type);
+            image.setRGB(0, 0, 0x80c86432);
+            assertNear(new int[] {200, 100, 50}, rgb(ImageInput.of(image), 0, 0), 1);
+        }
+    }
+
+    /** Three components are luma and chromas unless something says otherwise, whatever they are called. */
+    @ParameterizedTest
+    @CsvSource({"0,1,2", "1,2,3", "10,20,30"})
+    void componentsOfAJpegHaveAnyNumbers(int first, int second, int third) throws IOException {
+        var image = new BufferedImage(16, 16, BufferedImage.TYPE_INT_RGB);
+        for (int i = 0; i < 256; i++) {
+            image.setRGB(i % 16, i / 16, 0xd02020);
+        }
+        byte[] jpeg = wholeChromas(image);
+        int app0 = 2 + ((jpeg[4] & 255) << 8 | jpeg[5] & 255);
+        byte[] plain = Arrays.copyOfRange(jpeg, app0, jpeg.length); // without JFIF's marker
+        plain[0] = jpeg[0];
+        plain[1] = jpeg[1];
+        byte[] ids = {(byte) first, (byte) second, (byte) third};
+        for (int i = 0; i + 1 < plain.length; i++) {
+            boolean frame = plain[i] == (byte) 0xff && plain[i + 1] == (byte) 0xc0;
+            boolean scan = plain[i] == (byte) 0xff && plain[i + 1] == (byte) 0xda;
+            for (int c = 0; c < 3 && (frame || scan); c++) {
+                plain[i + (frame ? 10 + 3 * c : 5 + 2 * c)] = ids[c];
+            }
+        }
+        for (byte[] file : List.of(plain, insert(plain, exif(1, true)))) {
+            assertNear(new int[] {0xd0, 0x20, 0x20}, rgb(ImageInput.read(file, "jpeg"), 8, 8), 4);
+        }
+    }
+
+    /** A JPEG whose three components have the same size, as ImageIO takes RGB to be. */
+    private static byte[] wholeChromas(BufferedImage image) throws IOException {
+        var out = new ByteArrayOutputStream();
+        var writer = ImageIO.getImageWritersByFormatName("jpeg").next();
+        try (var stream = ImageIO.createImageOutputStream(out)) {
+            writer.setOutput(stream);
+            var metadata = writer.getDefaultImageMetadata(new ImageTypeSpecifier(image), null);
+            var tree = (IIOMetadataNode) metadata.getAsTree("javax_imageio_jpeg_image_1.0");
+            var luma =
+                    (IIOMetadataNode) tree.getElementsByTagName("componentSpec").item(0);
+            luma.setAttribute("HsamplingFactor", "1");
+            luma.setAttribute("VsamplingFactor", "1");
+            metadata.setFromTree("javax_imageio_jpeg_image_1.0", tree);
+            writer.write(null, new IIOImage(image, null, metadata), null);
+        } finally {
+            writer.dispose();
+        }
+        return out.toByteArray();
+    }
+
+    private static void assertNear(int[] expected, int[] actual, int tolerance) {
+        for (int i = 0; i < expected.length; i++) {
+            assertEquals(expected[i], actual[i], tolerance, Arrays.toString(actual));
+        }
     }
 
     @Test
@@ -143,8 +212,10 @@ class ImageInputTest {
             image.setRGB(i % 16, i / 16, 0xffffff);
         }
         for (boolean little : new boolean[] {true, false}) {
-            var picture = ImageInput.read(insert(encode(image, "jpeg"), exif(orientation, little)), "exif");
+            Path file = Files.write(dir.resolve("exif.jpg"), insert(encode(image, "jpeg"), exif(orientation, little)));
+            var picture = ImageInput.read(file);
             boolean turned = orientation >= 5;
+            assertEquals(new ImageInput.Size(picture.height(), picture.width()), ImageInput.size(file));
             assertEquals(turned ? 48 : 32, picture.height());
             assertEquals(turned ? 32 : 48, picture.width());
             for (int y = 0; y < 2; y++) {

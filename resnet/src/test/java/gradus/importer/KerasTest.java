@@ -23,6 +23,7 @@ import gradus.layers.MaxPooling2D;
 import gradus.layers.Model;
 import gradus.layers.ZeroPadding2D;
 import gradus.resnet.ResNets;
+import gradus.tensor.DType;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.io.ByteArrayOutputStream;
@@ -65,6 +66,45 @@ class KerasTest {
         assertEquals(Format.KERAS_LAYERS, again.format());
         assertTrue(again.report().unmatched().isEmpty());
         assertThrows(FileException.class, () -> Exporter.write(model, labels, pictures, Format.KERAS_LAYERS, folder));
+    }
+
+    @Test
+    void foldersAreMadeLikeOthers() throws IOException {
+        Path plain = Files.createDirectory(directory.resolve("plain"));
+        Path link = Files.createSymbolicLink(directory.resolve("link"), Path.of("plain"));
+        Path made = directory.resolve("made");
+        for (Path folder : List.of(made, link)) {
+            Exporter.write(small(), List.of(), null, Format.KERAS_LAYERS, folder);
+            assertEquals(0, Nets.difference(small(), Importer.load(folder).model()));
+        }
+        assertTrue(Files.isSymbolicLink(link));
+        Path other = Files.createDirectory(directory.resolve("other"));
+        assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(made));
+        assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(plain));
+        notWritten(Files.createFile(directory.resolve("file")), "is not a folder");
+        notWritten(directory.resolve("none/sub"), "there is no directory");
+        try (var list = Files.list(directory)) {
+            assertEquals(5, list.count());
+        }
+    }
+
+    private static void notWritten(Path folder, String why) {
+        String m = assertThrows(
+                        FileException.class,
+                        () -> Exporter.write(small(), List.of(), null, Format.KERAS_LAYERS, folder))
+                .getMessage();
+        assertTrue(m.startsWith("cannot write " + folder) && m.contains(why), m);
+    }
+
+    /** Keras 2 and TensorFlow.js do not know the name silu, Keras 3 knows both. */
+    @Test
+    void siluIsCalledSwishInTheDialectOfKeras2() {
+        LayerOutput x = Input.of(4);
+        Model model = Nets.trained(
+                Model.of("m", x, x.then(Dense.of(3).activation("silu")).then(Activation.of("silu"))));
+        String old = Json.write(KerasTopology.keras2(model).config());
+        assertTrue(old.contains("\"activation\":\"swish\"") && !old.contains("silu"), old);
+        assertTrue(Json.write(KerasTopology.keras3(model).config()).contains("\"activation\":\"silu\""));
     }
 
     /** Keras has no layer for the shortcuts of option A; other programs see a convolution. */
@@ -199,6 +239,75 @@ class KerasTest {
         expected.weights().forEach((name, w) -> plain.put(name.replace("small/", ""), w));
         write(outer, plain, "", 100);
         assertEquals(0, Nets.difference(expected, Importer.load(directory).model()));
+    }
+
+    /** A tensor that is missing is not replaced by that of the same layer in another model. */
+    @Test
+    void modelsWithLayersOfTheSameNames() throws IOException {
+        LayerOutput x = Input.of(Shape.of(9, 8, 3), "pictures");
+        LayerOutput sum = Add.of().apply(x.then(encoder("enc1")), x.then(encoder("enc2")));
+        Model expected = Nets.trained(Model.of("two", x, sum));
+        Exporter.write(expected, List.of(), null, Format.KERAS_LAYERS, directory.resolve("two"));
+        assertEquals(
+                0,
+                Nets.difference(
+                        expected, Importer.load(directory.resolve("two")).model()));
+        Path json = directory.resolve("two/model.json");
+        String good = Files.readString(json);
+        for (String other : List.of("enc2/cowv/kernel", "other/zzz", "x/enc1/conv/kernel")) {
+            Files.writeString(json, good.replace("\"enc2/conv/kernel\"", '"' + other + '"'));
+            String m = assertThrows(FormatException.class, () -> Importer.load(directory.resolve("two")))
+                    .getMessage();
+            assertTrue(m.contains("missing: enc2/conv/kernel"), m);
+        }
+        Files.writeString(
+                json,
+                good.replace("\"enc1/conv/bias\"", "\"enc1/b\"").replace("\"enc2/conv/bias\"", "\"x/enc2/conv/bias\""));
+        String m = assertThrows(FormatException.class, () -> Importer.load(directory.resolve("two")))
+                .getMessage();
+        assertTrue(m.contains("missing: enc1/conv/bias"), m);
+    }
+
+    private static Model encoder(String name) {
+        LayerOutput x = Input.of(Shape.of(9, 8, 3), "in");
+        return Model.of(name, x, x.then(Conv2D.of(4, 3).named("conv")).then(GlobalAveragePooling2D.of()));
+    }
+
+    /** Names of layers may have '/' in Keras, and models do not share them. */
+    @Test
+    void namesWithSlashes() throws IOException {
+        String layer = "{\"class_name\": \"TYPE\", \"name\": \"NAME\", \"config\": {\"name\": \"NAME\", CONFIG},"
+                + " \"inbound_nodes\": [INPUT]}";
+        String input = layer.replace("TYPE", "InputLayer").replace("INPUT", "");
+        String in = input.replace("NAME", "in").replace("CONFIG", "\"batch_input_shape\": [null, 4, 4, 3]");
+        String topology = "{\"class_name\": \"Model\", \"config\": {\"name\": \"m\", \"layers\": [" + in;
+        for (String[] names : new String[][] {{"A", "p/q"}, {"B", "p_q"}, {"C/D", "p/q"}}) {
+            String dense = layer.replace("TYPE", "Dense")
+                    .replace("NAME", names[1])
+                    .replace("CONFIG", "\"units\": 3, \"use_bias\": false")
+                    .replace("INPUT", "[[\"in\", 0, 0, {}]]");
+            topology += ", "
+                    + layer.replace("TYPE", "Model")
+                            .replace("NAME", names[0])
+                            .replace(
+                                    "CONFIG",
+                                    "\"layers\": [" + in + ", " + dense
+                                            + "], \"input_layers\": [[\"in\", 0, 0]], \"output_layers\": [[\""
+                                            + names[1]
+                                            + "\", 0, 0]]")
+                            .replace("INPUT", "[[\"in\", 0, 0, {}]]");
+        }
+        topology +=
+                "], \"input_layers\": [[\"in\", 0, 0]], \"output_layers\": [[\"A\", 1, 0], [\"B\", 1, 0], [\"C/D\", 1, 0]]}}";
+        var weights = new LinkedHashMap<String, Tensor>();
+        weights.put("A/p/q/kernel", Tensor.full(DType.F32, Shape.of(3, 3), 1));
+        weights.put("B/p_q/kernel", Tensor.full(DType.F32, Shape.of(3, 3), 2));
+        weights.put("C/D/p/q/kernel", Tensor.full(DType.F32, Shape.of(3, 3), 3));
+        write(topology, weights, "", 1 << 20);
+        Model read = Importer.load(directory).model();
+        assertEquals(1, read.weight("A/p_q/kernel").get(0));
+        assertEquals(2, read.weight("B/p_q/kernel").get(0));
+        assertEquals(3, read.weight("C_D/p_q/kernel").get(0));
     }
 
     @Test
@@ -468,7 +577,7 @@ class KerasTest {
         write(KERAS_2.replace("SIZE", "9, 8"), small().weights(), "", 64);
         Path json = directory.resolve("model.json");
         String good = Files.readString(json);
-        for (String bad : List.of("../shard0.bin", "/etc/passwd", "a/../../b", "C:x", "")) {
+        for (String bad : List.of("../shard0.bin", "/etc/passwd", "a/../../b", "C:x", "a\\u0000b", "")) {
             Files.writeString(json, good.replace("shard0.bin", bad));
             var e = assertThrows(FormatException.class, () -> Importer.load(directory), bad);
             assertTrue(e.getMessage().contains("is not the name of a file beside it"), e.getMessage());

@@ -769,6 +769,48 @@ class OnnxTest {
         refused(file, "another file");
     }
 
+    /** Each name is given once, or it would not be sure what is meant by it. */
+    @Test
+    void namesThatAreGivenTwice() {
+        File twice = new File(17).input("x", "n", 5).output("y");
+        refused(twice.node("Relu", "x", "a").node("Tanh", "x", "a").node("Sigmoid", "a", "y"), "'a'", "Tanh");
+        File input = new File(17).input("x", "n", 5).output("y");
+        refused(input.node("Relu", "x", "y").node("Tanh", "y", "x"), "'x'", "Tanh");
+        File tensor = new File(17).input("x", "n", 5).output("y").floats("w", new float[5], 5);
+        refused(tensor.node("Relu", "x", "w").node("Add", "x w", "y"), "'w'", "Relu");
+        File inputs = new File(17).input("x", "n", 5).input("x", "n", 5).output("y");
+        refused(inputs.node("Relu", "x", "y"), "input 'x' occurs twice");
+    }
+
+    /** Layers that are called again, models too, and names that look like those of the nodes between. */
+    @Test
+    void whatIsWrittenHasOneNameEach(@TempDir Path directory) {
+        LayerOutput x = Input.of(8, 8, 3);
+        LayerOutput inner = Input.of(8, 8, 3);
+        Model encoder = Model.of(
+                "enc",
+                inner,
+                inner.then(Conv2D.of(4, 3).named("conv"))
+                        .then(BatchNormalization.of().scale(false).named("bn"))
+                        .then(GlobalAveragePooling2D.of()));
+        LayerOutput a = encoder.apply(x);
+        LayerOutput b = encoder.apply(x.then(Activation.of("tanh")));
+        Add add = Add.of().named("add");
+        LayerOutput sum = add.apply(add.apply(a, b, a), b, a);
+        LayerOutput y = sum.then(Dense.of(4).activation("relu").named("a"))
+                .then(Activation.of("tanh").named("a:linear"))
+                .then(Activation.of("elu").named("add:1"))
+                .then(Clip.of(-2, 2).named("add:1:1"));
+        Model model = Nets.trained(Model.of("named", List.of(x), List.of(y, sum, sum)));
+        Path file = directory.resolve("named.onnx");
+        Exporter.write(model, List.of(), null, Format.ONNX, file);
+        Model read = Importer.load(file).model();
+        assertTrue(Nets.difference(model, read) < 1e-6);
+        assertTrue(
+                read.layerNames().containsAll(List.of("a:linear", "add:1", "add:1:1")),
+                read.layerNames().toString());
+    }
+
     @Test
     void aForeignGraph() {
         Model read = Importer.load("net.onnx", foreign(), ImportOptions.none()).model();

@@ -1,19 +1,23 @@
 package gradus.importer;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.data.Preprocess;
 import gradus.io.FormatException;
+import gradus.io.Json;
 import gradus.io.Safetensors;
 import gradus.layers.Model;
 import gradus.resnet.ResNet;
 import gradus.resnet.ResNets;
+import gradus.tensor.DType;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -126,6 +130,40 @@ class TorchvisionTest {
         assertTrue(m.contains("without a place") && m.contains("layer1.0.se.fc1.weight"), m);
         Model other = ResNets.byName("resnet50").build();
         assertThrows(GradusException.class, () -> Exporter.write(other, List.of(), null, Format.TORCHVISION, file()));
+    }
+
+    /** Such a file has weights alone: a model that computes something else with them would come back as another one. */
+    @Test
+    void otherFunctionsAndConnectionsAreRefused() {
+        Model model = Nets.trained(ResNets.byName("resnet20").build());
+        String json = Json.write(model.config());
+        var changed = new ArrayList<Map<?, ?>>();
+        changed.add((Map<?, ?>) Json.parse(json.replace("\"relu\"", "\"tanh\"")));
+        int last = json.lastIndexOf("\"relu\"");
+        changed.add((Map<?, ?>) Json.parse(json.substring(0, last) + "\"elu\"" + json.substring(last + 6)));
+        var noShortcut = (Map<?, ?>) Json.parse(json);
+        for (Object entry : (List<?>) noShortcut.get("layers")) {
+            @SuppressWarnings("unchecked") // as parsed
+            var layer = (Map<String, Object>) entry;
+            if ("Add".equals(layer.get("type"))) {
+                var call = (List<?>) ((List<?>) layer.get("calls")).getFirst();
+                layer.put("calls", List.of(List.of(call.getFirst(), call.getFirst())));
+                break;
+            }
+        }
+        changed.add(noShortcut);
+        for (Map<?, ?> config : changed) {
+            Model other = Model.fromConfig(config);
+            assertNotEquals(json, Json.write(other.config()));
+            other.initialize(1, DType.F32);
+            other.setWeights(model.weights());
+            String m = assertThrows(
+                            GradusException.class,
+                            () -> Exporter.write(other, List.of(), null, Format.TORCHVISION, file()))
+                    .getMessage();
+            assertTrue(m.contains("connections are others"), m);
+        }
+        Exporter.write(Model.fromConfig((Map<?, ?>) Json.parse(json)), List.of(), null, Format.TORCHVISION, file());
     }
 
     /** Weights alone, under Keras's names, for a named architecture. */

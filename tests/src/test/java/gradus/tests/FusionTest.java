@@ -7,6 +7,7 @@ import gradus.backend.Backend;
 import gradus.backend.BackendProvider.Options;
 import gradus.backend.BackendProvider.Precision;
 import gradus.backend.Backends;
+import gradus.backend.ScalarFunction;
 import gradus.backend.ScalarFunction.Relu;
 import gradus.eager.Eager;
 import gradus.eager.Variable;
@@ -36,6 +37,7 @@ import gradus.plan.Plan;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Predicate;
@@ -105,6 +107,58 @@ class FusionTest {
                 assertClose(plain.get(i), backward.get(i), tolerance, "fused backward, derivative " + i);
                 assertClose(plain.get(i), eager.get(i), tolerance, "eager, derivative " + i);
             }
+        }
+    }
+
+    /** Statistics that are taken as a convolution's result is made are those behind its activation, whichever that is. */
+    @ParameterizedTest
+    @CsvSource({"1, false", "1, true", "3, false", "3, true"})
+    void statisticsAreOfActivatedValues(int size, boolean residual) {
+        List<ScalarFunction> functions = List.of(
+                new Relu(),
+                new ScalarFunction.Relu6(),
+                new ScalarFunction.LeakyRelu(0.3),
+                new ScalarFunction.Sigmoid(),
+                new ScalarFunction.Tanh(),
+                new ScalarFunction.Exp(),
+                new ScalarFunction.Affine(10, 3),
+                new ScalarFunction.Gelu());
+        var random = new Random(4);
+        for (int channels : new int[] {3, 64}) {
+            Tensor x = OpCases.gaussian(random, Shape.of(2, 9, 8, channels));
+            double[] kernel = OpCases.gaussian(random, Shape.of(size, size, channels, channels))
+                    .doubles();
+            Tensor w = Tensor.of(
+                    Shape.of(size, size, channels, channels),
+                    Arrays.stream(kernel)
+                            .map(v -> v / (size * Math.sqrt(channels)))
+                            .toArray());
+            Tensor bias = OpCases.gaussian(random, Shape.of(channels));
+            for (ScalarFunction f : functions) {
+                var graph = new Graph();
+                Value in = graph.input("x", x.shape());
+                Value y =
+                        convolution(graph, in, graph.parameter("w", w.shape()), graph.parameter("bias", bias.shape()));
+                Value z = graph.map(f, residual ? graph.add(y, in) : y);
+                graph.output("moments", graph.apply(new Moments(), z));
+                graph.output("sum", graph.sum(z, 0, 3));
+                List<Tensor> expected = statistics(Fuse.of(graph), "reference", Precision.FLOAT64, x, w, bias);
+                List<Tensor> fused = statistics(Fuse.of(graph), "simd", Precision.FLOAT32, x, w, bias);
+                assertClose(expected.get(0), fused.get(0), 1e-4, f + " moments of " + channels);
+                assertClose(expected.get(1), fused.get(1), 1e-4, f + " sum of " + channels);
+            }
+        }
+    }
+
+    private static List<Tensor> statistics(
+            Graph graph, String name, Precision precision, Tensor x, Tensor w, Tensor bias) {
+        try (Backend<?> backend = Backends.open(name, new Options(2, precision))) {
+            Plan<?> plan = Plan.of(graph, backend);
+            plan.parameters().set("w", w);
+            plan.parameters().set("bias", bias);
+            plan.feed("x", x);
+            plan.run();
+            return List.of(plan.output("moments"), plan.output("sum"));
         }
     }
 

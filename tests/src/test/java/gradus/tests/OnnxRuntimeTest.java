@@ -16,6 +16,7 @@ import gradus.layers.Add;
 import gradus.layers.Average;
 import gradus.layers.AveragePooling2D;
 import gradus.layers.BatchNormalization;
+import gradus.layers.ChannelPadding;
 import gradus.layers.Clip;
 import gradus.layers.Concatenate;
 import gradus.layers.Conv2D;
@@ -115,6 +116,52 @@ class OnnxRuntimeTest {
                 .then(Flatten.of())
                 .then(Dense.of(7).activation("softmax"));
         check(Model.of("all", List.of(x), List.of(flat, ends, tall, rows, d, e)), 2e-5);
+    }
+
+    /** The runtime lets a maximum pad by itself, without zeros, where it finds a padding before it, wherever that is. */
+    @Test
+    void paddingBeforeAMaximumIsZero() throws OrtException {
+        LayerOutput x = Input.of(9, 10, 4);
+        LayerOutput low = x.then(Clip.of(-1, -0.1));
+        var pad = ZeroPadding2D.of(1);
+        var max = MaxPooling2D.of(3).strides(2);
+        LayerOutput inner = Input.of(9, 10, 4);
+        Model padding = Model.of("padding", inner, inner.then(pad));
+        LayerOutput padded = Input.of(11, 12, 4);
+        Model pooling = Model.of("pooling", padded, padded.then(max));
+        var shared = MaxPooling2D.of(3).strides(2).named("shared");
+        check(
+                Model.of(
+                        "padded",
+                        List.of(x),
+                        List.of(
+                                low.then(pad).then(max),
+                                low.then(pad).then(Activation.of("linear")).then(max),
+                                low.then(pad).then(Dropout.of(0.5)).then(max),
+                                low.then(padding).then(max),
+                                low.then(pad).then(pooling),
+                                shared.apply(low),
+                                shared.apply(low.then(pad)),
+                                low.then(ChannelPadding.of(1, 0)).then(max),
+                                low.then(pad).then(Conv2D.of(2, 3)))),
+                1e-5);
+    }
+
+    /** Models that are called twice, and names that look like those of the nodes between. */
+    @Test
+    void namesOfNodesAndValues() throws OrtException {
+        LayerOutput x = Input.of(8, 8, 3);
+        LayerOutput inner = Input.of(8, 8, 3);
+        Model encoder =
+                Model.of("enc", inner, inner.then(Conv2D.of(4, 3).named("conv")).then(GlobalAveragePooling2D.of()));
+        LayerOutput a = encoder.apply(x);
+        LayerOutput b = encoder.apply(x.then(Activation.of("tanh")));
+        Add add = Add.of().named("add");
+        LayerOutput sum = add.apply(add.apply(a, b, a), b, a);
+        LayerOutput y = sum.then(Dense.of(4).activation("relu").named("a"))
+                .then(Activation.of("tanh").named("a:linear"))
+                .then(Activation.of("elu").named("add:1"));
+        check(Model.of("named", List.of(x), List.of(y, sum, sum)), 1e-5);
     }
 
     /** Outputs of ours, of the runtime on our file, and of ours after reading the file, on the same numbers. */

@@ -1,6 +1,7 @@
 package gradus.benchmarks.peers;
 
 import gradus.benchmarks.Documents;
+import gradus.benchmarks.Main;
 import gradus.benchmarks.Results;
 import gradus.tensor.GradusException;
 import java.io.IOException;
@@ -35,6 +36,9 @@ public final class Peers {
     private static final int ABORTED = 134;
 
     private static final String COLD = "cold_start";
+    private static final List<String> ALL = Stream.concat(
+                    Stream.of(Case.values()).map(Case::name), Stream.of(COLD))
+            .toList();
 
     /** Starts of each engine for its cold start. */
     private static final int STARTS = 5;
@@ -58,8 +62,7 @@ public final class Peers {
     private final Path log;
     private Path results;
     private List<Engine> engines;
-    private List<String> cases =
-            new ArrayList<>(Stream.of(Case.values()).map(Case::name).toList());
+    private List<String> cases = ALL;
     private List<Integer> threads = List.of(Runtime.getRuntime().availableProcessors());
     private int firstPass = 1;
     private int passes = 2;
@@ -73,7 +76,6 @@ public final class Peers {
         log = root.resolve("benchmarks/target/peers.log");
         results = PeerTables.file(root);
         engines = Stream.of(Engine.values()).filter(e -> e.isBuilt(root)).toList();
-        cases.add(COLD);
     }
 
     /** Returns the exit status. */
@@ -85,7 +87,11 @@ public final class Peers {
                     System.out.print(USAGE);
                     return 0;
                 }
-                peers.option(args[i], i + 1 < args.length ? args[i + 1] : null);
+                try {
+                    peers.option(args[i], i + 1 < args.length ? args[i + 1] : null);
+                } catch (NumberFormatException e) {
+                    throw new IllegalArgumentException(args[i] + " needs a number, not '" + args[i + 1] + "'", e);
+                }
             }
             peers.measure();
             Documents.write(root);
@@ -107,10 +113,13 @@ public final class Peers {
         }
         List<String> list = List.of(value.split(","));
         switch (name) {
-            case "--engines" -> engines = list.stream().map(Engine::valueOf).toList();
+            case "--engines" ->
+                engines = list.stream().map(e -> Main.named(Engine.class, e)).toList();
             case "--cases" -> {
-                list.stream().filter(c -> !c.equals(COLD)).forEach(Case::valueOf);
                 cases = list;
+                list.stream().filter(c -> !ALL.contains(c)).forEach(c -> {
+                    throw new IllegalArgumentException("'" + c + "' is none of " + String.join(", ", ALL));
+                });
             }
             case "--threads" -> threads = list.stream().map(Integer::valueOf).toList();
             case "--passes" -> passes = Integer.parseInt(value);

@@ -37,8 +37,10 @@ final class Elementwise {
 
     /** dx[i] = dy[i] f'(z[i]), the chain rule. */
     static void mapGradient(ScalarFunction f, int n, Doubles dy, Doubles z, Doubles dx) {
+        boolean gate = f instanceof ScalarFunction.Relu || f instanceof ScalarFunction.Relu6; // shut even for NaN
         for (int i = 0; i < n; i++) {
-            dx.set(i, dy.get(i) * f.derivative(z.get(i)));
+            double slope = f.derivative(z.get(i));
+            dx.set(i, gate && slope == 0 ? 0 : dy.get(i) * slope);
         }
     }
 

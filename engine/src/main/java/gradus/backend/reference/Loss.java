@@ -1,6 +1,6 @@
 package gradus.backend.reference;
 
-/** From logits to probabilities and back. x and y are (rows, classes); every row is an example of its own. */
+/** Softmax, its logarithm, and class indices as one-hot rows. x and y are (rows, classes); every row is an example of its own. */
 final class Loss {
     private Loss() {}
 
@@ -28,11 +28,11 @@ final class Loss {
         }
     }
 
-    /** y[r, k] = labels[r] = k ? 1 : 0; the whole row NaN where labels[r] is not in [0, classes). labels is (rows). */
+    /** y[r, k] = labels[r] = k ? 1 : 0; the whole row NaN where labels[r] is no integer in [0, classes). labels is (rows). */
     static void oneHot(int rows, int classes, Doubles labels, Doubles y) {
         for (int r = 0; r < rows; r++) {
             double label = labels.get(r);
-            boolean exists = label >= 0 && label < classes;
+            boolean exists = label >= 0 && label < classes && label == Math.rint(label);
             for (int k = 0; k < classes; k++) {
                 y.set(r * classes + k, !exists ? Double.NaN : label == k ? 1 : 0);
             }

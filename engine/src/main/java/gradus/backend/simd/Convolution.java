@@ -19,6 +19,9 @@ import gradus.backend.Window;
 final class Convolution {
     private static final ScalarFunction RELU = new ScalarFunction.Relu();
 
+    private static final ScalarFunction IDENTITY =
+            new ScalarFunction.Clip(Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY);
+
     private final MatMul product;
     private final TransposedMatMul gradient; // of a kernel
     private boolean waits;
@@ -62,14 +65,25 @@ final class Convolution {
         product.run(g.n() * g.oh() * g.ow(), filters, depth);
     }
 
-    /** ReLU is applied together with bias and residual, another function afterwards. */
+    /**
+     * What follows the next product: ReLU together with bias and residual; another function comes after it, and only then are there
+     * the numbers of which statistics are taken.
+     */
+    private void then(ScalarFunction f, Memory bias, Memory residual) {
+        boolean relu = f instanceof ScalarFunction.Relu;
+        product.then(bias, residual, relu);
+        if (f != null && !relu) {
+            product.followedBy(null);
+        }
+    }
+
     void fused(Window g, ScalarFunction f, Memory x, Memory w, Memory bias, Memory residual, Memory y) {
         boolean relu = f instanceof ScalarFunction.Relu;
         int m = tile(g);
         if (m > 0) {
             winograd.forward(g, m, product.a.takeRows(), x, w, false, bias, residual, relu, y);
         } else {
-            product.then(bias, residual, relu);
+            then(f, bias, residual);
             direct(g, x, w, y);
         }
         if (f != null && !relu) {
@@ -103,7 +117,7 @@ final class Convolution {
         if (m > 0) {
             winograd.forward(g, m, null, x, w, true, bias, residual, relu, y);
         } else {
-            product.then(bias, residual, relu);
+            then(f, bias, residual);
             product.packed(w);
             direct(g, x, w, y);
         }
@@ -218,7 +232,7 @@ final class Convolution {
             winograd.inputGradient(g, m, dy, w, residual, dx);
         } else {
             if (!all && (residual.array() != dx.array() || residual.offset() != dx.offset())) {
-                System.arraycopy(residual.array(), residual.offset(), dx.array(), dx.offset(), n);
+                elementwise.map(IDENTITY, n, residual, dx);
             }
             once = g.f() > 0 && g.groups() == 1 && classes(g) == 1;
             product.afterwards(once ? z : null);

@@ -109,10 +109,6 @@ final class Panels extends Rows.Operand {
     }
 
     /** Columns [n0, n1) of a row of the first matrix, as row {@code i} of panels so deep, the first of them at {@code y[at]}. */
-    void packRow(int group, int row, int i, int depth, int n0, int n1, float[] y, int at) {
-        packRow(rowAt(group, row), i, depth, n0, n1, y, at);
-    }
-
     private void packRow(int from, int i, int depth, int n0, int n1, float[] y, int at) {
         float[] x = this.x;
         int column = n0;

@@ -175,10 +175,6 @@ final class Patches extends Rows.Operand {
         return gridW;
     }
 
-    int taps() {
-        return tapsH * tapsW;
-    }
-
     int channels() {
         return channels;
     }

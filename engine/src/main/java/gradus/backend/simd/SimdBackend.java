@@ -280,9 +280,14 @@ final class SimdBackend implements Backend<Memory> {
     @Override
     public void covariance(int rows, int c, Memory x, Memory y) {
         reduction.sum(1, rows, c, x, y);
-        Normalization.means(rows, c, y);
+        boolean idle = workers.isIdle();
+        if (!idle) {
+            Normalization.means(rows, c, y);
+        }
         transposed.squares(c, rows, x, y);
-        Normalization.covariance(rows, c, TransposedMatMul.centers(c), y);
+        if (!idle) {
+            Normalization.covariance(rows, c, TransposedMatMul.centers(c), y);
+        }
     }
 
     @Override

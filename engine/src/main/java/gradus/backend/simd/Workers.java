@@ -66,6 +66,10 @@ final class Workers implements AutoCloseable {
     }
 
     /** Whether tasks are left undone: for their callers to make the memory that they need, and nothing else. */
+    boolean isIdle() {
+        return idle;
+    }
+
     void idle(boolean yes) {
         idle = yes;
     }
