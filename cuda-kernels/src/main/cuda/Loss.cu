@@ -54,14 +54,14 @@ extern "C" __global__ void __launch_bounds__(256) log_softmax(int rows, int clas
     }
 }
 
-/// y[r, k] = labels[r] = k ? 1 : 0; a row of NaN where the label is not in [0, classes).
+/// y[r, k] = labels[r] = k ? 1 : 0; a row of NaN where the label is no integer in [0, classes).
 extern "C" __global__ void __launch_bounds__(256) one_hot(int rows, int classes, const float* labels, float* y) {
     int row = blockIdx.x * 8 + threadIdx.x / 32;
     if (row >= rows) {
         return;
     }
     float label = labels[row];
-    bool exists = label >= 0 && label < classes;
+    bool exists = label >= 0 && label < classes && label == truncf(label);
     for (int k = threadIdx.x % 32; k < classes; k += 32) {
         y[static_cast<size_t>(row) * classes + k] = !exists ? __builtin_nanf("") : label == k ? 1 : 0;
     }

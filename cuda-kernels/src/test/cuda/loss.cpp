@@ -18,12 +18,12 @@ int main() {
                     for (int k = 0; k < classes; k++) {
                         sum += std::exp(x[static_cast<size_t>(r) * classes + k] - largest);
                     }
-                    labels[r] = static_cast<float>(r == 3 ? classes : r == 5 ? -1 : integer(0, classes - 1));
+                    labels[r] = static_cast<float>(r == 3 ? classes : r == 5 ? -1 : r == 6 ? 0.5 : integer(0, classes - 1));
                     for (int k = 0; k < classes; k++) {
                         size_t i = static_cast<size_t>(r) * classes + k;
                         soft[i] = std::exp(x[i] - largest) / sum;
                         logarithm[i] = x[i] - largest - std::log(sum);
-                        hot[i] = r == 3 || r == 5 ? NAN : labels[r] == static_cast<float>(k) ? 1 : 0;
+                        hot[i] = r == 3 || r == 5 || r == 6 ? NAN : labels[r] == static_cast<float>(k) ? 1 : 0;
                     }
                 }
                 for (uint64_t seed : seeds) {

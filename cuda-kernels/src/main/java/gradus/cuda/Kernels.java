@@ -194,11 +194,6 @@ final class Kernels {
                 kernel.function, (int) gridX, (int) gridY, (int) gridZ, blockX, blockY, 1, shared, stream, parameters);
     }
 
-    /** Names of the loaded resources, for the description. */
-    List<String> loaded() {
-        return modules.values().stream().map(m -> m.ptx.name()).sorted().toList();
-    }
-
     void close() {
         var all = new ArrayList<>(modules.values());
         modules.clear();

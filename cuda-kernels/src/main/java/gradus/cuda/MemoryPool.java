@@ -114,11 +114,6 @@ final class MemoryPool {
         free.clear();
     }
 
-    /** Bytes held of the driver, lent or not. */
-    long reserved() {
-        return reserved;
-    }
-
     void close() {
         takeBack();
         release();
