@@ -23,14 +23,16 @@ final class FileOptions {
     @Option(
             names = "--preprocess",
             paramLabel = "MODE",
-            description = "how pictures become inputs: caffe, tf, torch, unit (0..1), raw, or standardize; prevails over"
-                    + " what the file says")
+            description =
+                    "how pictures become inputs: caffe, tf, torch, unit (0..1), raw, or standardize; prevails over"
+                            + " what the file says")
     Preprocess preprocess;
 
     @Option(
             names = "--labels",
             paramLabel = "FILE",
-            description = "names of the classes, instead of those in the file: a line each, or JSON: a list, or an object of numbers and names")
+            description =
+                    "names of the classes, instead of those in the file: a line each, or JSON: a list, or an object of numbers and names")
     Path labels;
 
     @Option(

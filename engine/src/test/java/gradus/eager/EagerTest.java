@@ -29,6 +29,39 @@ class EagerTest {
         assertArrayEquals(new double[] {1, 2, 3}, w.grad().doubles());
     }
 
+    /** The lines of the README, and the rest of what can be written without naming an op. */
+    @Test
+    void asItIsWritten() {
+        Eager<?> before = Eager.shared();
+        try {
+            Eager.shared(eager);
+            var w = Eager.variable(Tensor.of(Shape.of(3, 1), 1f, 0f, -1f));
+            var x = Eager.tensor(Tensor.of(Shape.of(2, 3), 1f, 2f, 3f, 9f, 5f, 7f));
+            var z = x.matMul(w).relu(); // (1 - 3, 9 - 7): the first row passes nothing back
+            z.sum().backward();
+            assertEquals(Tensor.of(Shape.of(3, 1), 9.0, 5, 7), w.grad());
+            assertNull(x.grad());
+            var image = Eager.tensor(Tensor.of(Shape.of(1, 2, 2, 1), 1.0, 2, 3, 4));
+            var kernel = Eager.variable(Tensor.of(Shape.of(2, 2, 1, 1), 1.0, 10, 100, 1000));
+            assertEquals(4321, Eager.conv2d(image, kernel).value().item());
+        } finally {
+            Eager.shared(before);
+        }
+        Variable a = leaf(1, 2, 4);
+        Variable b = leaf(2, 4, 5);
+        a.minus(b).dividedBy(b).mean().backward(); // a / b - 1
+        assertArrayEquals(new double[] {1 / 6.0, 1 / 12.0, 1 / 15.0}, a.grad().doubles(), 1e-15);
+        assertArrayEquals(
+                new double[] {-1 / 12.0, -2 / 48.0, -4 / 75.0}, b.grad().doubles(), 1e-15);
+        Variable odds = eager.leaf(Tensor.of(Shape.of(1, 2), 0, Math.log(3)));
+        assertArrayEquals(new double[] {0.25, 0.75}, odds.softmax().value().doubles(), 1e-15);
+        assertArrayEquals(
+                new double[] {Math.log(0.25), Math.log(0.75)},
+                odds.logSoftmax().value().doubles(),
+                1e-15);
+        assertEquals(Shape.of(3, 1), a.reshape(3, 1).shape());
+    }
+
     @Test
     void derivativesAddUpUntilForgotten() {
         Variable x = leaf(3);

@@ -2,8 +2,7 @@ package gradus.layers;
 
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
-import java.lang.ref.Reference;
-import java.lang.ref.ReferenceQueue;
+import java.lang.ref.Cleaner;
 import java.lang.ref.WeakReference;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -16,14 +15,14 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class LayerState {
     private static final Map<Key, LayerState> ALL = new ConcurrentHashMap<>();
-    private static final ReferenceQueue<Layer> GONE = new ReferenceQueue<>();
+    private static final Cleaner CLEANER = Cleaner.create();
 
     /** A layer by identity, which does not keep it in memory. */
     private static final class Key extends WeakReference<Layer> {
         private final int hash;
 
         Key(Layer layer) {
-            super(layer, GONE);
+            super(layer);
             hash = System.identityHashCode(layer);
         }
 
@@ -38,12 +37,12 @@ final class LayerState {
         }
     }
 
-    /** The state of a layer, made when it is first applied. */
+    /** The state of a layer, made when it is first applied; it goes with the layer. */
     static LayerState of(Layer layer) {
-        for (Reference<?> gone = GONE.poll(); gone != null; gone = GONE.poll()) {
-            ALL.remove(gone);
-        }
-        return ALL.computeIfAbsent(new Key(layer), key -> new LayerState());
+        return ALL.computeIfAbsent(new Key(layer), key -> {
+            CLEANER.register(layer, () -> ALL.remove(key));
+            return new LayerState();
+        });
     }
 
     private LayerState() {}

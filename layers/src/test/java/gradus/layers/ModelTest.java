@@ -3,6 +3,7 @@ package gradus.layers;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -13,6 +14,7 @@ import gradus.tensor.DType;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
 import gradus.tensor.Tensor;
+import java.lang.ref.WeakReference;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -180,6 +182,21 @@ class ModelTest {
         Model inner = Model.of("inner", in, in.then(square));
         message = error(() -> Model.of("outer", outer, outer.then(square).then(inner)));
         assertTrue(message.contains("'inner/square' also is the layer 'square'"), message);
+    }
+
+    /** Nothing keeps the weights of layers that nobody has any more. */
+    @Test
+    void weightsGoWithTheirLayers() throws InterruptedException {
+        var gone = weightOfAModel();
+        for (int i = 0; i < 600 && gone.get() != null; i++) {
+            System.gc();
+            Thread.sleep(50);
+        }
+        assertNull(gone.get());
+    }
+
+    private static WeakReference<Tensor> weightOfAModel() {
+        return new WeakReference<>(small().weight("fc/kernel"));
     }
 
     /** Of a layer that is called twice, and in every call of a model at once. */

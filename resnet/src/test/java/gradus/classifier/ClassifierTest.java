@@ -102,6 +102,24 @@ class ClassifierTest {
         }
     }
 
+    /** Of more pictures than are computed together each gets its own prediction. */
+    @Test
+    void manyFilesInOrder() throws IOException {
+        var files = new ArrayList<Path>();
+        for (int i = 0; i < 19; i++) {
+            files.add(dir.resolve(i + ".png"));
+            ImageIO.write(picture(i, 12, 12).toImage(), "png", files.get(i).toFile());
+        }
+        try (var classifier = classifier()) {
+            List<List<Prediction>> all = classifier.classifyAll(files, 4);
+            assertEquals(19, all.size());
+            assertEquals(19, all.stream().distinct().count());
+            for (int i = 0; i < 19; i++) {
+                assertEquals(classifier.classify(files.get(i), 4), all.get(i));
+            }
+        }
+    }
+
     @Test
     void picturesHaveThreeChannels() {
         try (var classifier = classifier()) {

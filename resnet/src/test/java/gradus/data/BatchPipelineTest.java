@@ -218,6 +218,9 @@ class BatchPipelineTest {
         float one = (float) Math.sqrt(3);
         assertArrayEquals(new float[] {one, 0, 0, -one, 0, 0}, standard, 1e-6f);
         assertArrayEquals(new float[] {0, 0, 0}, convert(Preprocess.STANDARDIZE, pixel));
+        // a deviation of 2 counts as 4: noise of a dark picture is not blown up
+        Preprocess.STANDARDIZE.convert(new byte[] {126, 126, 126, 122, 122, 122}, 6, 3, standard, 0);
+        assertArrayEquals(new float[] {0.5f, 0.5f, 0.5f, -0.5f, -0.5f, -0.5f}, standard, 1e-6f);
         var grey = new float[2];
         Preprocess.UNIT.convert(new byte[] {0, (byte) 255}, 2, 1, grey, 0);
         assertArrayEquals(new float[] {0, 1}, grey);
