@@ -87,7 +87,7 @@ record Recipe(
             0.05,
             0.9,
             0,
-            Augmentation.SIGNS.withRotate(8).withFlip(true),
+            Augmentation.SIGNS.withRotate(8),
             Preprocess.UNIT,
             0,
             false);

@@ -63,8 +63,7 @@ public final class ReduceOnPlateau implements Callback {
         int rest = 0;
         for (double value : values) {
             if (rest > 0) {
-                rest--;
-                wait = 0;
+                rest--; // since when none was counted
             }
             if (monitor.better(value, best)) {
                 best = value;
