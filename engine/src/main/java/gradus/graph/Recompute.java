@@ -205,8 +205,8 @@ public final class Recompute {
 
     /** What a derivative reads in place of v: its copy, which is appended now if this is the first to read it. */
     private Value copy(Value v) {
-        if (!again.contains(v)) {
-            return v;
+        if (isThere(v)) {
+            return copies.getOrDefault(v, v);
         }
         var stack = new ArrayDeque<>(List.of(v));
         while (!stack.isEmpty()) {

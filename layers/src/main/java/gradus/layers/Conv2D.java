@@ -143,7 +143,7 @@ public record Conv2D(
         return new Conv2D(filters, geometry, groups, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }
 
-    /** Adds l2 sum(kernel^2) to the loss in training. */
+    /** Adds l2 sum(kernel^2) to the loss. */
     public Conv2D l2(double l2) {
         return new Conv2D(filters, geometry, groups, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }

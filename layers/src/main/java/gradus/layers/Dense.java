@@ -53,7 +53,7 @@ public record Dense(
         return new Dense(units, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }
 
-    /** Adds l2 sum(kernel^2) to the loss in training. */
+    /** Adds l2 sum(kernel^2) to the loss. */
     public Dense l2(double l2) {
         return new Dense(units, bias, activation, kernelInitializer, biasInitializer, l2, name);
     }

@@ -53,12 +53,13 @@ public final class Model implements Layer {
     private Predictor<?> predictor;
     private final AtomicLong eagerCalls = new AtomicLong();
 
-    private Model(String name, List<LayerOutput> inputs, List<LayerOutput> outputs) {
+    /** @param numbered names that unnamed layers have in the model that this one is made of */
+    private Model(String name, List<LayerOutput> inputs, List<LayerOutput> outputs, Map<LayerState, String> numbered) {
         this.name = name;
         this.inputs = List.copyOf(inputs);
         this.outputs = List.copyOf(outputs);
         this.calls = connected();
-        nameLayers();
+        nameLayers(numbered);
         checkShared();
     }
 
@@ -72,7 +73,7 @@ public final class Model implements Layer {
         if (inputs.isEmpty() || outputs.isEmpty()) {
             throw new GradusException("model '" + name + "' needs at least one input and one output");
         }
-        return new Model(name, inputs, outputs);
+        return new Model(name, inputs, outputs, Map.of());
     }
 
     // ---- structure ----
@@ -139,13 +140,19 @@ public final class Model implements Layer {
         for (Call call : calls) {
             List<Shape> shapes = call.inputShapes();
             List<Shape> earlier = call.state.inputs(shapes);
-            if (!(call.layer instanceof Model) && !call.layer.weights(shapes).equals(call.layer.weights(earlier))) {
+            if (!shapes.equals(earlier) && !shapes(call.layer, shapes).equals(shapes(call.layer, earlier))) {
                 throw new ShapeException("model '" + name + "': " + label(call) + " is applied to inputs " + earlier
                         + " and " + shapes + ", for which its weights have different shapes; make two layers");
             }
         }
         Map<LayerState, String> paths = new IdentityHashMap<>();
         firstCalls.forEach((layer, call) -> checkPaths(layer, call, paths));
+    }
+
+    private static Map<String, Shape> shapes(Layer layer, List<Shape> inputs) {
+        var shapes = new LinkedHashMap<String, Shape>();
+        layer.weights(inputs).forEach(w -> shapes.put(w.name(), w.shape()));
+        return shapes;
     }
 
     private void checkPaths(String path, Call call, Map<LayerState, String> paths) {
@@ -159,7 +166,7 @@ public final class Model implements Layer {
         }
     }
 
-    private void nameLayers() {
+    private void nameLayers(Map<LayerState, String> numbered) {
         Set<String> taken = new TreeSet<>();
         for (Call call : calls) {
             if (call.layer.name() != null) {
@@ -174,11 +181,11 @@ public final class Model implements Layer {
             }
             String n = call.layer.name();
             if (n == null) {
-                n = call.state.number;
+                n = numbered.getOrDefault(call.state, call.state.number);
                 while (n == null || !taken.add(n)) {
                     n = Names.numbered(Names.base(call.layer), counts);
                 }
-                call.state.number = n;
+                call.state.number = call.state.number == null ? n : call.state.number; // its first name, as in Keras
             }
             if (n.isEmpty() || n.contains("/")) {
                 throw new GradusException("model '" + name + "': the layer name '" + n
@@ -214,7 +221,7 @@ public final class Model implements Layer {
     }
 
     private Model like(String name, List<LayerOutput> inputs, List<LayerOutput> outputs) {
-        var model = new Model(name, inputs, outputs);
+        var model = new Model(name, inputs, outputs, names);
         model.seed = seed;
         model.dtype = dtype;
         return model;

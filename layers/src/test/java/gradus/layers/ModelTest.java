@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import gradus.graph.Graph;
 import gradus.io.Json;
+import gradus.op.Value;
 import gradus.tensor.DType;
 import gradus.tensor.GradusException;
 import gradus.tensor.Shape;
@@ -182,6 +183,63 @@ class ModelTest {
         Model inner = Model.of("inner", in, in.then(square));
         message = error(() -> Model.of("outer", outer, outer.then(square).then(inner)));
         assertTrue(message.contains("'inner/square' also is the layer 'square'"), message);
+    }
+
+    /** Copies, cuts and models that are built again have the names that there were, whatever other models there are. */
+    @Test
+    void namesAreKept() {
+        var first = Dense.of(4);
+        var second = Dense.of(4);
+        LayerOutput x = Input.of(4);
+        LayerOutput z = Input.of(4);
+        Model two = Model.of("two", x, x.then(second));
+        Model three = Model.of("three", z, z.then(first).then(second));
+        assertEquals(List.of("input_1", "dense", "dense_1"), three.layerNames());
+        assertEquals(List.of("input_1", "dense"), two.layerNames());
+        assertEquals(two.layerNames(), two.named("copy").layerNames());
+        assertEquals(List.of("input_1", "dense"), two.upTo("dense").layerNames());
+        assertEquals(three.layerNames(), three.named("copy").layerNames());
+        LayerOutput again = Input.of(4);
+        assertEquals(
+                two.layerNames(), Model.of("again", again, again.then(second)).layerNames());
+        two.named("copy").setWeights(two.weights());
+    }
+
+    /** A layer of one's own whose initializer is made anew each time it is asked. */
+    private record Scale(String name) implements Layer {
+        @Override
+        public Layer named(String name) {
+            return new Scale(name);
+        }
+
+        @Override
+        public Shape output(List<Shape> inputs) {
+            return inputs.get(0);
+        }
+
+        @Override
+        public List<Weight> weights(List<Shape> inputs) {
+            int c = inputs.get(0).dim(-1);
+            return List.of(new Weight(
+                    "scale", Shape.of(c), (shape, type, seed) -> Tensor.full(type, shape, 1.0 / c), true, 0));
+        }
+
+        @Override
+        public Value lower(Lowering to, List<Value> inputs) {
+            return to.builder().multiply(inputs.get(0), to.weight("scale"));
+        }
+    }
+
+    @Test
+    void layersOfOnesOwn() {
+        LayerOutput x = Input.of(4);
+        var scale = new Scale("s");
+        Model m = Model.of("m", x, x.then(scale).then(scale));
+        Tensor four = Tensor.of(Shape.of(1, 4), 16f, 32f, 48f, 64f);
+        assertEquals(Tensor.of(Shape.of(1, 4), 1f, 2f, 3f, 4f), m.predict(four));
+        LayerOutput wide = Input.of(2, 2, 4);
+        assertEquals(
+                1, Model.of("pictures", wide, wide.then(scale)).weightList().size());
     }
 
     /** Nothing keeps the weights of layers that nobody has any more. */

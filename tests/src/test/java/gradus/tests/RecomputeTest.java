@@ -10,6 +10,7 @@ import gradus.backend.Backend;
 import gradus.backend.BackendProvider.Options;
 import gradus.backend.BackendProvider.Precision;
 import gradus.backend.Backends;
+import gradus.graph.Graph;
 import gradus.graph.Recompute;
 import gradus.layers.Activation;
 import gradus.layers.Add;
@@ -46,6 +47,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -129,6 +131,24 @@ class RecomputeTest {
         return Stream.of("reference", "simd")
                 .flatMap(b -> optimizers.stream()
                         .flatMap(o -> Stream.of(true, false).map(fused -> Arguments.of(b, o, fused))));
+    }
+
+    /** What is computed again is so once, however many derivatives read it. */
+    @Test
+    void nothingIsComputedMoreThanOnceAgain() {
+        try (var backend = Backends.open("reference", new Options(1, Precision.FLOAT32))) {
+            Graph plain = training(model(), Sgd.of(0.01), backend).fused(false).trainingGraph(4, Shape.of(4));
+            Graph again = Recompute.of(plain, plain.outputs().get("loss"));
+            assertTrue(again.nodes().size() > plain.nodes().size() + 10);
+            Map<List<Object>, Long> once = equal(plain);
+            equal(again).forEach((node, count) -> assertTrue(count <= once.getOrDefault(node, 0L) + 1, node::toString));
+        }
+    }
+
+    /** How many nodes do the same with the same values. */
+    private static Map<List<Object>, Long> equal(Graph graph) {
+        return graph.nodes().stream()
+                .collect(Collectors.groupingBy(n -> List.of(n.op(), n.inputs()), Collectors.counting()));
     }
 
     @ParameterizedTest
