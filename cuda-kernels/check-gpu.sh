@@ -109,6 +109,7 @@ check() {
         verdict='not run' what=$(grep -m 1 -iE "$refused" "$work/out" | tr '|' '/')
     elif [ "$status" -eq 124 ]; then
         verdict=$late what="not done after $limit s; $what"
+        [ "$limit" -eq "$2" ] || verdict=unfinished # it was cut short, not slow
     else
         verdict=FAILED
     fi

@@ -97,7 +97,10 @@ public final class AtomicFile {
         var old = Files.getFileAttributeView(from, PosixFileAttributeView.class);
         var copy = Files.getFileAttributeView(to, PosixFileAttributeView.class);
         if (old != null && copy != null && Files.exists(from)) {
-            copy.setPermissions(old.readAttributes().permissions());
+            var wanted = old.readAttributes().permissions();
+            if (!copy.readAttributes().permissions().equals(wanted)) { // some file systems allow no change
+                copy.setPermissions(wanted);
+            }
         }
     }
 

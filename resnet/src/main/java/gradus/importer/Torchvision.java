@@ -306,7 +306,8 @@ final class Torchvision {
 
     /**
      * Layers in order and how they are connected, without names and settings of training; last what the model yields, but for
-     * a softmax at its end. Empty for a model of another kind: with layers that are called several times, or models in it.
+     * a softmax at its end. Empty for a model of another kind: with layers other than activations that are called several times, or
+     * models in it.
      */
     private static List<Step> structure(Model model, boolean byDepth) {
         Map<?, ?> config = model.config();
@@ -329,8 +330,8 @@ final class Torchvision {
                 case Dense d -> Dense.of(d.units()).bias(d.bias());
                 case Layer other -> other.named(null);
             };
-            if (layer instanceof Model
-                    || !(layer instanceof Input) && calls.get(name).size() != 1) {
+            boolean again = step != null && calls.get(name).size() > 1;
+            if (layer instanceof Model || again) {
                 return List.of();
             }
             counts.put(name, step == null ? -1 : described.size());
@@ -361,14 +362,15 @@ final class Torchvision {
 
     private static Operand operand(Model model, Map<?, List<?>> calls, Map<?, Integer> counts, List<?> reference) {
         var functions = new ArrayList<ActivationFunction>();
-        Object name = reference.getFirst();
-        Layer layer = model.layer((String) name);
+        List<?> from = reference; // layer, call, output
+        Layer layer = model.layer((String) from.getFirst());
         while (layer instanceof Activation || layer instanceof Flatten) {
             if (layer instanceof Activation a) {
                 functions.addFirst(a.function());
             }
-            name = ((List<?>) ((List<?>) calls.get(name).getFirst()).getFirst()).getFirst();
-            layer = model.layer((String) name);
+            int call = ((Number) from.get(1)).intValue();
+            from = (List<?>) ((List<?>) calls.get(from.getFirst()).get(call)).getFirst();
+            layer = model.layer((String) from.getFirst());
         }
         switch (layer) {
             case Conv2D c -> functions.addFirst(c.activation());
@@ -376,7 +378,7 @@ final class Torchvision {
             default -> {}
         }
         functions.removeIf(f -> f == ActivationFunction.LINEAR);
-        return new Operand(counts.get(name), functions);
+        return new Operand(counts.get(from.getFirst()), functions);
     }
 
     private static Set<String> ignored(Set<String> names) {

@@ -9,7 +9,18 @@ import gradus.data.Preprocess;
 import gradus.io.FormatException;
 import gradus.io.Json;
 import gradus.io.Safetensors;
+import gradus.layers.Activation;
+import gradus.layers.Add;
+import gradus.layers.BatchNormalization;
+import gradus.layers.ChannelPadding;
+import gradus.layers.Conv2D;
+import gradus.layers.Dense;
+import gradus.layers.GlobalAveragePooling2D;
+import gradus.layers.Input;
+import gradus.layers.LayerOutput;
+import gradus.layers.MaxPooling2D;
 import gradus.layers.Model;
+import gradus.layers.ZeroPadding2D;
 import gradus.resnet.ResNet;
 import gradus.resnet.ResNets;
 import gradus.tensor.DType;
@@ -130,6 +141,41 @@ class TorchvisionTest {
         assertTrue(m.contains("without a place") && m.contains("layer1.0.se.fc1.weight"), m);
         Model other = ResNets.byName("resnet50").build();
         assertThrows(GradusException.class, () -> Exporter.write(other, List.of(), null, Format.TORCHVISION, file()));
+    }
+
+    /** One object for all ReLUs, as PyTorch's own networks have it, and each written where it is applied. */
+    @Test
+    void oneActivationForAll() {
+        var relu = Activation.relu();
+        LayerOutput x = Input.of(32, 32, 3);
+        LayerOutput y = convolution(x, 16, 1).then(relu);
+        for (int filters = 16; filters <= 64; filters *= 2) {
+            int stride = filters == 16 ? 1 : 2;
+            LayerOutput branch = convolution(convolution(y, filters, stride).then(relu), filters, 1);
+            LayerOutput shortcut = stride == 1
+                    ? y
+                    : y.then(MaxPooling2D.of(1).strides(2)).then(ChannelPadding.of(filters / 4, filters / 4));
+            y = Add.of().apply(branch, shortcut).then(relu);
+        }
+        Model model = Model.of("own", x, y.then(GlobalAveragePooling2D.of()).then(Dense.of(10)));
+        Exporter.write(model, List.of(), null, Format.TORCHVISION, file());
+        Model back = Importer.load(file(), ImportOptions.none()).model();
+        Tensor picture = Tensor.full(DType.F32, Shape.of(1, 32, 32, 3), 0.3);
+        Tensor logits = model.predict(picture);
+        Tensor its = back.predict(picture);
+        for (int i = 0; i < 10; i++) {
+            for (int j = 0; j < 10; j++) { // the model that is read ends in a softmax
+                assertEquals(Math.exp(logits.get(i) - logits.get(j)), its.get(i) / its.get(j), 1e-4);
+            }
+        }
+    }
+
+    private static LayerOutput convolution(LayerOutput x, int filters, int stride) {
+        LayerOutput y = stride == 1
+                ? x.then(Conv2D.of(filters, 3).same().bias(false))
+                : x.then(ZeroPadding2D.of(1))
+                        .then(Conv2D.of(filters, 3).strides(stride).bias(false));
+        return y.then(BatchNormalization.of().epsilon(1e-5).momentum(0.9));
     }
 
     /** Such a file has weights alone: a model that computes something else with them would come back as another one. */
